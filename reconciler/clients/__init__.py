@@ -1,0 +1,1 @@
+"""Thin shells that put the wire's formats onto HTTP; business decisions are made elsewhere."""

@@ -1,0 +1,1 @@
+"""Frozen values that every other package speaks: ids, amounts, spans, diagnostics, errors, desired and observed state."""

@@ -1,0 +1,82 @@
+"""The life of one apply, as the journal records it: an enum and a table.
+
+Every transition is written before the effect that it names, so that whatever kills the process, the journal says what may
+have happened (DESIGN §4.3, PROTOCOL §4).
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from reconciler.model.errors import StateError
+
+
+class JournalState(StrEnum):
+    """Where an apply stands."""
+
+    PREPARED = "prepared"
+    """Signed and written down with every coin it locks; nothing has left this machine."""
+    SENDING = "sending"
+    """Some byte may have left."""
+    SUBMITTED = "submitted"
+    """ARC has taken the transactions."""
+    SEEN = "seen"
+    """The network has seen them: the commit point. Hosts are told from here on."""
+    MINED = "mined"
+    """Proven by a block."""
+    CONTESTED = "contested"
+    """ARC reports a conflict, or an orphan whose parents are mined; coins stay locked until it is certain who won."""
+    VOID = "void"
+    """Certain never to be mined, or certain never to have been sent; its coins are free again."""
+
+
+class JournalEvent(StrEnum):
+    """What moves an entry on."""
+
+    SEND = "send"
+    ACCEPT = "accept"
+    SEE = "see"
+    MINE = "mine"
+    CONTEST = "contest"
+    ABANDON = "abandon"
+    """Given up before anything was sent."""
+    LOSE = "lose"
+    """A conflicting spend is mined."""
+    REORG = "reorg"
+    """The block that proved it is gone."""
+
+
+_S, _E = JournalState, JournalEvent
+
+TRANSITIONS: Final = {
+    (_S.PREPARED, _E.SEND): _S.SENDING,
+    (_S.PREPARED, _E.ABANDON): _S.VOID,
+    (_S.SENDING, _E.ACCEPT): _S.SUBMITTED,
+    (_S.SENDING, _E.SEE): _S.SEEN,
+    (_S.SENDING, _E.MINE): _S.MINED,
+    (_S.SENDING, _E.CONTEST): _S.CONTESTED,
+    (_S.SUBMITTED, _E.SEE): _S.SEEN,
+    (_S.SUBMITTED, _E.MINE): _S.MINED,
+    (_S.SUBMITTED, _E.CONTEST): _S.CONTESTED,
+    (_S.SEEN, _E.MINE): _S.MINED,
+    (_S.SEEN, _E.CONTEST): _S.CONTESTED,
+    (_S.MINED, _E.REORG): _S.SEEN,
+    (_S.CONTESTED, _E.SEE): _S.SEEN,
+    (_S.CONTESTED, _E.MINE): _S.MINED,
+    (_S.CONTESTED, _E.LOSE): _S.VOID,
+}
+
+UNFINISHED: Final = frozenset({_S.PREPARED, _S.SENDING, _S.SUBMITTED, _S.CONTESTED})
+"""States that the next apply must finish or void before it plans."""
+
+COMMITTED: Final = frozenset({_S.SEEN, _S.MINED})
+"""States in which the published state is that of this entry."""
+
+
+def advance(state: JournalState, event: JournalEvent) -> JournalState:
+    """The state after `event`. Raises StateError for a move that the table does not know."""
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise StateError(f"a journal entry that is {state} cannot {event}") from None

@@ -1,0 +1,112 @@
+"""What the world is like, as far as it could be seen, and as of when."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from reconciler.model.amounts import FeeRate, Satoshis
+from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId
+from reconciler.model.json import JsonObject
+from reconciler.model.keys import KeyRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRecord:
+    """A live record: its token on chain and its plaintext desired state as of when it was published."""
+
+    id: RecordId
+    outpoint: Outpoint
+    document_hash: Digest
+    """`mh` of its anchor."""
+    public: JsonObject
+    sealed: JsonObject
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedRoot:
+    """The live root: the producer's own record, and what its document commits to (PROTOCOL §3)."""
+
+    record: ObservedRecord
+    generation: int
+    state_root: Digest
+    leaf_count: int
+    gateway_key: IdentityKey
+    source: str
+    """The source of truth's id (PROTOCOL §4)."""
+    network_id: Digest
+    """The hash of block 1 of the chain it lives on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedReplica:
+    """A stored copy of one dataset's bytes."""
+
+    dataset: str
+    host: str
+    sha256: Digest
+    """Of the stored bytes (of the ciphertext, where the content is sealed)."""
+    size: int
+    """Bytes."""
+    expires: int
+    """Unix seconds."""
+
+
+class CoinStatus(StrEnum):
+    """Where an unspent coin stands."""
+
+    PENDING = "pending"
+    """Its transaction is not mined yet."""
+    CONFIRMED = "confirmed"
+    LOCKED = "locked"
+    """An unfinished journal entry spends it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Coin:
+    """An output that this wallet can spend."""
+
+    outpoint: Outpoint
+    satoshis: Satoshis
+    key: KeyRef
+    status: CoinStatus
+
+
+class Answer(StrEnum):
+    """What a host said about the live root of this identity."""
+
+    ROOT = "root"
+    NONE = "none"
+    UNREACHABLE = "unreachable"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Reading:
+    """One host's answer, and when it was given (unix seconds). Times go into the plan's `meta`, never into its id."""
+
+    host: str
+    answer: Answer
+    root: Outpoint | None = None
+    at: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot:
+    """Everything that a plan is computed against."""
+
+    identity: IdentityKey
+    root: ObservedRoot | None
+    """None: no root exists yet (genesis)."""
+    records: Mapping[RecordId, ObservedRecord] = field(default_factory=dict)
+    """All live records but the producer's."""
+    replicas: tuple[ObservedReplica, ...] = ()
+    coins: tuple[Coin, ...] = ()
+    """Spendable coins in the order in which apply takes them."""
+    fee_rate: FeeRate
+    funding_address: str
+    readings: tuple[Reading, ...] = ()
+    source: str
+    """This run's own source of truth id, to hold against the root's."""
+    now: int
+    """Unix seconds; decides which objects are in their renewal window."""
