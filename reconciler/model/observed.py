@@ -45,10 +45,12 @@ class ObservedReplica:
 
     dataset: str
     host: str
-    sha256: Digest
-    """Of the stored bytes (of the ciphertext, where the content is sealed)."""
+    content: Digest
+    """Of the plaintext that the stored bytes were made from."""
+    parts: tuple[Digest, ...]
+    """Of the stored bytes, part by part (of the ciphertext, where the content is sealed)."""
     size: int
-    """Bytes."""
+    """Stored bytes, all parts together."""
     expires: int
     """Unix seconds."""
 
