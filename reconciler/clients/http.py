@@ -16,20 +16,19 @@ from reconciler.wire.http import Reply
 class HttpClient:
     """Satisfies wire.http.Http.
 
-    `apps` maps origins such as `http://public.embedded` to ASGI apps that are called in-process; the same bytes go through
+    `apps` maps origins such as `http://public.embedded` to ASGI apps that are called in-process: the same bytes go through
     the same code as over TCP.
     """
 
     def __init__(self, *, apps: Mapping[str, Any] | None = None) -> None:
-        mounts = {
-            origin: httpx.ASGITransport(app=app, raise_app_exceptions=True) for origin, app in (apps or {}).items()
-        }
-        self._client = httpx.AsyncClient(
-            mounts=mounts,
-            follow_redirects=False,
-            trust_env=False,
-            limits=httpx.Limits(max_connections=64, max_keepalive_connections=32),
-        )
+        self._worlds = _Worlds()
+        for origin, app in (apps or {}).items():
+            self.mount(origin, app)
+        self._client = httpx.AsyncClient(transport=self._worlds, follow_redirects=False, trust_env=False)
+
+    def mount(self, origin: str, app: Any) -> None:
+        """Have an ASGI app answer for an origin."""
+        self._worlds.mounted[httpx.URL(origin).netloc] = httpx.ASGITransport(app=app)
 
     async def __aenter__(self) -> Self:
         return self
@@ -81,6 +80,23 @@ class HttpClient:
             yield _Streamed(response, url)
         finally:
             await response.aclose()
+
+
+class _Worlds(httpx.AsyncBaseTransport):
+    """Requests to mounted origins go to their app, all others to the network."""
+
+    def __init__(self) -> None:
+        self.mounted: dict[bytes, httpx.ASGITransport] = {}
+        self._network = httpx.AsyncHTTPTransport(
+            trust_env=False, limits=httpx.Limits(max_connections=64, max_keepalive_connections=32)
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        mounted = self.mounted.get(request.url.netloc)
+        return await (mounted or self._network).handle_async_request(request)
+
+    async def aclose(self) -> None:
+        await self._network.aclose()
 
 
 class _Streamed:

@@ -75,6 +75,11 @@ class Coin:
     status: CoinStatus
 
 
+def coin_order(coin: Coin) -> tuple[bool, int, Outpoint]:
+    """In which order coins are taken: confirmed ones first, then larger ones; never by chance (DESIGN §4.2)."""
+    return coin.status is not CoinStatus.CONFIRMED, -coin.satoshis, coin.outpoint
+
+
 class Answer(StrEnum):
     """What a host said about the live root of this identity."""
 

@@ -1,0 +1,103 @@
+"""Asking for block headers, by the routes that the TypeScript SDK's WhatsOnChain tracker uses.
+
+Only what is buried deeper than any reorg we expect is remembered; anything younger, and every "there is no such block", is
+asked for again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.model.ids import Digest, Txid, digest
+from reconciler.model.json import Json, JsonObject
+from reconciler.wire.beef import Beef
+from reconciler.wire.http import Http, Reply
+from reconciler.wire.merkle import MerklePath
+from reconciler.wire.spv import Limits, Verified, roots_of, verify
+
+DEEP: Final = 100
+"""Confirmations above which a header is final; as many blocks as coinbases need to mature."""
+
+
+class Headers:
+    """A source of headers, such as `https://api.whatsonchain.com/v1/bsv/main` or the embedded chain."""
+
+    def __init__(self, http: Http, url: str, *, token: str | None = None) -> None:
+        """Name a source by the URL in front of `/block`; `token` goes into Authorization as it is."""
+        self._http = http
+        self._url = url.rstrip("/")
+        self._headers = {"Accept": "application/json"} | ({"Authorization": token} if token else {})
+        self._deep: dict[int, JsonObject] = {}
+
+    async def root(self, height: int) -> Digest | None:
+        """The Merkle root of the block at a height; None where there is none yet. Raises UnreachableError, RefusedError."""
+        header = await self._header(height)
+        return None if header is None else self._digest(header, "merkleroot")
+
+    async def height(self) -> int:
+        """The height of the tip. Raises UnreachableError, RefusedError."""
+        latest = _answer(await self._get("/block/headers"))
+        first = latest[0] if isinstance(latest, list) and latest else None
+        height = first.get("height") if isinstance(first, Mapping) else None
+        if not isinstance(height, int):
+            raise UnreachableError(f"{self._url} did not answer its latest headers", where=self._url)
+        return height
+
+    async def network_id(self) -> Digest:
+        """The hash of block 1, which tells one chain from another. Raises UnreachableError, RefusedError."""
+        header = await self._header(1)
+        if header is None:
+            raise UnreachableError(f"{self._url} has no block 1", where=self._url)
+        return self._digest(header, "hash")
+
+    async def proven(self, path: MerklePath, txid: Txid) -> bool:
+        """Whether a path leads from a transaction to a header of the chain. Raises UnreachableError, RefusedError."""
+        return path.proves(txid) and await self.root(path.height) == path.root(txid)
+
+    async def verified(self, beef: Beef, subject: Txid, *, now: int, limits: Limits | None = None) -> Verified:
+        """Check a transaction by PROTOCOL §1 against the chain as it is now.
+
+        `now` is in unix seconds. Raises VerificationError where anything is wrong, UnreachableError where the headers are
+        not to be had.
+        """
+        heights = {height for height, _ in roots_of(beef)}
+        tip, roots = await asyncio.gather(self.height(), self._roots(sorted(heights)))
+        return verify(beef, subject, roots=roots, height=tip, now=now, limits=limits)
+
+    async def _roots(self, heights: Sequence[int]) -> dict[int, Digest]:
+        roots = await asyncio.gather(*(self.root(height) for height in heights))
+        return {height: root for height, root in zip(heights, roots, strict=True) if root is not None}
+
+    async def _header(self, height: int) -> JsonObject | None:
+        if height in self._deep:
+            return self._deep[height]
+        reply = await self._get(f"/block/{height}/header")
+        if reply.status == 404:
+            return None
+        header = _answer(reply)
+        if not isinstance(header, Mapping) or header.get("height", height) != height:
+            raise UnreachableError(f"{reply.url} did not answer a header", where=reply.url)
+        confirmations = header.get("confirmations")
+        if isinstance(confirmations, int) and confirmations > DEEP:
+            self._deep[height] = header
+        return header
+
+    def _digest(self, header: JsonObject, name: str) -> Digest:
+        try:
+            return digest(str(header.get(name)))
+        except ValueError as error:
+            raise UnreachableError(f"{self._url} answered a header without {name}", where=self._url) from error
+
+    async def _get(self, path: str) -> Reply:
+        return await self._http.request("GET", f"{self._url}{path}", headers=self._headers)
+
+
+def _answer(reply: Reply) -> Json:
+    if reply.ok:
+        return reply.json()
+    if 400 <= reply.status < 500 and reply.status != 429:
+        raise RefusedError(f"{reply.url} refused: HTTP {reply.status}", code=str(reply.status), where=reply.url)
+    raise UnreachableError(f"{reply.url} answered HTTP {reply.status}", where=reply.url)

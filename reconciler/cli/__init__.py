@@ -1,0 +1,1 @@
+"""The `overlay` command: arguments, one operation, one view each."""

@@ -1,0 +1,89 @@
+"""What every command takes: global options, wherever they stand on the command line, as one value."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.model.errors import UsageError
+from reconciler.model.ids import Network
+
+_FLAGS: Final = frozenset({"-v", "--verbose", "-q", "--quiet", "--debug"})
+_VALUES: Final = frozenset({"-C", "--directory", "--network"})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Globals:
+    """Options that mean the same for every command."""
+
+    directory: Path | None = None
+    """Run as if started there."""
+    network: Network | None = None
+    verbose: bool = False
+    quiet: bool = False
+    debug: bool = False
+    """Show tracebacks."""
+
+
+def split_globals(arguments: Sequence[str]) -> tuple[Globals, list[str]]:
+    """Take the global options out of a command line. Raises UsageError for one without its value."""
+    given: dict[str, str] = {}
+    rest: list[str] = []
+    remaining = iter(arguments)
+    for word in remaining:
+        if word == "--":
+            rest += [word, *remaining]
+            break
+        name, equals, value = word.partition("=")
+        if word in _FLAGS:
+            given[word] = ""
+        elif name in _VALUES:
+            given[name] = value if equals else _next(remaining, name)
+        else:
+            rest.append(word)
+    return _globals(given), rest
+
+
+def network(text: str) -> Network:
+    """A network by name. Raises UsageError."""
+    try:
+        return Network(text)
+    except ValueError:
+        raise UsageError(
+            f"there is no network {text!r}", hint=f"one of {', '.join(known.value for known in Network)}"
+        ) from None
+
+
+def _next(remaining: Iterator[str], name: str) -> str:
+    value = next(remaining, None)
+    if value is None:
+        raise UsageError(f"{name} needs a value")
+    return value
+
+
+def _globals(given: Mapping[str, str]) -> Globals:
+    directory = given.get("-C") or given.get("--directory")
+    named = given.get("--network")
+    return Globals(
+        directory=Path(directory) if directory else None,
+        network=network(named) if named is not None else None,
+        verbose=not given.keys().isdisjoint({"-v", "--verbose"}),
+        quiet=not given.keys().isdisjoint({"-q", "--quiet"}),
+        debug="--debug" in given,
+    )
+
+
+def manifest_paths(paths: Sequence[Path], directory: Path) -> tuple[Path, ...]:
+    """The manifests meant: those named, else ./producer.yaml, else ./overlay/. Raises UsageError listing what was tried."""
+    if paths:
+        return tuple(directory / path for path in paths)
+    for candidate in (directory / "producer.yaml", directory / "overlay"):
+        if candidate.exists():
+            return (candidate,)
+    raise UsageError(
+        "no manifest was named, and there is none here",
+        where=str(directory),
+        hint="looked for ./producer.yaml and ./overlay/; `overlay init` writes one",
+    )

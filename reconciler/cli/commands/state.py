@@ -1,0 +1,79 @@
+"""`overlay state`: what this machine has recorded, and getting it back when it is lost."""
+
+from __future__ import annotations
+
+import secrets
+
+import typer
+
+from reconciler.cli import errors, options
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.networks import implied_network
+from reconciler.cli.views.state import list_json, list_text
+from reconciler.cli.wiring import clock, keys_of, open_site
+from reconciler.control.restore import restore
+from reconciler.observe.snapshot import recorded
+
+app = typer.Typer(help="The recorded state, and its restoration.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command group."""
+    root.add_typer(app, name="state")
+
+
+@app.command("list", epilog="Example: overlay state list")
+def list_state(context: typer.Context, *, json: options.Json = False) -> None:
+    """List every object that this machine has recorded as live."""
+    invocation = Invocation.of(context)
+    invocation.finish(_list(invocation, as_json=json))
+
+
+@app.command("rebuild", epilog="Example: overlay state rebuild --network embedded")
+def rebuild(context: typer.Context, *, json: options.Json = False) -> None:
+    """Restore the recorded state from the overlay and the identity key alone. Needs no manifest."""
+    invocation = Invocation.of(context)
+    invocation.finish(_rebuild(invocation, as_json=json))
+
+
+async def _list(invocation: Invocation, *, as_json: bool) -> int:
+    async with open_site(invocation, implied_network(invocation)) as site:
+        found = await recorded(site.database)
+    if as_json:
+        invocation.console.document(list_json(found))
+    else:
+        invocation.console.result(list_text(found))
+    return errors.DONE
+
+
+async def _rebuild(invocation: Invocation, *, as_json: bool) -> int:
+    network = implied_network(invocation)
+    keys = keys_of(invocation, network, create=False)
+    async with open_site(invocation, network) as site:
+        restored = await restore(
+            world=site.world(),
+            database=site.database,
+            keys=keys,
+            index=site.index(),
+            clock=clock,
+            randomness=secrets.token_bytes,
+        )
+    console, rebuilt = invocation.console, restored.rebuilt
+    for doubt in restored.doubts:
+        console.note(f"Warning: {doubt}.")
+    if as_json:
+        console.document(
+            {
+                "generation": rebuilt.generation,
+                "records": rebuilt.records,
+                "replicas": rebuilt.replicas,
+                "satoshis": rebuilt.change + restored.received,
+                "doubts": list(restored.doubts),
+            }
+        )
+    else:
+        console.result(
+            f"Rebuilt generation {rebuilt.generation}: {rebuilt.records} records, {rebuilt.replicas} replicas, "
+            f"{rebuilt.change + restored.received:,} satoshis."
+        )
+    return errors.DONE

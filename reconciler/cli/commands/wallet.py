@@ -1,0 +1,121 @@
+"""`overlay wallet`: the coins that pay for applies."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import errors, options
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.networks import implied_network
+from reconciler.cli.views.wallet import audit_json, audit_text, balance_json, balance_text
+from reconciler.cli.wiring import clock, keys_of, open_site
+from reconciler.control.audit import audit as audit_wallet
+from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, take_from_faucet
+from reconciler.control.settling import settle_wallet
+from reconciler.model.amounts import satoshis
+from reconciler.model.errors import UsageError
+from reconciler.store.coins import Coins
+
+app = typer.Typer(help="The coins that pay for applies.", no_args_is_help=True)
+
+
+def register(root: typer.Typer) -> None:
+    """Add the command group."""
+    root.add_typer(app, name="wallet")
+
+
+@app.command("address", epilog="Example: overlay wallet address")
+def address(context: typer.Context, *, json: options.Json = False) -> None:
+    """Show where to send coins."""
+    invocation = Invocation.of(context)
+    network = implied_network(invocation)
+    found = funding_address(keys_of(invocation, network, create=True), network)
+    if json:
+        invocation.console.document({"address": found, "network": network.value})
+    else:
+        invocation.console.result(found)
+
+
+@app.command("balance", epilog="Example: overlay wallet balance --json")
+def balance(context: typer.Context, *, json: options.Json = False) -> None:
+    """Show what the wallet holds, in satoshis."""
+    invocation = Invocation.of(context)
+    invocation.finish(_balance(invocation, as_json=json))
+
+
+@app.command("fund", epilog="Example: overlay wallet fund 50000")
+def fund(
+    context: typer.Context,
+    amount: Annotated[int, typer.Argument(metavar="[SAT]", help="Satoshis to take from the faucet.")] = FAUCET_SATOSHIS,
+    *,
+    json: options.Json = False,
+) -> None:
+    """Take coins from the faucet of an embedded or local network; elsewhere, say where to send them."""
+    invocation = Invocation.of(context)
+    invocation.finish(_fund(invocation, amount, as_json=json))
+
+
+@app.command("audit", epilog="Example: overlay wallet audit")
+def audit(context: typer.Context, *, json: options.Json = False) -> None:
+    """Hold the books against the coins and the coins against the chain. Exit 1 only where they differ."""
+    invocation = Invocation.of(context)
+    invocation.finish(_audit(invocation, as_json=json))
+
+
+async def _balance(invocation: Invocation, *, as_json: bool) -> int:
+    async with open_site(invocation, implied_network(invocation)) as site:
+        await settle_wallet(site.database, site.world(), clock=clock)
+        async with site.database.begin() as connection:
+            found = await Coins(connection).balance()
+    if as_json:
+        invocation.console.document(balance_json(found))
+    else:
+        invocation.console.result(balance_text(found))
+    return errors.DONE
+
+
+async def _fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
+    network = implied_network(invocation)
+    keys = keys_of(invocation, network, create=True)
+    async with open_site(invocation, network) as site:
+        world = site.world()
+        if world.faucet is None:
+            raise UsageError(
+                f"nobody gives coins away on {network}", hint=f"send them to {funding_address(keys, network)}"
+            )
+        try:
+            wanted = satoshis(amount)
+        except ValueError as error:
+            raise UsageError(str(error)) from error
+        received = await take_from_faucet(
+            world.faucet,
+            wanted,
+            keys=keys,
+            network=network,
+            database=site.database,
+            headers=world.headers,
+            now=int(clock()),
+        )
+        async with site.database.begin() as connection:
+            found = await Coins(connection).balance()
+    if as_json:
+        invocation.console.document({"received": received, **balance_json(found)})
+    else:
+        invocation.console.result(f"Received {received:,} satoshis.\n{balance_text(found)}")
+    return errors.DONE
+
+
+async def _audit(invocation: Invocation, *, as_json: bool) -> int:
+    network = implied_network(invocation)
+    async with open_site(invocation, network) as site:
+        keys = keys_of(invocation, network, create=False)
+        world = site.world()
+        await settle_wallet(site.database, world, clock=clock)
+        found = await audit_wallet(database=site.database, keys=keys, arc=world.arc, headers=world.headers)
+    if as_json:
+        invocation.console.document(audit_json(found))
+    else:
+        invocation.console.result(audit_text(found))
+    return errors.DONE if found.balanced else errors.ERROR

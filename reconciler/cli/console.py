@@ -1,0 +1,66 @@
+"""Where a command's words go: results to stdout, everything else to stderr; colours only for a terminal that wants them."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from reconciler.cli.arguments import Globals
+
+NARROW: Final = 80
+"""Columns assumed where there is no terminal."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Console:
+    """How this run may speak."""
+
+    width: int
+    colour: bool
+    interactive: bool
+    """Whether a person can be asked."""
+    quiet: bool
+    verbose: bool
+
+    @classmethod
+    def of(cls, options: Globals, environment: Mapping[str, str]) -> Self:
+        """From what stdout and stdin are, and NO_COLOR, TERM and the global options."""
+        terminal = sys.stdout.isatty()
+        return cls(
+            width=shutil.get_terminal_size((NARROW, 24)).columns if terminal else NARROW,
+            colour=terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb",
+            interactive=terminal and sys.stdin.isatty(),
+            quiet=options.quiet,
+            verbose=options.verbose,
+        )
+
+    def result(self, text: str) -> None:
+        """A line, or several, of what the command is for."""
+        print(text, flush=True)  # noqa: T201 - this is where printing is done
+
+    def document(self, value: object) -> None:
+        """The result as one JSON line."""
+        self.result(json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str))
+
+    def note(self, text: str) -> None:
+        """Something to know on the way; --quiet drops it."""
+        if not self.quiet:
+            self.complain(text)
+
+    def detail(self, text: str) -> None:
+        """Something for the curious: --verbose."""
+        if self.verbose:
+            self.complain(text)
+
+    def complain(self, text: str) -> None:
+        """Something that is said whatever the options."""
+        print(text, file=sys.stderr, flush=True)  # noqa: T201 - as above
+
+    def confirmed(self, question: str) -> bool:
+        """Ask; only the word `yes` is accepted."""
+        print(f"{question} Only 'yes' is accepted: ", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
+        return sys.stdin.readline().strip() == "yes"

@@ -1,0 +1,65 @@
+"""Where this tool keeps its files (DESIGN §6)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from reconciler.model.ids import Network
+
+FOLDER: Final = ".overlay"
+STATE: Final = "state.db"
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """OVERLAY_HOME and what lies in it."""
+
+    path: Path
+
+    @classmethod
+    def find(cls, environment: Mapping[str, str], directory: Path) -> Self:
+        """OVERLAY_HOME; else the nearest `.overlay` upward; else a new one beside the nearest `.git`, or right here."""
+        named = environment.get("OVERLAY_HOME")
+        if named:
+            return cls(Path(named).expanduser().absolute())
+        upward = [directory, *directory.parents]
+        for marker in (FOLDER, ".git"):
+            for folder in upward:
+                if (folder / marker).exists():
+                    return cls(folder / FOLDER)
+        return cls(directory / FOLDER)
+
+    def create(self) -> None:
+        """Make it, with a `.gitignore` that keeps all of it out of git."""
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        ignore = self.path / ".gitignore"
+        if not ignore.exists():
+            ignore.write_text("*\n", encoding="ascii")
+
+    def key(self, file: str) -> Path:
+        """The private key file; `file` is relative to OVERLAY_HOME unless absolute."""
+        return self.path / file
+
+    @property
+    def cache(self) -> Path:
+        """What may be deleted at any time."""
+        return self.path / "cache"
+
+    def network(self, network: Network) -> Path:
+        """Everything of one network; networks do not mix."""
+        return self.path / network.value
+
+    def state(self, network: Network) -> Path:
+        """Our own database of that network."""
+        return self.network(network) / STATE
+
+    def world(self, network: Network) -> Path:
+        """The toy world's own state: somebody else's in real life, and treated so."""
+        return self.network(network) / "world"
+
+    def networks(self) -> tuple[Network, ...]:
+        """The networks that have state here."""
+        return tuple(network for network in Network if self.state(network).exists() or self.world(network).exists())

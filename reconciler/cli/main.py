@@ -1,0 +1,91 @@
+"""The `overlay` command: from words to one operation to an exit code."""
+
+from __future__ import annotations
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+from typer.exceptions import Exit, TyperException
+
+from reconciler import __version__
+from reconciler.cli import errors
+from reconciler.cli.arguments import Globals, split_globals
+from reconciler.cli.commands import apply, devnet, identity, init, plan, serve, state, status, validate, wallet
+from reconciler.cli.console import Console
+from reconciler.cli.invocation import Invocation
+from reconciler.model.errors import OverlayError
+
+app = typer.Typer(
+    name="overlay",
+    help="Make the BSV overlay network match what your manifests say.",
+    epilog="Anywhere on the line: -C DIR, --network NAME, -v, -q, --debug.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+for _command in (init, validate, plan, apply, status, state, identity, wallet, devnet, serve):
+    _command.register(app)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"overlay {__version__}")
+        raise Exit
+
+
+@app.callback()
+def _root(
+    *,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    pass
+
+
+def run() -> None:
+    """The console script."""
+    sys.exit(main(sys.argv[1:]))
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Run one command line; returns its exit code (DESIGN §8)."""
+    options = Globals()
+    try:
+        options, rest = split_globals(arguments)
+        console = Console.of(options, os.environ)
+        invocation = Invocation(options=options, console=console, environment=dict(os.environ))
+        code = typer.main.get_command(app).main(args=rest, prog_name="overlay", standalone_mode=False, obj=invocation)
+    except TyperException as error:
+        return _usage(error)
+    except OverlayError as error:
+        return _failed(error, options)
+    except KeyboardInterrupt:
+        print("Interrupted. The state is safe; repeat the command to go on.", file=sys.stderr)  # noqa: T201 - the edge
+        return errors.INTERRUPTED
+    except BrokenPipeError:
+        sys.stderr.close()  # whoever read our output has gone; nothing more can be said
+        return errors.ERROR
+    return code if isinstance(code, int) else errors.DONE
+
+
+def _usage(error: TyperException) -> int:
+    shown = getattr(error, "show", None)
+    if shown is None:
+        print(f"Error: {error.format_message()}", file=sys.stderr)  # noqa: T201 - the edge
+    else:
+        shown(file=sys.stderr)
+    return errors.ERROR
+
+
+def _failed(error: OverlayError, options: Globals) -> int:
+    if options.debug:
+        traceback.print_exc()
+    print(errors.as_text(error), file=sys.stderr)  # noqa: T201 - the edge
+    return errors.exit_code(error)

@@ -1,0 +1,58 @@
+"""Recorded objects, as text and JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from reconciler.model.ids import Address
+from reconciler.model.json import Json
+from reconciler.model.observed import ObservedRecord, ObservedReplica
+from reconciler.observe.snapshot import Recorded
+
+
+def list_text(found: Recorded) -> str:
+    """One address a line, with what identifies it."""
+    if found.root is None:
+        return "Nothing is recorded as live."
+    rows = [(str(Address.of_record(record.id)), str(record.outpoint)) for record in _records(found)]
+    rows += [(str(Address.of_replica(copy.dataset, copy.host)), copy.parts[0]) for copy in found.replicas]
+    width = max(len(address) for address, _ in rows)
+    return "\n".join(f"{address:{width}}  {identifier}" for address, identifier in rows)
+
+
+def list_json(found: Recorded) -> dict[str, Json]:
+    """The same, whole."""
+    root = found.root
+    return {
+        "generation": None if root is None else root.generation,
+        "root": None if root is None else str(root.record.outpoint),
+        "stateRoot": None if root is None else root.state_root,
+        "objects": [_record_json(record) for record in _records(found)]
+        + [replica_json(replica) for replica in found.replicas],
+    }
+
+
+def replica_json(copy: ObservedReplica) -> dict[str, Json]:
+    """A stored copy."""
+    return {
+        "object": str(Address.of_replica(copy.dataset, copy.host)),
+        "content": copy.content,
+        "parts": list(copy.parts),
+        "size": copy.size,
+        "expires": copy.expires,
+    }
+
+
+def _record_json(record: ObservedRecord) -> dict[str, Json]:
+    return {
+        "object": str(Address.of_record(record.id)),
+        "outpoint": str(record.outpoint),
+        "documentHash": record.document_hash,
+        "public": record.public,
+    }
+
+
+def _records(found: Recorded) -> Iterator[ObservedRecord]:
+    if found.root is not None:
+        yield found.root.record
+    yield from found.records.values()

@@ -1,0 +1,159 @@
+"""Speaking to an overlay host: BRC-22 and BRC-24 over HTTP (WIRE §4.1). What it answers is checked before it is believed.
+
+That a transaction is valid, and a document the one its token means, is for the caller to check: here only form is.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.clients.answers import checked, object_of
+from reconciler.model.errors import UnreachableError, VerificationError
+from reconciler.model.ids import Digest, Outpoint
+from reconciler.model.json import Json, JsonObject
+from reconciler.wire.answer import AGGREGATION, BINARY, parse_aggregated, parse_answer
+from reconciler.wire.beef import Beef, parse_beef
+from reconciler.wire.canonical import sha256_hex
+from reconciler.wire.http import Http, Reply
+from reconciler.wire.submission import Admittance, Submission, parse_steak
+from reconciler.wire.transaction import Transaction
+
+_JSON: Final = {"content-type": "application/json"}
+_SUBMIT_SECONDS: Final = 30.0
+_PAGE: Final = 50
+"""As many outputs as a host gives at once (PROTOCOL §2)."""
+
+_PAGES: Final = 2000
+"""A host that has more is not believed."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundOutput:
+    """One output as a host answered it: its transaction is in `beef`, and has this output."""
+
+    outpoint: Outpoint
+    beef: Beef
+    """Of the whole page that it came with."""
+    context: bytes | None
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction that holds the output; unverified."""
+        return self.beef.transactions[self.outpoint.txid].transaction
+
+
+class HostClient:
+    """One host, at `url` (an origin). Raises RefusedError for its 4xx, UnreachableError where it fails or talks nonsense."""
+
+    def __init__(self, http: Http, url: str) -> None:
+        self._http = http
+        self.url = url.rstrip("/")
+
+    async def submit(self, submission: Submission) -> dict[str, Admittance]:
+        """Hand over a transaction; what the host did with it, by topic. All empty means that nobody knows (WIRE §4.1)."""
+        reply = await self._ask(
+            "POST", "/submit", headers=submission.headers(), content=submission.body(), within=_SUBMIT_SECONDS
+        )
+        try:
+            steak = parse_steak(reply.json())
+            _check_steak(steak, submission)
+        except VerificationError as error:
+            raise UnreachableError(f"{self.url} answers nonsense: {error.message}", where=self.url) from error
+        return dict(steak)
+
+    async def lookup(self, service: str, query: JsonObject) -> tuple[FoundOutput, ...]:
+        """All outputs that answer a query, page after page, each once, in the host's order.
+
+        A host that knows no pages gives the same one again, which ends it.
+        """
+        found: dict[Outpoint, FoundOutput] = {}
+        for _ in range(_PAGES):
+            page = await self._page(service, {**query, "limit": _PAGE, "skip": len(found)})
+            fresh = {output.outpoint: output for output in page if output.outpoint not in found}
+            found.update(fresh)
+            if len(page) < _PAGE or not fresh:
+                return tuple(found.values())
+        raise UnreachableError(f"{self.url} answers {service} without end", where=self.url)
+
+    async def outpoints(self, service: str, query: JsonObject) -> frozenset[Outpoint]:
+        """Which outputs answer a query."""
+        return frozenset(output.outpoint for output in await self.lookup(service, query))
+
+    async def document(self, digest: Digest) -> bytes:
+        """A document by its hash. Raises RefusedError (code 404) where the host does not have it."""
+        reply = await self._ask("GET", f"/v1/documents/{digest}")
+        if sha256_hex(reply.body) != digest:
+            raise UnreachableError(f"{self.url} gives another document than {digest}", where=self.url)
+        return reply.body
+
+    async def topics(self) -> frozenset[str]:
+        """The topics that the host lists."""
+        return frozenset(await self._listed("/listTopicManagers"))
+
+    async def services(self) -> frozenset[str]:
+        """The look-up services that the host lists."""
+        return frozenset(await self._listed("/listLookupServiceProviders"))
+
+    async def healthy(self) -> bool:
+        """Whether the host says that it is ready."""
+        try:
+            reply = await self._http.request("GET", f"{self.url}/health")
+            return reply.ok and object_of(reply).get("ready") is True
+        except UnreachableError:
+            return False
+
+    async def _page(self, service: str, query: JsonObject) -> tuple[FoundOutput, ...]:
+        question = json.dumps({"service": service, "query": query}, separators=(",", ":"), ensure_ascii=False)
+        name, value = AGGREGATION
+        reply = await self._ask("POST", "/lookup", headers={**_JSON, name: value}, content=question.encode())
+        try:
+            aggregated = reply.headers.get("content-type") == BINARY
+            return _read_aggregated(reply.body) if aggregated else _read_plain(reply.json())
+        except VerificationError as error:
+            raise UnreachableError(f"{self.url} answers nonsense: {error.message}", where=self.url) from error
+
+    async def _listed(self, path: str) -> Mapping[str, Json]:
+        return object_of(await self._ask("GET", path))
+
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | None = None,
+        within: float = 10.0,
+    ) -> Reply:
+        return checked(
+            await self._http.request(method, self.url + path, headers=headers, content=content, within=within)
+        )
+
+
+def _check_steak(steak: Mapping[str, Admittance], submission: Submission) -> None:
+    strange = steak.keys() - set(submission.topics)
+    if strange:
+        raise VerificationError(f"the STEAK names a topic that was not asked for: {min(strange)[:80]!r}")
+
+
+def _read_aggregated(body: bytes) -> tuple[FoundOutput, ...]:
+    answer = parse_aggregated(body)
+    beef, _ = parse_beef(answer.beef)
+    return tuple(_found(outpoint, beef, context) for outpoint, context in answer.outputs)
+
+
+def _read_plain(value: Json) -> tuple[FoundOutput, ...]:
+    found = []
+    for output in parse_answer(value):
+        beef, subject = parse_beef(output.beef)
+        found.append(_found(Outpoint(beef.subject_or_last(subject), output.vout), beef, output.context))
+    return tuple(found)
+
+
+def _found(outpoint: Outpoint, beef: Beef, context: bytes | None) -> FoundOutput:
+    entry = beef.transactions.get(outpoint.txid)
+    if entry is None or outpoint.vout >= len(entry.transaction.outputs):
+        raise VerificationError(f"the answer names {outpoint}, but does not bring it along")
+    return FoundOutput(outpoint=outpoint, beef=beef, context=context)

@@ -1,0 +1,232 @@
+"""Speaking to a storage host (WIRE §4.3): quote, upload, find, list, download. What it answers is checked."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from dataclasses import dataclass
+from hashlib import sha256 as new_sha256
+from typing import Final
+from urllib.parse import urlencode, urlsplit
+
+from reconciler.clients.answers import checked, object_of
+from reconciler.model.amounts import Satoshis, satoshis
+from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
+from reconciler.model.ids import Digest
+from reconciler.model.json import Json, JsonObject
+from reconciler.wire.http import Http, Reply
+from reconciler.wire.uhrp import digest_of, url_of
+
+_JSON: Final = {"content-type": "application/json"}
+_UPLOAD_SECONDS: Final = 60.0
+"""Without a byte moving; the host answers once the content is advertised."""
+
+_ANSWER: Final = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptFile:
+    """What a host says about content of ours that it keeps."""
+
+    name: str
+    """Path below the host's origin."""
+    size: int
+    media_type: str
+    expires: int
+    """Unix seconds."""
+
+
+class StorageClient:
+    """One storage host, at `url` (an origin). Raises RefusedError for its 4xx, UnreachableError where it fails or talks nonsense."""
+
+    def __init__(self, http: Http, url: str) -> None:
+        self._http = http
+        self.url = url.rstrip("/")
+
+    async def quote(self, size: int, minutes: int) -> Satoshis:
+        """What keeping so many bytes for so many minutes costs."""
+        answer = object_of(await self._post("/quote", {"fileSize": size, "retentionPeriod": minutes}))
+        try:
+            return satoshis(_whole(answer, "quote"))
+        except ValueError as error:
+            raise self._nonsense(f"a quote that is no amount: {error}") from error
+
+    async def upload(
+        self,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int,
+        sha256: Digest,
+        minutes: int,
+        media_type: str = "application/octet-stream",
+    ) -> int:
+        """Store `size` bytes; returns unix seconds until which they are kept.
+
+        Raises VerificationError where the bytes read from `chunks` do not hash to `sha256`; the host then has others.
+        """
+        leave = object_of(await self._post("/upload", {"fileSize": size, "retentionPeriod": minutes}))
+        read = _Counted(chunks)
+        reply = await self._http.request(
+            "PUT",
+            self._upload_url(leave),
+            headers={**_headers(leave), "content-type": media_type, "content-length": str(size)},
+            content=read.chunks(),
+            within=_UPLOAD_SECONDS,
+            limit=_ANSWER,
+        )
+        if read.sha256 != sha256 and read.complete:
+            raise VerificationError(f"content that should hash to {sha256} hashes to {read.sha256}")
+        return await self._stored(checked(reply), sha256)
+
+    async def find(self, sha256: Digest) -> KeptFile | None:
+        """What the host keeps of ours under this hash; None where that is nothing."""
+        try:
+            reply = await self._get(f"/find?{urlencode({'uhrpUrl': url_of(sha256)})}")
+        except RefusedError as error:
+            if error.code == "404":
+                return None
+            raise
+        data = object_of(reply).get("data")
+        if not isinstance(data, Mapping):
+            raise self._nonsense("no data about a file")
+        name, media_type = data.get("name"), data.get("mimeType")
+        return KeptFile(
+            name=name if isinstance(name, str) else "",
+            size=_number(data, "size", self.url),
+            media_type=media_type if isinstance(media_type, str) else "",
+            expires=_number(data, "expiryTime", self.url),
+        )
+
+    async def kept_until(self, content: Digest) -> int | None:
+        """Unix seconds until which the host keeps these bytes for us; None where it does not have them."""
+        found = await self.find(content)
+        return None if found is None else found.expires
+
+    async def listing(self) -> dict[Digest, int]:
+        """Everything that the host keeps of ours: SHA-256 to expiry (unix seconds), the latest one."""
+        uploads = object_of(await self._get("/list")).get("uploads")
+        if not isinstance(uploads, list):
+            raise self._nonsense("no list of uploads")
+        kept: dict[Digest, int] = {}
+        for upload in uploads:
+            sha256, expires = self._listed(upload)
+            kept[sha256] = max(expires, kept.get(sha256, 0))
+        return kept
+
+    async def download(self, sha256: Digest, *, size: int, url: str | None = None) -> AsyncIterator[bytes]:
+        """The bytes with this hash, chunk by chunk, from `url` or where the host says that it keeps them.
+
+        Only when the iteration ends without an error are the bytes the right ones. Raises VerificationError.
+        """
+        if url is None:
+            found = await self.find(sha256)
+            if found is None:
+                raise RefusedError(f"{self.url} keeps nothing with the hash {sha256}", code="404", where=self.url)
+            url = f"{self.url}/{found.name.lstrip('/')}"
+        digest, count = new_sha256(), 0
+        async with self._http.stream(url) as streamed:
+            if streamed.status != 200:
+                checked(Reply(url, streamed.status, streamed.headers, b""))
+                raise self._nonsense(f"HTTP {streamed.status} to a download")
+            async for chunk in streamed.chunks():
+                count += len(chunk)
+                if count > size:
+                    raise VerificationError(f"{url} gives more than {size} bytes", where=url)
+                digest.update(chunk)
+                yield chunk
+        if count != size or digest.hexdigest() != sha256:
+            raise VerificationError(f"{url} gives other content than {sha256}", where=url)
+
+    def _upload_url(self, leave: JsonObject) -> str:
+        """The host may send us to its bucket, but not to a plain-text stranger."""
+        url = leave.get("uploadURL")
+        if not isinstance(url, str) or not (url.startswith("https://") or _origin(url) == _origin(self.url)):
+            raise self._nonsense("no usable upload URL")
+        return url
+
+    async def _stored(self, reply: Reply, sha256: Digest) -> int:
+        """A host of ours names what it has stored; one that does not is asked what it keeps."""
+        match _json(reply):
+            case {"uhrpUrl": url, "expiryTime": int(expires)}:
+                if url != url_of(sha256):
+                    raise self._nonsense(f"that it stored {url!r}, not what was sent")
+                return expires
+        kept = await self.kept_until(sha256)
+        if kept is None:
+            raise self._nonsense(f"well to an upload, but keeps nothing with the hash {sha256}")
+        return kept
+
+    def _listed(self, upload: Json) -> tuple[Digest, int]:
+        match upload:
+            case {"uhrpUrl": str(url), "expiryTime": int(expires)}:
+                try:
+                    return digest_of(url), expires
+                except ValueError as error:
+                    raise self._nonsense(f"a listing with a wrong URL: {error}") from error
+        raise self._nonsense("a listing with an entry that is none")
+
+    async def _post(self, path: str, body: JsonObject) -> Reply:
+        content = json.dumps(body, separators=(",", ":")).encode()
+        return checked(await self._http.request("POST", self.url + path, headers=_JSON, content=content, limit=_ANSWER))
+
+    async def _get(self, path: str) -> Reply:
+        return checked(await self._http.request("GET", self.url + path))
+
+    def _nonsense(self, what: str) -> UnreachableError:
+        return UnreachableError(f"{self.url} answers {what}", where=self.url)
+
+
+class _Counted:
+    """Chunks on their way out, hashed as they pass."""
+
+    def __init__(self, chunks: AsyncIterable[bytes]) -> None:
+        self._chunks = chunks
+        self._digest = new_sha256()
+        self.complete = False
+
+    @property
+    def sha256(self) -> Digest:
+        return Digest(self._digest.hexdigest())
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in self._chunks:
+            self._digest.update(chunk)
+            yield chunk
+        self.complete = True
+
+
+def _json(reply: Reply) -> Json:
+    """The body, if it is JSON: a bucket answers an upload with nothing."""
+    try:
+        return reply.json()
+    except UnreachableError:
+        return None
+
+
+def _headers(leave: JsonObject) -> dict[str, str]:
+    required = leave.get("requiredHeaders")
+    if not isinstance(required, Mapping):
+        return {}
+    return {name: value for name, value in required.items() if isinstance(value, str)}
+
+
+def _origin(url: str) -> tuple[str, str]:
+    parts = urlsplit(url)
+    return parts.scheme, parts.netloc
+
+
+def _whole(value: JsonObject, name: str) -> int:
+    found = value.get(name)
+    if not isinstance(found, int) or isinstance(found, bool):
+        raise ValueError(f"{name} is not a whole number")  # noqa: TRY004 - one kind of failure, translated by the caller
+    return found
+
+
+def _number(data: JsonObject, name: str, where: str) -> int:
+    """A number, or, as the reference sends sizes, its digits as text."""
+    found = data.get(name)
+    if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 16:
+        return int(found)
+    if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+        return found
+    raise UnreachableError(f"{where} answers a file without {name}", where=where)

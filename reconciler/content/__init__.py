@@ -1,0 +1,1 @@
+"""The bytes of datasets: their digests, and descriptions made from them."""

@@ -1,0 +1,1 @@
+"""Reconciling: load, observe, plan, agree, apply; the one code path that plan, apply and watch share."""

@@ -1,0 +1,156 @@
+"""`wallet audit`: books = coins = chain, to the satoshi (PROTOCOL §5).
+
+The books are recomputed from the raw transactions and the key alone, as if the coins table did not exist; then both are held
+against each other, and every live coin against the chain.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.chain.arc import Arc
+from reconciler.chain.headers import Headers
+from reconciler.model.errors import VerificationError
+from reconciler.model.ids import Outpoint, Txid
+from reconciler.model.journal import COMMITTED, JournalState
+from reconciler.model.keys import FUNDING_KEY, change_key
+from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
+from reconciler.store.database import Database
+from reconciler.store.journal import Journal, JournalEntry
+from reconciler.store.transactions import StoredTransaction, Transactions
+from reconciler.wallet.keys import Keys
+from reconciler.wire import record
+from reconciler.wire.arc import Standing
+from reconciler.wire.script import p2pkh
+from reconciler.wire.transaction import Transaction
+
+_ALIVE: Final = frozenset({Standing.SEEN, Standing.MINED, Standing.ACCEPTED, Standing.STALE})
+_MOST: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What the audit found. Amounts in satoshis."""
+
+    balance: Balance
+    tokens: int
+    """Locked in live record tokens."""
+    fees: int
+    """Paid by the applies of this database."""
+    coins: int
+    """Live outputs of ours, money and tokens."""
+    in_flight: tuple[str, ...]
+    """Journal entries that are neither committed nor void; their coins are locked."""
+    differences: tuple[str, ...]
+    """One sentence each; none means that everything adds up."""
+
+    @property
+    def balanced(self) -> bool:
+        """Whether books, coins and chain agree."""
+        return not self.differences
+
+
+async def audit(*, database: Database, keys: Keys, arc: Arc, headers: Headers) -> Audit:
+    """Check everything. Raises UnreachableError where the chain cannot be asked."""
+    async with database.begin() as connection:
+        coins = await Coins(connection).all()
+        balance = await Coins(connection).balance()
+        entries = await Journal(connection).list(_MOST)
+        stored = await _transactions(Transactions(connection), coins, entries)
+    live = {coin.outpoint: coin for coin in coins if coin.state in {CoinState.FREE, CoinState.LOCKED}}
+    committed = [txid for entry in entries if entry.state in COMMITTED for txid in entry.txids]
+    expected = unspent_outputs(stored, committed, coins, keys)
+    differences = [*_compare(live, expected), *await _on_chain(live.values(), stored, arc, headers)]
+    return Audit(
+        balance=balance,
+        tokens=sum(coin.satoshis for coin in live.values() if coin.purpose is Purpose.TOKEN),
+        fees=sum(_fee(stored, txid) for txid in committed),
+        coins=len(live),
+        in_flight=tuple(entry.id for entry in entries if entry.state not in COMMITTED | {JournalState.VOID}),
+        differences=tuple(differences),
+    )
+
+
+def unspent_outputs(
+    stored: Mapping[Txid, StoredTransaction], committed: Iterable[Txid], coins: Iterable[StoredCoin], keys: Keys
+) -> dict[Outpoint, int]:
+    """The outputs of ours, with their satoshis, that no committed transaction spends.
+
+    They come from committed transactions and from those that were received or rebuilt (coins that no entry created).
+    """
+    sources = {coin.outpoint.txid for coin in coins if coin.created_by is None} | set(committed)
+    foreign = {coin.outpoint for coin in coins if coin.spent_by is not None and coin.spent_by not in set(committed)}
+    spent = {each.outpoint for txid in committed for each in stored[txid].transaction.inputs} | foreign
+    known = {coin.outpoint for coin in coins}
+    owned: dict[Outpoint, int] = {}
+    for txid in sources & stored.keys():
+        transaction = stored[txid].transaction
+        for vout in _ours(transaction, keys):
+            outpoint = transaction.outpoint(vout)
+            if outpoint not in spent and (outpoint in known or txid in set(committed)):
+                owned[outpoint] = transaction.outputs[vout].satoshis
+    return owned
+
+
+def _ours(transaction: Transaction, keys: Keys) -> Iterator[int]:
+    """Which outputs these keys can unlock: our address, our record tokens, and their transaction's change."""
+    anchor: Outpoint | None = None
+    funding = p2pkh(keys.public(FUNDING_KEY))
+    for vout, output in enumerate(transaction.outputs):
+        try:
+            token = record.parse(output.locking)
+        except VerificationError:
+            continue
+        if token is not None and token.identity == keys.identity:
+            anchor = token.anchor.spends
+            yield vout
+        elif output.locking == funding or (
+            anchor is not None and output.locking == p2pkh(keys.public(change_key(str(anchor), vout)))
+        ):
+            yield vout
+
+
+def _compare(live: Mapping[Outpoint, StoredCoin], expected: Mapping[Outpoint, int]) -> Iterator[str]:
+    for outpoint in sorted(expected.keys() - live.keys()):
+        yield f"{outpoint}: the transactions give us {expected[outpoint]} satoshis that are not among the coins"
+    for outpoint in sorted(live.keys() - expected.keys()):
+        yield f"{outpoint}: a coin of {live[outpoint].satoshis} satoshis that no transaction gives us"
+    for outpoint in sorted(live.keys() & expected.keys()):
+        if live[outpoint].satoshis != expected[outpoint]:
+            yield f"{outpoint}: {live[outpoint].satoshis} satoshis in the books, {expected[outpoint]} in the transaction"
+
+
+async def _on_chain(
+    live: Iterable[StoredCoin], stored: Mapping[Txid, StoredTransaction], arc: Arc, headers: Headers
+) -> list[str]:
+    found = []
+    for txid in sorted({coin.outpoint.txid for coin in live}):
+        transaction = stored.get(txid)
+        if transaction is not None and transaction.proof is not None:
+            if not await headers.proven(transaction.proof, txid):
+                found.append(f"{txid}: its proof leads to no header of the chain any more")
+            continue
+        report = await arc.status(txid)
+        if report is None or report.standing not in _ALIVE:
+            found.append(f"{txid}: the network says {'nothing' if report is None else report.status.value} of it")
+    return found
+
+
+def _fee(stored: Mapping[Txid, StoredTransaction], txid: Txid) -> int:
+    transaction = stored[txid].transaction
+    paid = 0
+    for spent in transaction.inputs:
+        source = stored.get(spent.outpoint.txid)
+        if source is None:
+            return 0
+        paid += source.transaction.outputs[spent.outpoint.vout].satoshis
+    return paid - sum(output.satoshis for output in transaction.outputs)
+
+
+async def _transactions(
+    repository: Transactions, coins: Iterable[StoredCoin], entries: Iterable[JournalEntry]
+) -> dict[Txid, StoredTransaction]:
+    wanted = {coin.outpoint.txid for coin in coins} | {txid for entry in entries for txid in entry.txids}
+    return await repository.find(wanted)

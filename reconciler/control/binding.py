@@ -1,0 +1,39 @@
+"""A database serves one identity on one chain: the first that it met (DESIGN §6, §8)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.model.errors import StateError
+from reconciler.model.ids import Digest, IdentityKey, Network, identity_key
+from reconciler.store.database import Database
+from reconciler.store.settings import Settings
+
+_NETWORK: Final = "network"
+_CHAIN: Final = "network_id"
+_IDENTITY: Final = "identity"
+
+
+async def bind(database: Database, *, network: Network, network_id: Digest, identity: IdentityKey) -> IdentityKey:
+    """Bind a new database, or check an old one; returns the identity that it belongs to, for the plan's guard.
+
+    Raises StateError for a database of another network or another chain: nothing that it knows would hold here.
+    """
+    async with database.begin() as connection:
+        settings = Settings(connection)
+        for name, value in ((_NETWORK, network.value), (_CHAIN, network_id), (_IDENTITY, identity)):
+            if await settings.get(name) is None:
+                await settings.put(name, value.encode())
+        bound_network, bound_chain = await settings.get(_NETWORK), await settings.get(_CHAIN)
+        bound_identity = await settings.get(_IDENTITY)
+    if bound_network != network.value.encode():
+        raise StateError(
+            f"this database belongs to the network {(bound_network or b'').decode()}, not {network}",
+            hint="give each network a database of its own",
+        )
+    if bound_chain != network_id.encode():
+        raise StateError(
+            "this database belongs to another chain than the one that answers",
+            hint="the world was reset: move its folder and this database away together, or put the world back",
+        )
+    return identity_key((bound_identity or b"").decode())

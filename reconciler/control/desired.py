@@ -1,0 +1,63 @@
+"""From paths on the command line to desired state: read, hash what must be hashed, compile."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.content.digests import Digests
+from reconciler.manifest.compile import compile as compile_manifests
+from reconciler.manifest.contents import content_files
+from reconciler.manifest.kinds.producer import Producer
+from reconciler.manifest.load import load
+from reconciler.model.desired import DesiredState
+from reconciler.model.diagnostics import Diagnostic, has_errors
+from reconciler.model.errors import ManifestError
+from reconciler.model.ids import Network
+from reconciler.model.networks import ENDPOINTS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Loaded:
+    """Manifests without an error. `warnings` are still to be shown."""
+
+    state: DesiredState
+    folder: Path
+    """The manifests'; paths in a plan are relative to it."""
+    warnings: tuple[Diagnostic, ...]
+
+
+async def load_desired(paths: Sequence[Path], *, digests: Digests, network: Network | None) -> Loaded:
+    """Read manifests and the content they name. Raises ManifestError with all that is wrong, warnings included."""
+    manifests, found = load(paths)
+    files, faults = content_files(manifests)
+    found += faults
+    _stop(found)
+    facts = await digests.facts(files)
+    state, more = compile_manifests(
+        manifests,
+        facts,
+        network=network,
+        default_hosts={known: endpoints.storage for known, endpoints in ENDPOINTS.items()},
+    )
+    found += more
+    _stop(found)
+    if state is None:
+        raise ManifestError(found)
+    return Loaded(state=state, folder=manifests.folder, warnings=tuple(found))
+
+
+def _stop(found: Sequence[Diagnostic]) -> None:
+    if has_errors(list(found)):
+        raise ManifestError(found)
+
+
+def manifest_network(paths: Sequence[Path]) -> Network:
+    """The network that manifests name, whatever else is wrong with them; embedded where they name none."""
+    manifests, _ = load(paths)
+    document = manifests.producer
+    if document is None or not isinstance(document.manifest, Producer):
+        return Network.EMBEDDED
+    settings = document.manifest.spec.network
+    return settings.preset if settings else Network.EMBEDDED

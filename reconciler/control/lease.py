@@ -1,0 +1,88 @@
+"""Holding the apply lease: taken with patience, kept by a heartbeat, given back at the end (DESIGN §4.3)."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Final
+
+from reconciler.model.errors import LockedError
+from reconciler.store.database import Database
+from reconciler.store.leases import APPLY, Holder, Lease, Leases, Owner
+
+TTL: Final = 15
+"""Seconds after which a lease without a heartbeat is anybody's."""
+HEARTBEAT: Final = 5.0
+_RETRY: Final = 0.2
+
+
+def this_process(run: str) -> Owner:
+    """This process as a holder; `run` is random."""
+    return Owner(id=run, host=socket.gethostname(), pid=os.getpid(), boot=_boot_id())
+
+
+@asynccontextmanager
+async def apply_lease(
+    database: Database, owner: Owner, *, now: Callable[[], int], patience: float
+) -> AsyncIterator[Lease]:
+    """Hold the lease for the block; its token fences every write, so that a block that outlives it writes nothing more.
+
+    Raises LockedError when someone else still holds it after `patience` seconds, naming who.
+    """
+    lease = await _acquire(database, owner, now, patience)
+    heart = asyncio.create_task(_beat(database, lease, now))
+    try:
+        yield lease
+    finally:
+        heart.cancel()
+        await asyncio.gather(heart, return_exceptions=True)
+        async with database.begin() as connection:
+            await Leases(connection).release(lease)
+
+
+async def _acquire(database: Database, owner: Owner, now: Callable[[], int], patience: float) -> Lease:
+    waited = 0.0
+    while True:
+        async with database.begin() as connection:
+            answer = await Leases(connection).acquire(APPLY, owner, now=now(), ttl=TTL, alive=_alive)
+        if isinstance(answer, Lease):
+            return answer
+        if waited >= patience:
+            raise _locked(answer, now())
+        await asyncio.sleep(_RETRY)
+        waited += _RETRY
+
+
+async def _beat(database: Database, lease: Lease, now: Callable[[], int]) -> None:
+    while True:
+        await asyncio.sleep(HEARTBEAT)
+        async with database.begin() as connection:
+            lease = await Leases(connection).renew(lease, now=now(), ttl=TTL)
+
+
+def _locked(holder: Holder, now: int) -> LockedError:
+    return LockedError(
+        f"another apply holds the lease: process {holder.owner.pid} on {holder.owner.host}, since {now - holder.since} s ago",
+        hint="wait for it, or raise --lock-timeout",
+    )
+
+
+def _alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def _boot_id() -> str:
+    try:
+        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+    except OSError:
+        return ""

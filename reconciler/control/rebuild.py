@@ -1,0 +1,107 @@
+"""Writing down a published state that was read back from the overlay (PROTOCOL §5).
+
+The same after a lost database (`state rebuild`), on a fresh CI runner, and where another machine has applied meanwhile.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost
+from reconciler.apply.prepare import SEED_SETTING
+from reconciler.model.ids import Outpoint, Txid
+from reconciler.model.keys import KeyRef
+from reconciler.model.observed import ObservedReplica
+from reconciler.observe.catalog import Catalog
+from reconciler.store.coins import Coins, Purpose, StoredCoin
+from reconciler.store.database import Database
+from reconciler.store.documents import Documents
+from reconciler.store.outcome import Outcome
+from reconciler.store.published import Published
+from reconciler.store.settings import Settings
+from reconciler.store.transactions import Transactions
+from reconciler.wallet.keys import Keys
+from reconciler.wallet.sealing import SEED_KEY
+from reconciler.wire.beef import Beef, merge, subset
+from reconciler.wire.submission import Submission, pack_documents
+from reconciler.wire.transaction import TxOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rebuilt:
+    """What was restored, for people: `change` is the money that the chain shows as ours, in satoshis."""
+
+    generation: int
+    records: int
+    replicas: int
+    change: int
+
+
+async def write_down(
+    catalog: Catalog, replicas: tuple[ObservedReplica, ...], *, database: Database, keys: Keys, iv: bytes, now: int
+) -> Rebuilt:
+    """Make the catalog this machine's recorded state, in one database transaction: records, documents, coins, seed."""
+    coins = tuple(_coins(catalog))
+    beef = _beef(catalog)
+    async with database.begin() as connection:
+        for txid, entry in beef.transactions.items():
+            await Transactions(connection).put(entry.transaction, beef.proof(txid))
+        await Documents(connection).put(*_documents(catalog))
+        await Coins(connection).replace(coins)
+        await Settings(connection).put(SEED_SETTING, keys.encrypt(SEED_KEY, catalog.state.content_seed, iv=iv))
+        await Published(connection).clear()
+        await Published(connection).commit(_outcome(catalog, replicas, now))
+    return Rebuilt(
+        generation=catalog.root.generation,
+        records=len(catalog.records),
+        replicas=len(replicas),
+        change=sum(change.output.satoshis for change in catalog.change),
+    )
+
+
+async def refill(catalog: Catalog, own: OverlayHost) -> None:
+    """Give our own host the records that it lost with the database; it verifies them as any host would."""
+    beef = _beef(catalog)
+    for txid, documents in _by_transaction(catalog).items():
+        await own.submit(Submission(subset(beef, [txid]).to_bytes(), (CATALOG_TOPIC,), pack_documents(documents)))
+
+
+def _outcome(catalog: Catalog, replicas: tuple[ObservedReplica, ...], now: int) -> Outcome:
+    return Outcome(
+        identity=catalog.live.document.producer,
+        root=catalog.root,
+        upserts=tuple(record.observed for record in catalog.records),
+        replicas=replicas,
+        commit=catalog.live.document.source.commit,
+        at=now,
+    )
+
+
+def _coins(catalog: Catalog) -> Iterator[StoredCoin]:
+    live = catalog.live
+    yield _coin(live.outpoint, live.transaction.outputs[live.outpoint.vout], live.token.key, Purpose.TOKEN)
+    for record in catalog.records:
+        yield _coin(record.observed.outpoint, record.output, record.token.key, Purpose.TOKEN)
+    for change in catalog.change:
+        yield _coin(live.transaction.outpoint(change.vout), change.output, change.key, Purpose.MONEY)
+
+
+def _coin(outpoint: Outpoint, output: TxOutput, key: KeyRef, purpose: Purpose) -> StoredCoin:
+    return StoredCoin(outpoint=outpoint, satoshis=output.satoshis, locking=output.locking, key=key, purpose=purpose)
+
+
+def _beef(catalog: Catalog) -> Beef:
+    beefs = {id(beef): beef for beef in (catalog.live.beef, *(record.beef for record in catalog.records))}
+    return merge(list(beefs.values()))
+
+
+def _documents(catalog: Catalog) -> tuple[bytes, ...]:
+    return (catalog.live.raw_document, catalog.live.sealed, *(record.document for record in catalog.records))
+
+
+def _by_transaction(catalog: Catalog) -> Mapping[Txid, list[bytes]]:
+    documents = {catalog.live.outpoint.txid: [catalog.live.raw_document, catalog.live.sealed]}
+    for record in catalog.records:
+        documents.setdefault(record.observed.outpoint.txid, []).append(record.document)
+    return documents

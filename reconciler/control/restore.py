@@ -1,0 +1,95 @@
+"""`state rebuild`: everything that the overlay, the chain and the key give back, without a manifest (PROTOCOL §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from reconciler.chain.index import AddressIndex
+from reconciler.control.binding import bind
+from reconciler.control.funding import funding_address, receive
+from reconciler.control.rebuild import Rebuilt, refill, write_down
+from reconciler.control.world import World
+from reconciler.model.desired import StorageHost
+from reconciler.model.errors import OverlayError, VerificationError
+from reconciler.model.json import Json, JsonObject
+from reconciler.model.networks import ENDPOINTS
+from reconciler.observe.replicas import read_replicas
+from reconciler.observe.roots import read_roots
+from reconciler.observe.snapshot import catalog_of
+from reconciler.store.database import Database
+from reconciler.wallet.keys import Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Restored:
+    """What came back. `received` are satoshis found at the wallet's address; `doubts` are sentences about what did not."""
+
+    rebuilt: Rebuilt
+    received: int
+    doubts: tuple[str, ...]
+
+
+async def restore(
+    *,
+    world: World,
+    database: Database,
+    keys: Keys,
+    index: AddressIndex,
+    clock: Callable[[], float],
+    randomness: Callable[[int], bytes],
+) -> Restored:
+    """Read the published state back and write it down, whatever was recorded before; then the coins, then our own host.
+
+    Raises UnreachableError where no host shows a root, VerificationError where a listing does not add up, StateError for a
+    database of another network.
+    """
+    now = int(clock())
+    await bind(database, network=world.network, network_id=await world.headers.network_id(), identity=keys.identity)
+    readings = await read_roots(keys.identity, hosts=world.outside, verifier=world.headers, now=now)
+    catalog = await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=now)
+    storage = world.storage(storage_hosts(catalog.state.producer, world))
+    replicas, silent = await read_replicas(catalog.records, storage=storage)
+    rebuilt = await write_down(catalog, replicas, database=database, keys=keys, iv=randomness(32), now=now)
+    received, doubts = await _receive_all(world=world, database=database, keys=keys, index=index, now=now)
+    await refill(catalog, world.own)
+    silence = tuple(f"storage host {name} does not say what it keeps" for name in silent)
+    return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *silence, *doubts))
+
+
+def storage_hosts(producer: JsonObject, world: World) -> tuple[StorageHost, ...]:
+    """The storage hosts that the Producer's sealed fields name, else the network's."""
+    named = producer.get("storageHosts")
+    if not isinstance(named, Sequence) or isinstance(named, str):
+        return ENDPOINTS[world.network].storage
+    return tuple(_storage_host(each) for each in named)
+
+
+def _storage_host(value: Json) -> StorageHost:
+    match value:
+        case {"name": str(name), "url": str(url), **rest}:
+            return StorageHost(name=name, url=url, region=str(rest.get("region", "")))
+        case _:
+            raise VerificationError("the root's sealed document names a storage host without name and url")
+
+
+async def _receive_all(
+    *, world: World, database: Database, keys: Keys, index: AddressIndex, now: int
+) -> tuple[int, tuple[str, ...]]:
+    """Coins that were paid to the wallet's address and are in no root transaction; an index may know them."""
+    address = funding_address(keys, world.network)
+    try:
+        unspent = await index.unspent(address)
+    except OverlayError as error:
+        return 0, (f"coins paid to {address} are unknown: {error.message}",)
+    received = 0
+    doubts = []
+    for txid in sorted({coin.outpoint.txid for coin in unspent}):
+        claimed = sum(coin.satoshis for coin in unspent if coin.outpoint.txid == txid)
+        try:
+            received += await receive(
+                await index.beef(txid), txid, keys=keys, database=database, headers=world.headers, now=now
+            )
+        except OverlayError as error:
+            doubts.append(f"unknown, at most {claimed} satoshis: {error.message}")
+    return received, tuple(doubts)

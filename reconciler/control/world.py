@@ -1,0 +1,56 @@
+"""Everything that is not ours, as far as it can be reached: chain, ARC, other hosts; and, beside them, our own host."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from reconciler.chain.arc import Arc
+from reconciler.chain.faucet import Faucet
+from reconciler.chain.headers import Headers
+from reconciler.clients.host import HostClient
+from reconciler.clients.storage import StorageClient
+from reconciler.model.desired import StorageHost
+from reconciler.model.ids import Network
+from reconciler.model.networks import Endpoints
+from reconciler.wire.http import Http
+
+OWN: Final = "own"
+"""The name of our own host in outbox and reports."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class World:
+    """One network, reached through one door."""
+
+    network: Network
+    http: Http
+    arc: Arc
+    headers: Headers
+    outside: Mapping[str, HostClient]
+    """Hosts that are not ours, by URL."""
+    own: HostClient
+    faucet: Faucet | None
+
+    @classmethod
+    def at(cls, network: Network, endpoints: Endpoints, *, http: Http, own: str) -> World:
+        """The world at these endpoints; `own` is the URL of our own host."""
+        return cls(
+            network=network,
+            http=http,
+            arc=Arc(http, endpoints.arc),
+            headers=Headers(http, endpoints.headers),
+            outside={url: HostClient(http, url) for url in endpoints.hosts},
+            own=HostClient(http, own),
+            faucet=Faucet(http, endpoints.faucet) if endpoints.faucet else None,
+        )
+
+    @property
+    def hosts(self) -> dict[str, HostClient]:
+        """Every host that records are submitted to."""
+        return {OWN: self.own, **self.outside}
+
+    def storage(self, hosts: Iterable[StorageHost]) -> dict[str, StorageClient]:
+        """Clients of storage hosts, by name."""
+        return {host.name: StorageClient(self.http, host.url) for host in hosts}

@@ -1,0 +1,58 @@
+"""Overlay hosts, put together: our own on the producer's database, the public one on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.types import ASGIApp
+
+from reconciler.chain.arc import Arc
+from reconciler.chain.headers import Headers
+from reconciler.host.app import build_app
+from reconciler.host.lookups.data_catalog import DataCatalogLookup
+from reconciler.host.lookups.uhrp import UhrpLookup
+from reconciler.host.topics.data_catalog import DataCatalogTopic
+from reconciler.host.topics.uhrp import UhrpTopic
+from reconciler.model.networks import Endpoints
+from reconciler.store.database import Database
+from reconciler.wire.http import Http
+
+
+def own_host(
+    database: Database,
+    endpoints: Endpoints,
+    *,
+    http: Http,
+    clock: Callable[[], float],
+    refresh_every: float | None = None,
+) -> ASGIApp:
+    """The producer's host: the records' topic, on the producer's database."""
+    return build_app(
+        database=database,
+        headers=Headers(http, endpoints.headers),
+        arc=Arc(http, endpoints.arc),
+        clock=clock,
+        topics=[DataCatalogTopic()],
+        lookups=[DataCatalogLookup()],
+        refresh_every=refresh_every,
+    )
+
+
+def public_host(
+    database: Database,
+    endpoints: Endpoints,
+    *,
+    http: Http,
+    clock: Callable[[], float],
+    refresh_every: float | None = None,
+) -> ASGIApp:
+    """A toy world's public host, which keeps what a peer would: records, and who stores what."""
+    return build_app(
+        database=database,
+        headers=Headers(http, endpoints.headers),
+        arc=Arc(http, endpoints.arc),
+        clock=clock,
+        topics=[DataCatalogTopic(), UhrpTopic(plain_http=True)],
+        lookups=[DataCatalogLookup(), UhrpLookup()],
+        refresh_every=refresh_every,
+    )

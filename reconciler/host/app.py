@@ -1,0 +1,179 @@
+"""A host's HTTP surface, as the reference has it (WIRE §4.1), as one ASGI app."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp
+
+from reconciler.host.engine import Answer, Engine
+from reconciler.host.ports import Chain, Statuses
+from reconciler.host.proofs import Proofs
+from reconciler.host.services import Lookup, Topic
+from reconciler.model.errors import RefusedError, TransientError, VerificationError
+from reconciler.model.ids import digest
+from reconciler.store.database import Database
+from reconciler.web.bodies import read_body, read_json
+from reconciler.web.origins import OpenOrigins
+from reconciler.wire.answer import AGGREGATION, BINARY, AggregatedAnswer, OutputAnswer, answer_json
+from reconciler.wire.beef import subset
+from reconciler.wire.spv import Limits
+from reconciler.wire.submission import parse_submission, steak_json
+
+BODY_LIMIT: Final = 64 * 1024 * 1024
+"""Bytes of one request."""
+
+_QUERY_LIMIT: Final = 64 * 1024
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+
+
+def build_app(
+    *,
+    database: Database,
+    headers: Chain,
+    arc: Statuses,
+    clock: Callable[[], float],
+    topics: Sequence[Topic],
+    lookups: Sequence[Lookup],
+    body_limit: int = BODY_LIMIT,
+    limits: Limits | None = None,
+    refresh_every: float | None = None,
+) -> ASGIApp:
+    """A host over `database`, which it shares with nobody who would mind.
+
+    `clock` gives unix seconds; `limits` bound the ancestry that a submission may bring. With `refresh_every` (seconds) proofs are looked after in the background of the server's
+    lifespan; without, requests set that off.
+    """
+    proofs = Proofs(database=database, chain=headers, statuses=arc, clock=clock)
+    engine = Engine(
+        database=database, chain=headers, proofs=proofs, topics=topics, lookups=lookups, clock=clock, limits=limits
+    )
+    routes = _Routes(engine, body_limit)
+    return OpenOrigins(
+        Starlette(
+            routes=[
+                Route("/submit", routes.submit, methods=["POST"]),
+                Route("/lookup", routes.lookup, methods=["POST"]),
+                Route("/listTopicManagers", routes.topics),
+                Route("/listLookupServiceProviders", routes.lookups),
+                Route("/getDocumentationForTopicManager", routes.topic_documentation),
+                Route("/getDocumentationForLookupServiceProvider", routes.lookup_documentation),
+                Route("/v1/documents/{digest}", routes.document),
+                *(Route(path, _health) for path in ("/health", "/health/live", "/health/ready")),
+            ],
+            exception_handlers={
+                RefusedError: _refused,
+                VerificationError: _refused,
+                TransientError: _unavailable,
+                HTTPException: _no_route,
+            },
+            lifespan=_lifespan(proofs, refresh_every),
+        )
+    )
+
+
+class _Routes:
+    """Parse, call the engine, render."""
+
+    def __init__(self, engine: Engine, body_limit: int) -> None:
+        self._engine = engine
+        self._body_limit = body_limit
+
+    async def submit(self, request: Request) -> Response:
+        if request.headers.get("content-type") != BINARY:
+            raise RefusedError(f"the content type must be {BINARY}")
+        submission = parse_submission(request.headers, await read_body(request, self._body_limit))
+        return JSONResponse(steak_json(await self._engine.submit(submission)))
+
+    async def lookup(self, request: Request) -> Response:
+        match await read_json(request, _QUERY_LIMIT):
+            case {"service": str(service), "query": query} if query is not None:
+                answer = await self._engine.lookup(service, query)
+            case _:
+                raise RefusedError("the body must be an object with service, a text, and query")
+        name, value = AGGREGATION
+        return _aggregated(answer) if request.headers.get(name) == value else _plain(answer)
+
+    async def topics(self, _: Request) -> Response:
+        return JSONResponse({name: topic.about.to_json() for name, topic in self._engine.topics.items()})
+
+    async def lookups(self, _: Request) -> Response:
+        return JSONResponse({name: lookup.about.to_json() for name, lookup in self._engine.lookups.items()})
+
+    async def topic_documentation(self, request: Request) -> Response:
+        return _documentation(self._engine.topics, request.query_params.get("manager"))
+
+    async def lookup_documentation(self, request: Request) -> Response:
+        return _documentation(self._engine.lookups, request.query_params.get("lookupService"))
+
+    async def document(self, request: Request) -> Response:
+        try:
+            wanted = digest(request.path_params["digest"])
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+        data = await self._engine.document(wanted)
+        if data is None:
+            raise RefusedError(f"there is no document {wanted} here", code="404")
+        return Response(data, media_type=BINARY, headers={"etag": f'"{wanted}"', "cache-control": _FOR_EVER})
+
+
+def _aggregated(answer: Answer) -> Response:
+    outputs = tuple((hit.outpoint, hit.context) for hit in answer.hits)
+    return Response(AggregatedAnswer(outputs, answer.beef.to_bytes()).to_bytes(), media_type=BINARY)
+
+
+def _plain(answer: Answer) -> Response:
+    beefs = {txid: subset(answer.beef, [txid]).to_bytes() for txid in {hit.outpoint.txid for hit in answer.hits}}
+    outputs = [OutputAnswer(beefs[hit.outpoint.txid], hit.outpoint.vout, hit.context) for hit in answer.hits]
+    return JSONResponse(answer_json(outputs))
+
+
+def _documentation(services: Mapping[str, Topic] | Mapping[str, Lookup], name: str | None) -> Response:
+    service = services.get(name or "")
+    text = "No documentation found!" if service is None else service.about.documentation
+    return PlainTextResponse(text, media_type="text/markdown")
+
+
+async def _health(_: Request) -> Response:
+    return JSONResponse({"status": "ok", "ready": True})
+
+
+async def _refused(_: Request, error: Exception) -> Response:
+    status = int(error.code) if isinstance(error, RefusedError) and error.code in {"404", "413"} else 400
+    return JSONResponse({"status": "error", "message": str(error)}, status_code=status)
+
+
+async def _unavailable(_: Request, error: Exception) -> Response:
+    return JSONResponse({"status": "error", "message": str(error)}, status_code=503, headers={"retry-after": "1"})
+
+
+async def _no_route(_: Request, error: Exception) -> Response:
+    """The reference answers an unknown method as an unknown route, too."""
+    status = error.status_code if isinstance(error, HTTPException) else 404
+    body = {"status": "error", "code": "ERR_ROUTE_NOT_FOUND", "description": "Route not found."}
+    return JSONResponse(body, status_code=404 if status == 405 else status)
+
+
+def _lifespan(proofs: Proofs, every: float | None) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if every is None:
+            yield
+            return
+        task = asyncio.create_task(proofs.run(every))
+        try:
+            yield
+        finally:
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    return lifespan

@@ -1,0 +1,50 @@
+"""What a record token and its document say together (PROTOCOL §2 and §3)."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.model.errors import VerificationError
+from reconciler.model.ids import Digest, Kind
+from reconciler.model.json import Json, JsonObject
+from reconciler.store.listings import RecordEntry
+from reconciler.wire.documents import parse_record_document, parse_root_document
+from reconciler.wire.record import RecordToken
+
+_TEXTS: Final = ("title", "displayName", "description", "capability")
+
+
+def entry_of(token: RecordToken, document: bytes) -> RecordEntry:
+    """What is indexed about a token, given the document that its anchor names by hash.
+
+    Raises VerificationError where the document is malformed or speaks of another record.
+    """
+    public, sealed = _root(token, document) if token.id.kind is Kind.PRODUCER else _record(token, document)
+    tags = _texts(public.get("tags"))
+    texts = [token.id.name, *tags, *(text for name in _TEXTS for text in _texts([public.get(name)]))]
+    return RecordEntry(
+        producer=token.identity,
+        id=token.id,
+        document=token.anchor.document_hash,
+        sealed=sealed,
+        tags=tags,
+        text="\n".join(texts),
+    )
+
+
+def _record(token: RecordToken, document: bytes) -> tuple[JsonObject, None]:
+    parsed = parse_record_document(document)
+    if (parsed.producer, parsed.id) != (token.identity, token.id):
+        raise VerificationError(f"the document of {token.id} speaks of {parsed.id} of {parsed.producer}")
+    return parsed.public, None
+
+
+def _root(token: RecordToken, document: bytes) -> tuple[JsonObject, Digest]:
+    parsed = parse_root_document(document)
+    if (parsed.producer, parsed.name) != (token.identity, token.id.name):
+        raise VerificationError(f"the document of {token.id} speaks of {parsed.name} of {parsed.producer}")
+    return parsed.public, parsed.sealed.sha256
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else ()

@@ -1,0 +1,161 @@
+"""The host itself: what it does with a submission, and how it answers a look-up.
+
+A submission is verified first, against the chain's headers, and then written in one database transaction: the transaction
+with the ancestry that is needed to show it to others, what the topics admit, and the documents that came with it. Only then
+it is answered. The same submission again goes the same way and gets the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+
+from reconciler.host.conflicts import Conflicts
+from reconciler.host.ports import Chain
+from reconciler.host.proofs import Proofs
+from reconciler.host.services import Hit, Lookup, Topic
+from reconciler.host.shelf import Shelf
+from reconciler.model.errors import RefusedError, StateError, UnreachableError, VerificationError
+from reconciler.model.ids import Digest, Txid
+from reconciler.model.json import Json
+from reconciler.store.database import Database
+from reconciler.store.documents import Documents
+from reconciler.store.outputs import BlockProof, Connection, HostTransactions, Outputs
+from reconciler.store.transactions import Transactions
+from reconciler.wire.beef import Beef, parse_beef, subset
+from reconciler.wire.spv import Limits
+from reconciler.wire.submission import Admittance, Submission, unpack_documents
+from reconciler.wire.transaction import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was found, and one BEEF that holds all of it."""
+
+    hits: tuple[Hit, ...]
+    beef: Beef
+
+
+class Engine:
+    """Topics, look-up services and what they share."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        chain: Chain,
+        proofs: Proofs,
+        topics: Sequence[Topic],
+        lookups: Sequence[Lookup],
+        clock: Callable[[], float],
+        limits: Limits | None = None,
+    ) -> None:
+        self.topics = {topic.name: topic for topic in topics}
+        self.lookups = {lookup.name: lookup for lookup in lookups}
+        self._database = database
+        self._chain = chain
+        self._proofs = proofs
+        self._clock = clock
+        self._limits = limits
+
+    async def submit(self, submission: Submission) -> dict[str, Admittance]:
+        """Take a transaction in; the STEAK by topic (BRC-22).
+
+        Raises RefusedError for a topic that is not kept here (and then nothing is taken), VerificationError for what does not
+        hold, UnreachableError where the chain cannot be asked.
+        """
+        topics = [self._topic(name) for name in submission.topics]
+        if not topics:
+            return {}
+        documents = () if submission.off_chain is None else unpack_documents(submission.off_chain)
+        beef, subject = parse_beef(submission.beef)
+        subject = beef.subject_or_last(subject)
+        await self._verify(beef, subject)
+        await self._proofs.touch()
+        async with self._database.begin() as connection:
+            transaction = await _keep(connection, beef, subject)
+            shelf = Shelf(connection, topics=self.topics, lookups=self.lookups.values(), offered=documents)
+            steak = {
+                topic.name: await _admit(connection, topic, transaction, submission.off_chain, shelf)
+                for topic in topics
+            }
+            await shelf.complete()
+        return steak
+
+    async def lookup(self, service: str, query: Json) -> Answer:
+        """Answer a look-up (BRC-24). Raises RefusedError for an unknown service, or a query it does not understand."""
+        lookup = self.lookups.get(service)
+        if lookup is None:
+            raise RefusedError(f"This server does not support this lookup service: {service[:80]}")
+        await self._proofs.touch()
+        async with self._database.begin() as connection:
+            hits = await lookup.answer(connection, query, int(self._clock()))
+            return await _provable(Transactions(connection), hits)
+
+    async def document(self, digest: Digest) -> bytes | None:
+        """A document that an output of this host needs."""
+        async with self._database.begin() as connection:
+            return await Documents(connection).get(digest) if await Outputs(connection).needed(digest) else None
+
+    async def _verify(self, beef: Beef, subject: Txid) -> None:
+        try:
+            await self._chain.verified(beef, subject, now=int(self._clock()), limits=self._limits)
+        except RefusedError as error:  # not of the submission: the source of headers refuses us
+            raise UnreachableError(f"the chain's headers are not to be had: {error.message}") from error
+
+    def _topic(self, name: str) -> Topic:
+        topic = self.topics.get(name)
+        if topic is None:
+            raise RefusedError(f"This server does not support this topic: {name[:80]}")
+        return topic
+
+
+async def _keep(connection: Connection, beef: Beef, subject: Txid) -> Transaction:
+    """Store the subject with the ancestry that proves it."""
+    needed = subset(beef, [subject])
+    stored, conflicts = Transactions(connection), Conflicts(HostTransactions(connection))
+    for txid, kept in needed.transactions.items():
+        path = None if kept.bump is None else needed.bumps[kept.bump]
+        await stored.put(kept.transaction, path)
+        await conflicts.take(
+            kept.transaction, None if path is None else BlockProof(height=path.height, root=path.root(txid))
+        )
+    return needed.transactions[subject].transaction
+
+
+async def _admit(
+    connection: Connection, topic: Topic, transaction: Transaction, off_chain: bytes | None, shelf: Shelf
+) -> Admittance:
+    outputs = Outputs(connection)
+    spends = {spent.outpoint: index for index, spent in enumerate(transaction.inputs)}
+    known = await outputs.admitted(topic.name, spends)
+    previous = {spends[outpoint]: await shelf.output(outpoint) for outpoint in known}
+    try:
+        admittance = topic.admit(transaction, previous, off_chain)
+    except VerificationError:  # as in the reference: to this topic the transaction means nothing, others may take it
+        return Admittance()
+    outpoints = [transaction.outpoint(vout) for vout in admittance.outputs]
+    for admitted in await outputs.admit(topic.name, outpoints):
+        await shelf.look(admitted)
+    return admittance
+
+
+async def _provable(stored: Transactions, hits: tuple[Hit, ...]) -> Answer:
+    """The hits with their BEEF; after a reorg, without those whose ancestry has to be proven again first."""
+    try:
+        return Answer(hits, await stored.beef(_txids(hits)))
+    except StateError:
+        provable = tuple([hit for hit in hits if await _is_provable(stored, hit)])
+        return Answer(provable, await stored.beef(_txids(provable)))
+
+
+async def _is_provable(stored: Transactions, hit: Hit) -> bool:
+    try:
+        await stored.beef([hit.outpoint.txid])
+    except StateError:
+        return False
+    return True
+
+
+def _txids(hits: Iterable[Hit]) -> list[Txid]:
+    return list(dict.fromkeys(hit.outpoint.txid for hit in hits))

@@ -1,0 +1,66 @@
+"""`ls_uhrp`: which storage hosts advertise some content (WIRE §4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final
+
+from reconciler.host.lookups.query import Query
+from reconciler.host.services import About, Hit
+from reconciler.model.errors import VerificationError
+from reconciler.model.ids import Digest, identity_key
+from reconciler.model.json import Json
+from reconciler.store.listings import AdvertEntry, AdvertQuery, Adverts
+from reconciler.store.outputs import Connection, HostOutput
+from reconciler.wire import uhrp
+from reconciler.wire.transaction import TxOutput
+
+_FIELDS: Final = frozenset({"uhrpUrl", "outpoint", "expiryTime", "hostIdentityKey", "limit", "skip"})
+_LATEST: Final = 2**53 - 1
+"""Unix seconds; JavaScript's largest safe integer."""
+
+_DOCUMENTATION: Final = """# UHRP look-up
+
+A query is an object; all its fields must hold, none lists everything: `uhrpUrl` (with or without `uhrp://`), `outpoint`
+(`txid.vout`), `expiryTime` (unix seconds, exactly), `hostIdentityKey` (hex), `limit` (at most 50, the default), `skip`.
+Expired advertisements are not shown.
+"""
+
+
+class UhrpLookup:
+    """Satisfies host.services.Lookup."""
+
+    name = "ls_uhrp"
+    about = About(title="UHRP Lookup Service", short="Finds who keeps content.", documentation=_DOCUMENTATION)
+    topics = frozenset({"tm_uhrp"})
+
+    async def index(
+        self,
+        connection: Connection,
+        admitted: HostOutput,
+        output: TxOutput,
+        documents: Mapping[Digest, bytes],  # noqa: ARG002 - the token says it all
+    ) -> None:
+        """Take up an advertisement."""
+        token = uhrp.parse(output.locking, plain_http=True)  # which URLs are allowed was the topic's to decide
+        if token is None:
+            raise VerificationError(f"{admitted.outpoint} holds no UHRP token")
+        entry = AdvertEntry(host=token.host, sha256=token.sha256, expires=token.expires)
+        await Adverts(connection).add(admitted.id, entry)
+
+    async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:
+        """One page of advertisements."""
+        return tuple(Hit(outpoint) for outpoint in await Adverts(connection).find(parse_query(query, now)))
+
+
+def parse_query(query: Json, now: int) -> AdvertQuery:
+    """Read a query. Raises RefusedError."""
+    fields = Query(query, _FIELDS)
+    return AdvertQuery(
+        sha256=fields.read("uhrpUrl", uhrp.digest_of),
+        host=fields.read("hostIdentityKey", identity_key),
+        expires=fields.integer("expiryTime", 0, _LATEST),
+        outpoint=fields.outpoint(),
+        now=now,
+        page=fields.page(),
+    )

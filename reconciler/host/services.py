@@ -1,0 +1,77 @@
+"""What a host can be given: topics and look-up services, ours or anyone's."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Protocol
+
+from reconciler.model.ids import Digest, Outpoint
+from reconciler.model.json import Json, JsonObject
+from reconciler.store.outputs import Connection, HostOutput
+from reconciler.wire.submission import Admittance
+from reconciler.wire.transaction import Transaction, TxOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class About:
+    """How a service presents itself: /listTopicManagers, /listLookupServiceProviders, the documentation routes."""
+
+    title: str
+    short: str
+    """One line."""
+    documentation: str
+    """Markdown."""
+
+    def to_json(self) -> JsonObject:
+        """The metadata as the reference lists it."""
+        return {"name": self.title, "shortDescription": self.short}
+
+
+class Topic(Protocol):
+    """Decides what belongs to a topic. Pure: chain data in, decision out."""
+
+    name: str
+    """`tm_…`"""
+    about: About
+
+    def admit(self, transaction: Transaction, previous: Mapping[int, TxOutput], off_chain: bytes | None) -> Admittance:
+        """What a verified transaction means to this topic.
+
+        `previous` are the outputs of this topic that it spends, by input index. A VerificationError means nothing at all.
+        """
+        ...
+
+    def needs(self, output: TxOutput, documents: Mapping[Digest, bytes]) -> tuple[Digest, ...]:
+        """The documents without which an admitted output is not shown, as far as `documents` lets tell.
+
+        Asked again when one of them arrives. Raises VerificationError where a document is not what the output says it is.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Hit:
+    """One output of an answer."""
+
+    outpoint: Outpoint
+    context: bytes | None = None
+
+
+class Lookup(Protocol):
+    """Answers questions about the outputs of some topics."""
+
+    name: str
+    """`ls_…`"""
+    about: About
+    topics: frozenset[str]
+
+    async def index(
+        self, connection: Connection, admitted: HostOutput, output: TxOutput, documents: Mapping[Digest, bytes]
+    ) -> None:
+        """Take up an output that is complete now; rows that refer to host_outputs.id go with it when it is evicted."""
+        ...
+
+    async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:
+        """One page. Raises RefusedError for a query that is not understood to the last field."""
+        ...

@@ -1,0 +1,1 @@
+"""Topic managers: pure decisions on which outputs belong to a topic, and which documents those need."""

@@ -1,0 +1,97 @@
+"""Which files are manifests: those that are named, and those in folders."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from reconciler.manifest.encoding import MAX_BYTES
+from reconciler.model.diagnostics import Diagnostic, Severity
+from reconciler.model.source import SourceSpan
+
+_ENDINGS: Final = (".yaml", ".yml")
+
+
+@dataclass(frozen=True, slots=True)
+class ManifestFile:
+    """A file to be read; `name` is its path relative to the folder of the whole set, with forward slashes."""
+
+    path: Path
+    name: str
+    is_named: bool
+    """Named by the user, not found in a folder: it has to be a manifest."""
+
+
+def manifest_files(paths: Sequence[Path]) -> tuple[Path, tuple[ManifestFile, ...], list[Diagnostic]]:
+    """The set's folder, and its files in the order of `paths`, those of a folder by name.
+
+    The folder is the nearest one that contains all that was named.
+    """
+    absolute = [Path(os.path.normpath(path.absolute())) for path in paths]
+    folders = [path if path.is_dir() else path.parent for path in absolute]
+    folder = Path(os.path.commonpath(folders)) if folders else Path.cwd()
+    diagnostics: list[Diagnostic] = []
+    files: dict[Path, ManifestFile] = {}
+    for path in absolute:
+        if path.is_dir():
+            for found in _walk(path, folder, diagnostics):
+                files.setdefault(found, ManifestFile(found, found.relative_to(folder).as_posix(), is_named=False))
+        else:
+            files[path] = ManifestFile(path, path.relative_to(folder).as_posix(), is_named=True)
+    return folder, tuple(files.values()), diagnostics
+
+
+def read(file: ManifestFile) -> bytes | Diagnostic:
+    """The bytes of a file, or why it has none. A pipe or device is not waited for."""
+    try:
+        status = file.path.stat()
+        if not stat.S_ISREG(status.st_mode):
+            return _fault("not-a-file", f"'{file.name}' is not a regular file", file.name)
+        if status.st_size > MAX_BYTES:
+            return _fault(
+                "too-large", f"the file is larger than {MAX_BYTES} bytes", file.name, f"{status.st_size} bytes"
+            )
+        return file.path.read_bytes()
+    except FileNotFoundError:
+        return _fault("no-such-file", f"there is no file or folder '{file.name}'", file.name)
+    except OSError as error:
+        return _fault("unreadable", f"the file cannot be read: {os.strerror(error.errno or 0).lower()}", file.name)
+
+
+def is_within(path: str | Path, folder: str | Path) -> bool:
+    """Whether `path`, all links followed, lies in `folder`."""
+    real, base = os.path.realpath(path), os.path.realpath(folder)
+    return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
+
+
+def _walk(top: Path, folder: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:
+    def report(error: OSError) -> None:
+        name = os.path.relpath(os.fsdecode(error.filename), folder)
+        diagnostics.append(_fault("unreadable", "the folder cannot be read", Path(name).as_posix()))
+
+    for directory, folders, names in os.walk(top, onerror=report):
+        folders[:] = sorted(name for name in folders if not name.startswith("."))
+        links = (link for name in folders if (link := Path(directory, name)).is_symlink())
+        diagnostics.extend(_linked_folder(link.relative_to(folder).as_posix()) for link in links)
+        for name in sorted(names):
+            path = Path(directory, name)
+            if name.startswith(".") or not name.endswith(_ENDINGS):
+                continue
+            if path.is_symlink() and not is_within(path, folder):
+                summary = "the link leads out of the folder"
+                diagnostics.append(_fault("outside", summary, path.relative_to(folder).as_posix()))
+                continue
+            yield path
+
+
+def _linked_folder(name: str) -> Diagnostic:
+    summary = "manifests are not looked for behind a link to a folder"
+    return Diagnostic(severity=Severity.WARNING, code="linked-folder", summary=summary, span=SourceSpan(name, 1, 1))
+
+
+def _fault(code: str, summary: str, name: str, found: str | None = None) -> Diagnostic:
+    return Diagnostic(code=code, summary=summary, span=SourceSpan(name, 1, 1), found=found)

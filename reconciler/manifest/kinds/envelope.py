@@ -1,0 +1,42 @@
+"""What every document has around its spec."""
+
+from __future__ import annotations
+
+from typing import Annotated, Final
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic.alias_generators import to_camel
+
+from reconciler.manifest.kinds.fault import fault
+from reconciler.manifest.kinds.scalars import NOTHING, Line, Name, NotYet
+
+API_VERSION: Final = "overlay/v1"
+
+
+class Part(BaseModel):
+    """A mapping of the language: strict about its fields, which are written in camelCase."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True, hide_input_in_errors=True
+    )
+
+
+def _annotations(_: object) -> None:
+    raise fault("unknown-field", "there are no annotations", hint="notes belong into YAML comments, marks into labels")
+
+
+def _namespace(_: object) -> None:
+    raise fault("unknown-field", "there are no namespaces", hint="names may contain slashes: prices/btc")
+
+
+class Metadata(Part):
+    """Who a document is."""
+
+    name: Name
+    """Unique among the documents of its kind."""
+    labels: dict[str, Line] = Field(default_factory=dict)
+    """Marks for selectors; never published."""
+    renamed_from: NotYet = None
+    """The name under which the record was published before: the plan moves it instead of deleting and creating."""
+    annotations: Annotated[None, BeforeValidator(_annotations), WithJsonSchema(NOTHING)] = None
+    namespace: Annotated[None, BeforeValidator(_namespace), WithJsonSchema(NOTHING)] = None

@@ -1,0 +1,143 @@
+"""Which records a dataset's source makes: one for a path, one for each file that a glob matches."""
+
+from __future__ import annotations
+
+import os
+import re
+import unicodedata
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+
+from reconciler.manifest.documents import Document
+from reconciler.manifest.files import is_within
+from reconciler.manifest.kinds import Dataset
+from reconciler.manifest.patterns import matches, split_pattern
+from reconciler.manifest.tree import Path as TreePath
+from reconciler.model.diagnostics import Diagnostic
+from reconciler.model.ids import Kind, RecordId, name_fault
+
+_NOT_IN_NAMES = re.compile(r"[^a-z0-9._/-]")
+_PATH: TreePath = ("spec", "source", "path")
+_GLOB: TreePath = ("spec", "source", "glob")
+
+
+@dataclass(frozen=True, slots=True)
+class SourceFile:
+    """A record to be, and the file that has its bytes."""
+
+    document: Document
+    id: RecordId
+    path: Path
+    """Absolute; it need not exist."""
+    relative: str
+    """To the set's folder, with forward slashes."""
+
+    @property
+    def dataset(self) -> Dataset:
+        """The document's model."""
+        manifest = self.document.manifest
+        if not isinstance(manifest, Dataset):
+            raise TypeError("only datasets have sources")
+        return manifest
+
+    @property
+    def is_match(self) -> bool:
+        """Whether a pattern found it."""
+        return self.dataset.spec.source.glob is not None
+
+    @property
+    def is_pinned(self) -> bool:
+        """Whether the manifest says which bytes these are."""
+        return self.dataset.spec.source.sha256 is not None
+
+
+def source_files(documents: Iterable[Document], folder: Path) -> tuple[tuple[SourceFile, ...], list[Diagnostic]]:
+    """The records of all datasets, sorted by name.
+
+    Two of the same name are an error; that of two documents' own names is found by `references`.
+    """
+    diagnostics: list[Diagnostic] = []
+    files: dict[str, SourceFile] = {}
+    for document in documents:
+        if not isinstance(document.manifest, Dataset):
+            continue
+        for file in _of_dataset(document, document.manifest, folder, diagnostics):
+            first = files.setdefault(file.id.name, file)
+            if first is not file and (file.is_match or first.is_match):
+                diagnostics.append(_collision(file, first))
+    return tuple(files[name] for name in sorted(files)), diagnostics
+
+
+def _of_dataset(document: Document, dataset: Dataset, folder: Path, diagnostics: list[Diagnostic]) -> list[SourceFile]:
+    source = dataset.spec.source
+    home = folder / Path(document.file).parent
+    if source.glob is not None:
+        return _of_glob(document, source.glob, home, folder, diagnostics)
+    path = Path(os.path.normpath(home / (source.path or "")))
+    if not is_within(path, folder):
+        diagnostics.append(_outside(document, _PATH, source.path))
+        return []
+    return [SourceFile(document, RecordId(Kind.DATASET, document.name), path, path.relative_to(folder).as_posix())]
+
+
+def _of_glob(
+    document: Document, pattern: str, home: Path, folder: Path, diagnostics: list[Diagnostic]
+) -> list[SourceFile]:
+    start_text, segments = split_pattern(pattern)
+    start = Path(os.path.normpath(home / start_text))
+    if ".." in segments or not is_within(start, folder):
+        diagnostics.append(_outside(document, _GLOB, pattern))
+        return []
+    try:
+        found = sorted(matches(start, segments, folder)) if start.is_dir() else []
+    except OSError as error:
+        summary = f"a folder cannot be read: {os.strerror(error.errno or 0).lower()}"
+        diagnostics.append(document.fault(_GLOB, "unreadable", summary, found=pattern))
+        return []
+    if not found and not _may_be_empty(document):
+        hint = "set allowEmpty: true if that is as it should be"
+        diagnostics.append(document.fault(_GLOB, "no-match", "the pattern matches no file", found=pattern, hint=hint))
+    files = (_of_match(document, start / relative, home, folder, diagnostics) for relative in found)
+    return [file for file in files if file is not None]
+
+
+def _of_match(
+    document: Document, path: Path, home: Path, folder: Path, diagnostics: list[Diagnostic]
+) -> SourceFile | None:
+    relative = path.relative_to(folder).as_posix()
+    if not relative.isprintable():
+        summary = "a file's name has characters that cannot be printed"
+        diagnostics.append(document.fault(_GLOB, "bad-name", summary, found=ascii(relative), hint="rename the file"))
+        return None
+    name = record_name(document.name, Path(os.path.relpath(path, home)).as_posix())
+    problem = name_fault(name)
+    if problem:
+        summary = f"the file '{relative}' makes the name '{name}', which {problem}"
+        diagnostics.append(document.fault(_GLOB, "bad-name", summary, found=relative, hint="rename the file"))
+        return None
+    return SourceFile(document, RecordId(Kind.DATASET, name), path, relative)
+
+
+def record_name(dataset: str, relative: str) -> str:
+    """The name of the record of one file of a glob; `relative` is to the folder of the manifest."""
+    path = re.sub(r"^(\.\./)+", "", unicodedata.normalize("NFC", relative))
+    return f"{dataset}/{_NOT_IN_NAMES.sub('-', path.lower())}"
+
+
+def _may_be_empty(document: Document) -> bool:
+    return isinstance(document.manifest, Dataset) and document.manifest.spec.source.allow_empty
+
+
+def _outside(document: Document, path: TreePath, found: str | None) -> Diagnostic:
+    expected = "a path that stays in the folder, links included"
+    return document.fault(
+        path, "outside", "the path leads out of the manifests' folder", found=found, expected=expected
+    )
+
+
+def _collision(file: SourceFile, first: SourceFile) -> Diagnostic:
+    summary = f"'{file.relative}' and '{first.relative}' would both be {file.id}"
+    path: TreePath = _GLOB if file.is_match else ("metadata", "name")
+    hint = f"the other one comes from {first.document.span}"
+    return file.document.fault(path, "duplicate-name", summary, found=file.relative, hint=hint)

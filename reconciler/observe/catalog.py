@@ -1,0 +1,174 @@
+"""The whole published state, read back from hosts that are not ours: what is left when the database is lost (PROTOCOL §5)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from reconciler.clients.host import FoundOutput
+from reconciler.model.errors import VerificationError
+from reconciler.model.ids import IdentityKey, Kind, Txid
+from reconciler.model.json import JsonObject
+from reconciler.model.keys import KeyRef, change_key
+from reconciler.model.observed import ObservedRecord, ObservedRoot
+from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, Verifier
+from reconciler.wallet.keys import Keys
+from reconciler.wallet.sealing import unseal
+from reconciler.wire.beef import Beef
+from reconciler.wire.canonical import sha256_hex
+from reconciler.wire.documents import PublishedContent, RecordDocument, parse_record_document
+from reconciler.wire.record import RecordToken, check
+from reconciler.wire.script import p2pkh
+from reconciler.wire.sealing import SealedState, open_record
+from reconciler.wire.state_root import Leaf, state_root
+from reconciler.wire.transaction import Transaction, TxOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRecord:
+    """A record as found on a host, checked and opened."""
+
+    observed: ObservedRecord
+    token: RecordToken
+    output: TxOutput
+    beef: Beef
+    document: bytes
+    content: PublishedContent | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Change:
+    """A change output of the live root transaction: ours, by its key (PROTOCOL §5)."""
+
+    vout: int
+    output: TxOutput
+    key: KeyRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Catalog:
+    """Everything of a producer that the overlay and the key give back."""
+
+    live: LiveRoot
+    root: ObservedRoot
+    records: tuple[LiveRecord, ...]
+    state: SealedState
+    change: tuple[Change, ...]
+
+
+async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int) -> Catalog:
+    """Read and check every record that the root covers.
+
+    Raises VerificationError where the listing does not add up to the root's Merkle root and count: a host cannot hide a
+    record, nor show one more. Raises StateError where the key at hand is not a recipient of the sealed document.
+    """
+    state = unseal(live.sealed, producer=live.document.producer, keys=keys)
+    once = _Once(verifier, now)
+    found = await host.lookup(SERVICE, {"producer": keys.identity})
+    records = []
+    for output in found:
+        record = await _record(output, keys.identity, state, once)
+        if record is not None:
+            records.append(record)
+    records.sort(key=lambda record: record.observed.id)
+    _complete(live, records)
+    return Catalog(
+        live=live, root=observed_root(live, state), records=tuple(records), state=state, change=_change(live, keys)
+    )
+
+
+def observed_root(live: LiveRoot, state: SealedState) -> ObservedRoot:
+    """The root as plans see it."""
+    document = live.document
+    return ObservedRoot(
+        record=ObservedRecord(
+            id=live.token.id,
+            outpoint=live.outpoint,
+            document_hash=live.token.anchor.document_hash,
+            public=document.public,
+            sealed=state.producer,
+        ),
+        generation=document.generation,
+        state_root=document.state_root,
+        leaf_count=document.leaf_count,
+        gateway_key=document.keys.gateway_key,
+        source=state.source,
+        network_id=document.network_id,
+    )
+
+
+async def _record(output: FoundOutput, identity: IdentityKey, state: SealedState, once: _Once) -> LiveRecord | None:
+    transaction = await once.verified(output)
+    token = check(transaction, output.outpoint.vout)
+    if token.identity != identity:
+        raise VerificationError(f"asked for records of {identity}, the host shows {token.id} of {token.identity}")
+    if token.id.kind is Kind.PRODUCER:
+        return None
+    document = parse_record_document(_matching(output, token))
+    _same(document, token)
+    return LiveRecord(
+        observed=ObservedRecord(
+            id=token.id,
+            outpoint=output.outpoint,
+            document_hash=token.anchor.document_hash,
+            public=document.public,
+            sealed=_opened(document, state),
+        ),
+        token=token,
+        output=transaction.outputs[output.outpoint.vout],
+        beef=output.beef,
+        document=_matching(output, token),
+        content=document.content,
+    )
+
+
+def _matching(output: FoundOutput, token: RecordToken) -> bytes:
+    if output.context is None or sha256_hex(output.context) != token.anchor.document_hash:
+        raise VerificationError(f"{token.id} comes without the document that its token commits to")
+    return output.context
+
+
+def _same(document: RecordDocument, token: RecordToken) -> None:
+    if (document.producer, document.id) != (token.identity, token.id):
+        raise VerificationError(f"the document of {token.id} is that of {document.id} of {document.producer}")
+
+
+def _opened(document: RecordDocument, state: SealedState) -> JsonObject:
+    return {} if document.sealed is None else open_record(state.content_seed, document.id, document.sealed)
+
+
+def _complete(live: LiveRoot, records: Sequence[LiveRecord]) -> None:
+    leaves = {record.observed.id: Leaf(record.observed.id, record.observed.document_hash) for record in records}
+    if len(leaves) != len(records):
+        raise VerificationError(f"{live.host} shows two live records of one name")
+    if len(leaves) != live.document.leaf_count or state_root(leaves.values()) != live.document.state_root:
+        raise VerificationError(
+            f"{live.host} lists {len(leaves)} records, the root commits to {live.document.leaf_count} or to others",
+            where=live.host,
+            hint="the host hides or lacks records; ask another one",
+        )
+
+
+def _change(live: LiveRoot, keys: Keys) -> tuple[Change, ...]:
+    anchor = str(live.token.anchor.spends)
+    candidates = (
+        Change(vout=vout, output=output, key=change_key(anchor, vout))
+        for vout, output in enumerate(live.transaction.outputs)
+    )
+    return tuple(change for change in candidates if change.output.locking == p2pkh(keys.public(change.key)))
+
+
+class _Once:
+    """Verifies each transaction once, however many of its outputs are records."""
+
+    def __init__(self, verifier: Verifier, now: int) -> None:
+        self._verifier = verifier
+        self._now = now
+        self._verified: dict[Txid, Transaction] = {}
+
+    async def verified(self, output: FoundOutput) -> Transaction:
+        subject = output.outpoint.txid
+        if subject not in self._verified:
+            checked = await self._verifier.verified(output.beef, subject, now=self._now)
+            self._verified[subject] = checked.transaction
+        return self._verified[subject]

@@ -1,0 +1,146 @@
+"""Which root of this identity is live: every host that is not ours is asked, and what it says is checked before believed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+from reconciler.clients.host import FoundOutput
+from reconciler.model.errors import TransientError, VerificationError
+from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
+from reconciler.model.json import JsonObject
+from reconciler.model.observed import Answer, Reading
+from reconciler.wire.beef import Beef
+from reconciler.wire.canonical import parse_cbor, sha256_hex
+from reconciler.wire.documents import RootDocument, parse_root_document
+from reconciler.wire.record import RecordToken, check
+from reconciler.wire.spv import Verified
+from reconciler.wire.transaction import Transaction
+
+SERVICE: Final = "ls_data_catalog"
+
+
+class CatalogHost(Protocol):
+    """A BRC-24 host, as far as observing needs it."""
+
+    async def services(self) -> frozenset[str]:
+        """The look-up services it lists."""
+        ...
+
+    async def lookup(self, service: str, query: JsonObject) -> Sequence[FoundOutput]:
+        """All outputs that it finds, all pages."""
+        ...
+
+
+class Verifier(Protocol):
+    """SPV against the chain's headers."""
+
+    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> Verified:
+        """The transaction, once scripts, amounts and proofs hold (PROTOCOL §1). Raises VerificationError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveRoot:
+    """A root that a host showed, checked."""
+
+    token: RecordToken
+    outpoint: Outpoint
+    transaction: Transaction
+    beef: Beef
+    document: RootDocument
+    raw_document: bytes
+    sealed: bytes
+    host: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RootReadings:
+    """What all hosts said. `newest` is the root of the highest generation among the valid ones."""
+
+    newest: LiveRoot | None
+    readings: tuple[Reading, ...]
+    faults: tuple[str, ...]
+    """What hosts showed that does not hold, one sentence each."""
+
+
+async def read_roots(
+    identity: IdentityKey, *, hosts: Mapping[str, CatalogHost], verifier: Verifier, now: int
+) -> RootReadings:
+    """Ask every host that lists the catalog service, all at once. A host that does not answer is a reading too."""
+    answers = await asyncio.gather(*(_ask(identity, name, host, verifier, now) for name, host in hosts.items()))
+    roots = [root for answer in answers for root in answer.roots]
+    return RootReadings(
+        newest=max(roots, key=lambda root: (root.document.generation, root.outpoint), default=None),
+        readings=tuple(answer.reading for answer in answers if answer.reading is not None),
+        faults=tuple(fault for answer in answers for fault in answer.faults),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _HostAnswer:
+    reading: Reading | None
+    roots: tuple[LiveRoot, ...] = ()
+    faults: tuple[str, ...] = ()
+
+
+async def _ask(identity: IdentityKey, name: str, host: CatalogHost, verifier: Verifier, now: int) -> _HostAnswer:
+    try:
+        if SERVICE not in await host.services():
+            return _HostAnswer(None)
+        found = await host.lookup(SERVICE, {"producer": identity, "kind": Kind.PRODUCER.value})
+    except TransientError:
+        return _HostAnswer(Reading(host=name, answer=Answer.UNREACHABLE, at=now))
+    roots, faults = [], []
+    for output in found:
+        try:
+            roots.append(await check_root(output, identity=identity, host=name, verifier=verifier, now=now))
+        except VerificationError as error:
+            faults.append(f"{name} shows {output.outpoint} as a root of this identity, but {error.message}")
+    if roots:
+        newest = max(roots, key=lambda root: root.document.generation)
+        return _HostAnswer(
+            Reading(host=name, answer=Answer.ROOT, root=newest.outpoint, at=now), tuple(roots), tuple(faults)
+        )
+    answer = Answer.UNREACHABLE if faults else Answer.NONE  # a host that lies has not said "none"
+    return _HostAnswer(Reading(host=name, answer=answer, at=now), (), tuple(faults))
+
+
+async def check_root(
+    output: FoundOutput, *, identity: IdentityKey, host: str, verifier: Verifier, now: int
+) -> LiveRoot:
+    """Everything that makes an output a root of `identity`. Raises VerificationError."""
+    transaction = (await verifier.verified(output.beef, output.outpoint.txid, now=now)).transaction
+    token = check(transaction, output.outpoint.vout)
+    if token.identity != identity or token.id.kind is not Kind.PRODUCER:
+        raise VerificationError(f"it is {token.id} of {token.identity}")
+    raw_document, sealed = _root_context(output.context)
+    if sha256_hex(raw_document) != token.anchor.document_hash:
+        raise VerificationError("the document does not hash to its anchor")
+    document = parse_root_document(raw_document)
+    if document.producer != identity or document.name != token.id.name:
+        raise VerificationError("the document is another producer's")
+    if sha256_hex(sealed) != document.sealed.sha256:
+        raise VerificationError("the sealed document does not hash to what the root says")
+    return LiveRoot(
+        token=token,
+        outpoint=output.outpoint,
+        transaction=transaction,
+        beef=output.beef,
+        document=document,
+        raw_document=raw_document,
+        sealed=sealed,
+        host=host,
+    )
+
+
+def _root_context(context: bytes | None) -> tuple[bytes, bytes]:
+    if context is None:
+        raise VerificationError("it comes without its documents")
+    match parse_cbor(context):
+        case [bytes() as document, bytes() as sealed]:
+            return document, sealed
+        case _:
+            raise VerificationError("its context is not the two documents of a root")

@@ -1,0 +1,177 @@
+"""Putting one snapshot together, and deciding what "recorded" and "live" mean when they differ (DESIGN §4.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from reconciler.model.amounts import FeeRate
+from reconciler.model.errors import StateError, UnreachableError
+from reconciler.model.ids import Digest, RecordId
+from reconciler.model.keys import FUNDING_KEY
+from reconciler.model.observed import (
+    Answer,
+    Coin,
+    CoinStatus,
+    ObservedRecord,
+    ObservedReplica,
+    ObservedRoot,
+    Snapshot,
+    coin_order,
+)
+from reconciler.observe.catalog import Catalog, read_catalog
+from reconciler.observe.replicas import StorageListing, read_replicas
+from reconciler.observe.roots import CatalogHost, RootReadings, Verifier, read_roots
+from reconciler.store.coins import Coins
+from reconciler.store.database import Database
+from reconciler.store.outbox import Outbox
+from reconciler.store.published import Published
+from reconciler.wallet.keys import Keys
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recorded:
+    """What our own database says."""
+
+    root: ObservedRoot | None
+    records: Mapping[RecordId, ObservedRecord]
+    replicas: tuple[ObservedReplica, ...]
+    coins: tuple[Coin, ...]
+    undelivered: bool
+    """Whether hosts are still owed something of the recorded root."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observation:
+    """A snapshot, what it rests on, and what a newcomer to this state must first write down."""
+
+    snapshot: Snapshot
+    readings: RootReadings
+    rebuilt: Catalog | None
+    """Set where the live state is not the recorded one and was read from a host: apply persists it first."""
+    warnings: tuple[str, ...]
+
+
+async def recorded(database: Database) -> Recorded:
+    """Read what this machine believes is live."""
+    async with database.begin() as connection:
+        published = Published(connection)
+        return Recorded(
+            root=await published.root(),
+            records=await published.records(),
+            replicas=await published.replicas(),
+            coins=await Coins(connection).spendable(),
+            undelivered=bool(await Outbox(connection).pending()),
+        )
+
+
+async def observe(
+    *,
+    database: Database,
+    keys: Keys,
+    hosts: Mapping[str, CatalogHost],
+    storage: Mapping[str, StorageListing],
+    verifier: Verifier,
+    network_id: Digest,
+    fee_rate: FeeRate,
+    funding_address: str,
+    source: str,
+    now: int,
+) -> Observation:
+    """Read the world once.
+
+    Raises UnreachableError where nobody can say what is live, StateError where our database belongs to another world or every
+    host denies what it has recorded.
+    """
+    known = await recorded(database)
+    _same_world(known, network_id)
+    readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now)
+    live, warnings = _decide(known, readings)
+    snapshot = Snapshot(
+        identity=keys.identity,
+        root=known.root,
+        records=known.records,
+        replicas=known.replicas,
+        coins=known.coins,
+        fee_rate=fee_rate,
+        funding_address=funding_address,
+        readings=readings.readings,
+        source=source,
+        now=now,
+    )
+    if not live:
+        return Observation(snapshot=snapshot, readings=readings, rebuilt=None, warnings=warnings)
+    catalog = await catalog_of(readings, hosts=hosts, keys=keys, verifier=verifier, now=now)
+    snapshot, silent = await _as_of(snapshot, catalog, storage)
+    return Observation(snapshot=snapshot, readings=readings, rebuilt=catalog, warnings=(*warnings, *silent))
+
+
+async def catalog_of(
+    readings: RootReadings, *, hosts: Mapping[str, CatalogHost], keys: Keys, verifier: Verifier, now: int
+) -> Catalog:
+    """The published state under the newest root that was shown. Raises UnreachableError where none was."""
+    if readings.newest is None:
+        raise UnreachableError("no host shows a root of this identity", hint="check --network, and that hosts are up")
+    return await read_catalog(readings.newest, host=hosts[readings.newest.host], keys=keys, verifier=verifier, now=now)
+
+
+def _same_world(known: Recorded, network_id: Digest) -> None:
+    if known.root is not None and known.root.network_id != network_id:
+        raise StateError(
+            "the recorded state belongs to another chain than the one that answers",
+            hint="the embedded world was reset, or the network preset changed; `overlay state rebuild` starts over from it",
+        )
+
+
+def _decide(known: Recorded, readings: RootReadings) -> tuple[bool, tuple[str, ...]]:
+    """Whether the live state must be read from a host, and what to warn of."""
+    warnings = readings.faults
+    silent = [reading.host for reading in readings.readings if reading.answer is Answer.UNREACHABLE]
+    if silent:
+        warnings += (f"no answer from {', '.join(silent)}",)
+    newest = readings.newest
+    if newest is None:
+        if known.root is None or known.undelivered:
+            return False, warnings
+        if any(reading.answer is Answer.NONE for reading in readings.readings) and not silent:
+            raise StateError(
+                f"every host says that this identity has no root, but generation {known.root.generation} is recorded",
+                hint="evicted, or another world: check --network; nothing is created over recorded state",
+            )
+        raise UnreachableError("no host could say which root is live", hint="try again when one of them answers")
+    if known.root is None:
+        return True, warnings
+    if newest.outpoint == known.root.record.outpoint:
+        return False, warnings
+    if newest.document.generation < known.root.generation:
+        return False, (*warnings, f"{newest.host} still shows generation {newest.document.generation}")
+    return True, warnings
+
+
+async def _as_of(
+    snapshot: Snapshot, catalog: Catalog, storage: Mapping[str, StorageListing]
+) -> tuple[Snapshot, tuple[str, ...]]:
+    replicas, silent = await read_replicas(catalog.records, storage=storage)
+    received = (coin for coin in snapshot.coins if coin.key == FUNDING_KEY)
+    seen = replace(
+        snapshot,
+        root=catalog.root,
+        records={record.observed.id: record.observed for record in catalog.records},
+        replicas=replicas,
+        coins=tuple(sorted((*rebuilt_coins(catalog), *received), key=coin_order)),
+    )
+    return seen, tuple(f"storage host {name} does not say what it keeps" for name in silent)
+
+
+def rebuilt_coins(catalog: Catalog) -> tuple[Coin, ...]:
+    """The money that the live root's own transaction leaves: its change."""
+    proven = catalog.live.beef.proof(catalog.live.outpoint.txid) is not None
+    return tuple(
+        Coin(
+            outpoint=catalog.live.transaction.outpoint(change.vout),
+            satoshis=change.output.satoshis,
+            key=change.key,
+            status=CoinStatus.CONFIRMED if proven else CoinStatus.PENDING,
+        )
+        for change in catalog.change
+    )

@@ -1,0 +1,274 @@
+"""Guards: what a plan may not do unless somebody says so, one override each (DESIGN §4.2).
+
+The table at the end is the list. Each rule looks at the whole case and yields findings; all findings are shown, refused or
+not, and any that is refused stops the apply. A plan that changes nothing has no effect to be guarded against.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from fractions import Fraction
+from typing import Final
+
+from reconciler.model.desired import DesiredState
+from reconciler.model.ids import Kind, Network, ObjectType
+from reconciler.model.json import JsonObject
+from reconciler.model.observed import Answer, Snapshot
+from reconciler.plan.action import Action
+from reconciler.plan.change import Change
+from reconciler.plan.cost import Cost, Layout, gross
+from reconciler.plan.options import DeleteLimit, PlanOptions
+from reconciler.plan.prices import price_factor
+from reconciler.plan.source import same_source
+
+DELETE_PERCENT: Final = DeleteLimit(30, is_percent=True)
+DELETE_FROM: Final = 10
+"""Below so many live records of a kind their deletion needs no override."""
+
+MAX_RECORDS: Final = 1000
+"""Changed records that one transaction carries, for now."""
+
+
+class GuardName(StrEnum):
+    """Every guard there is."""
+
+    DELETES = "deletes"
+    EVERYTHING = "everything"
+    COST = "cost"
+    PRICE = "price"
+    IDENTITY = "identity"
+    SOURCE = "source"
+    GENESIS = "genesis"
+    RECORDS = "records"
+    COINS = "coins"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """One guard's verdict."""
+
+    name: GuardName
+    value: str
+    """What the plan does, with its unit."""
+    limit: str
+    refused: bool
+    overridden: bool
+    """It would be refused, had the override not been given."""
+    override: str | None
+    """The flag that lets it pass; None where none does."""
+    detail: str
+    """A sentence for whoever is stopped; empty where nobody is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Case:
+    """Everything that guards look at."""
+
+    desired: DesiredState
+    snapshot: Snapshot
+    options: PlanOptions
+    changes: tuple[Change, ...]
+    layout: Layout | None
+    cost: Cost
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """What one rule found: whether it `fails`, and if so, whether an override allows it."""
+
+    value: str
+    limit: str
+    fails: bool
+    allowed: bool = False
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """A guard's name, its override, and what it checks."""
+
+    name: GuardName
+    override: str | None
+    check: Callable[[Case], Iterator[Finding]]
+
+
+def judge(case: Case) -> tuple[Guard, ...]:
+    """Every guard's verdict, in the order of the table; none for a plan without changes."""
+    if not case.changes:
+        return ()
+    return tuple(_verdict(rule, finding) for rule in RULES for finding in rule.check(case))
+
+
+def _verdict(rule: Rule, finding: Finding) -> Guard:
+    return Guard(
+        name=rule.name,
+        value=finding.value,
+        limit=finding.limit,
+        refused=finding.fails and not finding.allowed,
+        overridden=finding.fails and finding.allowed,
+        override=rule.override,
+        detail=finding.detail if finding.fails else "",
+    )
+
+
+def _deletes(case: Case) -> Iterator[Finding]:
+    live = Counter(record.kind for record in case.snapshot.records)
+    deleted = Counter(change.record.kind for change in _deleted(case.changes) if change.record)
+    given = case.options.max_delete
+    for kind in sorted(live):
+        harmless = live[kind] < DELETE_FROM or DELETE_PERCENT.allows(deleted[kind], live[kind])
+        passes = given.allows(deleted[kind], live[kind]) if given else harmless
+        yield Finding(
+            value=f"{deleted[kind]} of {_count(live[kind], kind)}",
+            limit=str(given or f"{DELETE_PERCENT} of {DELETE_FROM} or more"),
+            fails=not (passes and harmless),
+            allowed=passes,
+            detail=f"{_count(deleted[kind], kind)} would be deleted",
+        )
+
+
+def _everything(case: Case) -> Iterator[Finding]:
+    live, deleted = len(case.snapshot.records), _deleted(case.changes)
+    is_root = any(change.is_root for change in deleted)
+    if live or is_root:
+        yield Finding(
+            value=f"{len(deleted)} of {_count(live, 'record')}",
+            limit="never all, never the root",
+            fails=is_root or (live > 0 and len(deleted) >= live),
+            allowed=case.options.allow_empty,
+            detail="nothing that is live now would be left",
+        )
+
+
+def _cost(case: Case) -> Iterator[Finding]:
+    network, given = case.desired.network, case.options.max_cost
+    default = None if network.is_toy else case.desired.limits.max_cost
+    limit = default if given is None else given
+    spent = gross(case.cost, case.changes)
+    unlimited = limit is None and network is Network.MAIN and not case.options.interactive
+    exceeds_default = default is not None and spent > default
+    exceeds = limit is not None and spent > limit
+    yield Finding(
+        value=_satoshis(spent),
+        limit="none" if limit is None else _satoshis(limit),
+        fails=unlimited or exceeds or exceeds_default,
+        allowed=not (unlimited or exceeds),
+        detail="a limit is required on main where nobody is asked" if unlimited else "the plan costs more than it may",
+    )
+
+
+def _price(case: Case) -> Iterator[Finding]:
+    updates = [change for change in case.changes if change.record and change.before and change.after]
+    factors = [price_factor(_public(change.before), _public(change.after)) for change in updates]
+    worst = None if None in factors else max((factor for factor in factors if factor is not None), default=Fraction(1))
+    text = case.desired.limits.max_price_factor
+    yield Finding(
+        value=_factor(worst),
+        limit="none" if text is None else f"factor {text}",
+        fails=text is not None and (worst is None or worst > Fraction(text)),
+        allowed=case.options.allow_price_change,
+        detail="a price would change by more than it may",
+    )
+
+
+def _identity(case: Case) -> Iterator[Finding]:
+    bound, ours = case.options.bound_identity, case.snapshot.identity
+    if bound is not None:
+        yield Finding(
+            value=ours,
+            limit=bound,
+            fails=ours != bound,
+            allowed=case.options.replace_identity,
+            detail="this machine's records belong to another identity",
+        )
+
+
+def _source(case: Case) -> Iterator[Finding]:
+    root, ours = case.snapshot.root, case.snapshot.source
+    if root is not None:
+        yield Finding(
+            value=ours,
+            limit=root.source,
+            fails=not same_source(ours, root.source),
+            allowed=case.options.take_over,
+            detail="what is live was applied from another source of truth",
+        )
+
+
+def _genesis(case: Case) -> Iterator[Finding]:
+    if case.snapshot.root is not None or case.desired.network.is_toy:
+        return
+    answers = Counter(reading.answer for reading in case.snapshot.readings)
+    yield Finding(
+        value=", ".join(f"{answers[answer]} {answer}" for answer in Answer),
+        limit="at least 1 none and nothing else",
+        fails=answers[Answer.NONE] < 1 or answers[Answer.NONE] < answers.total(),
+        allowed=case.options.genesis,
+        detail="no proof that nothing is published yet under this identity",
+    )
+
+
+def _records(case: Case) -> Iterator[Finding]:
+    count = sum(change.object.type is ObjectType.RECORD and not change.is_root for change in case.changes)
+    yield Finding(
+        value=_count(count, "record"),
+        limit=f"{MAX_RECORDS} in one transaction",
+        fails=count > MAX_RECORDS,
+        detail="apply fewer changes at a time",
+    )
+
+
+def _coins(case: Case) -> Iterator[Finding]:
+    layout = case.layout
+    if layout is not None:
+        yield Finding(
+            value=_satoshis(layout.available),
+            limit=f"at least {_satoshis(_needed(layout))}",
+            fails=layout.missing > 0,
+            detail=f"send {_satoshis(layout.missing)} or more to {case.snapshot.funding_address}",
+        )
+
+
+def _needed(layout: Layout) -> int:
+    """Satoshis that the coins must have together."""
+    return layout.available + layout.missing - max(layout.change - 1, 0)
+
+
+def _deleted(changes: Sequence[Change]) -> list[Change]:
+    return [change for change in changes if change.record is not None and change.action is Action.DELETE]
+
+
+def _public(side: JsonObject | None) -> JsonObject:
+    public = (side or {}).get("public")
+    return public if isinstance(public, dict) else {}
+
+
+def _factor(worst: Fraction | None) -> str:
+    if worst is None:
+        return "to or from free"
+    return "no price changes" if worst == 1 else f"factor {float(worst):.6g}"
+
+
+def _satoshis(amount: int) -> str:
+    return f"{amount:,} satoshi{'' if amount == 1 else 's'}"
+
+
+def _count(number: int, noun: Kind | str) -> str:
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+RULES: Final = (
+    Rule(GuardName.DELETES, "--max-delete N|N%", _deletes),
+    Rule(GuardName.EVERYTHING, "--allow-empty", _everything),
+    Rule(GuardName.COST, "--max-cost SAT", _cost),
+    Rule(GuardName.PRICE, "--allow-price-change", _price),
+    Rule(GuardName.IDENTITY, "--replace-identity", _identity),
+    Rule(GuardName.SOURCE, "--take-over", _source),
+    Rule(GuardName.GENESIS, "--genesis", _genesis),
+    Rule(GuardName.RECORDS, None, _records),
+    Rule(GuardName.COINS, None, _coins),
+)
+"""DESIGN §4.2; a guard that is not in this table does not exist. (An unreachable gateway joins with the ads.)"""

@@ -1,0 +1,66 @@
+"""What the command line adds to a plan: overrides of the guards, one by one; never a general `--force`."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Final, Self
+
+from reconciler.model.amounts import Satoshis
+from reconciler.model.ids import IdentityKey
+
+_LIMIT: Final = re.compile(r"([0-9]{1,9})(%?)")
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteLimit:
+    """How many records of one kind may be deleted: a count, or a share of those that are live."""
+
+    amount: int
+    is_percent: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.amount}%" if self.is_percent else str(self.amount)
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Read `N` or `N%`. Raises ValueError."""
+        match = _LIMIT.fullmatch(text)
+        if match is None:
+            raise ValueError(f"not a number of records or a percentage (N or N%): {text!r}")
+        return cls(int(match[1]), match[2] == "%")
+
+    def allows(self, deleted: int, live: int) -> bool:
+        """Whether `deleted` of `live` records may go."""
+        return deleted * 100 <= self.amount * live if self.is_percent else deleted <= self.amount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlanOptions:
+    """The overrides given, and two facts that guards judge by."""
+
+    max_delete: DeleteLimit | None = None
+    allow_empty: bool = False
+    max_cost: Satoshis | None = None
+    allow_price_change: bool = False
+    replace_identity: bool = False
+    take_over: bool = False
+    genesis: bool = False
+    interactive: bool = False
+    """Somebody sees the plan before it is applied; on main, where nobody does, a cost limit must be set."""
+    bound_identity: IdentityKey | None = None
+    """The identity that this machine's database belongs to; None where it belongs to nobody yet."""
+
+    @property
+    def overrides(self) -> tuple[str, ...]:
+        """The overrides as they were given, for the plan and the journal."""
+        given = {
+            f"--max-delete {self.max_delete}": self.max_delete is not None,
+            "--allow-empty": self.allow_empty,
+            f"--max-cost {self.max_cost}": self.max_cost is not None,
+            "--allow-price-change": self.allow_price_change,
+            "--replace-identity": self.replace_identity,
+            "--take-over": self.take_over,
+            "--genesis": self.genesis,
+        }
+        return tuple(flag for flag, is_given in given.items() if is_given)

@@ -1,0 +1,55 @@
+"""How large the parts of a transaction can get, in bytes, known before anything is signed.
+
+Every figure is an upper bound that is usually met: a DER signature with low s has 71 bytes, or one or two fewer.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.model.ids import RecordId
+
+SIGNATURE: Final = 71
+_OUTPOINT_AND_SEQUENCE: Final = 36 + 4
+_KEY: Final = 33
+
+P2PKH_OUTPUT: Final = 8 + 1 + 25
+P2PKH_INPUT: Final = _OUTPOINT_AND_SEQUENCE + 1 + (1 + SIGNATURE + 1) + (1 + _KEY)
+"""148: the script pushes the signature with its sighash byte, and the key."""
+
+PUSHDROP_INPUT: Final = _OUTPOINT_AND_SEQUENCE + 1 + (1 + SIGNATURE + 1)
+"""114: the key is in the locking script."""
+
+ANCHOR: Final = 1 + (3 + 2 + 32) + (2 + 2 + 36)
+"""CBOR {"mh": 32 bytes, "i": 36 bytes}: a map head; each key as text; each value behind a two-byte head (PROTOCOL §2)."""
+
+
+def compact_size(number: int) -> int:
+    """Bytes of a count or length inside a transaction."""
+    if number < 0xFD:
+        return 1
+    return 3 if number <= 0xFFFF else 5
+
+
+def push(length: int) -> int:
+    """Bytes that a script needs to push `length` bytes, 2 to 255 of them (PUSHDATA1 above 75)."""
+    return length + (1 if length <= 75 else 2)
+
+
+def record_script(record: RecordId) -> int:
+    """The locking script of a record token: PushDrop, lock-before, of six fields, which three 2DROPs take away."""
+    fields = (len("DLM1"), _KEY, len(record.kind), len(record.name), ANCHOR, SIGNATURE)
+    return push(_KEY) + 1 + sum(push(length) for length in fields) + len(fields) // 2
+
+
+def record_output(record: RecordId) -> int:
+    """The whole output of a record token."""
+    script = record_script(record)
+    return 8 + compact_size(script) + script
+
+
+def transaction(*, p2pkh_inputs: int, pushdrop_inputs: int, outputs: int, outputs_size: int) -> int:
+    """A transaction with this many inputs, and this many `outputs` of `outputs_size` bytes together."""
+    inputs = p2pkh_inputs * P2PKH_INPUT + pushdrop_inputs * PUSHDROP_INPUT
+    counts = compact_size(p2pkh_inputs + pushdrop_inputs) + compact_size(outputs)
+    return 4 + counts + inputs + outputs_size + 4

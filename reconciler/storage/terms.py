@@ -1,0 +1,124 @@
+"""What a storage host asks for keeping bytes, and the signed URL that lets somebody bring them (WIRE §4.3)."""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Final
+from urllib.parse import urlencode
+
+from reconciler.model.amounts import Satoshis, satoshis
+from reconciler.model.errors import RefusedError
+from reconciler.model.json import Json
+
+MAX_SIZE: Final = 11_000_000_000
+"""Bytes of one object, as the reference has it."""
+
+MAX_MINUTES: Final = 69_000_000
+"""Of retention, as the reference has it: about 130 years."""
+
+_UNADVERTISABLE: Final = frozenset({0, 16})
+"""Sizes that a UHRP token cannot state (WIRE §4.3)."""
+
+_FLOOR: Final = 10
+"""Satoshis; the reference charges no less."""
+
+_GIGABYTE: Final = 1_000_000_000
+_MONTH: Final = 30 * 24 * 60
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """So many bytes, kept for so many minutes."""
+
+    size: int
+    minutes: int
+
+    @classmethod
+    def parse(cls, body: Json) -> Wish:
+        """Read the body of /quote and /upload. Raises RefusedError with the reference's codes."""
+        fields = body if isinstance(body, Mapping) else {}
+        size = checked_size(_whole(fields.get("fileSize"), "fileSize", "ERR_INVALID_SIZE"))
+        minutes = _whole(fields.get("retentionPeriod"), "retentionPeriod", "ERR_INVALID_RETENTION_PERIOD")
+        return cls(size, checked_minutes(minutes))
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """Satoshis for one gigabyte (10^9 bytes) and month (30 days); 0 is free."""
+
+    per_gigabyte_month: int = 0
+
+    def of(self, wish: Wish) -> Satoshis:
+        """The price, rounded up, and not below the reference's floor unless everything is free."""
+        if not self.per_gigabyte_month:
+            return Satoshis(0)
+        price = -(-wish.size * wish.minutes * self.per_gigabyte_month // (_GIGABYTE * _MONTH))
+        return satoshis(max(_FLOOR, price))
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """Leave to bring one object."""
+
+    size: int
+    """Bytes, exactly."""
+    object_id: str
+    expires: int
+    """Unix seconds until which the object is kept."""
+    uploader: str
+
+    def query(self, secret: bytes) -> str:
+        """The query of the URL to PUT to."""
+        return urlencode({**self._fields(), "hmac": self._hmac(secret).hex()})
+
+    @classmethod
+    def parse(cls, query: Mapping[str, str], secret: bytes, now: float) -> Grant:
+        """Read such a query. Raises RefusedError unless it is ours, and of today."""
+        try:
+            grant = cls(int(query["fileSize"][:20]), query["objectID"], int(query["expiry"][:20]), query["uploader"])
+            shown = bytes.fromhex(query["hmac"])
+        except (KeyError, ValueError):
+            raise RefusedError("the upload URL is malformed", code="ERR_INVALID_URL") from None
+        if not hmac.compare_digest(shown, grant._hmac(secret)):
+            raise RefusedError("the upload URL is not one of this host's", code="ERR_INVALID_HMAC")
+        if grant.expires <= now:
+            raise RefusedError("the upload URL has expired", code="ERR_EXPIRED")
+        return grant
+
+    def _fields(self) -> dict[str, str]:
+        return {
+            "fileSize": str(self.size),
+            "objectID": self.object_id,
+            "expiry": str(self.expires),
+            "uploader": self.uploader,
+        }
+
+    def _hmac(self, secret: bytes) -> bytes:
+        """Over the encoded query, in which no value can pretend to be the next field."""
+        return hmac.digest(secret, urlencode(self._fields()).encode(), sha256)
+
+
+def checked_size(size: int) -> int:
+    """A size that can be kept and advertised. Raises RefusedError."""
+    if size in _UNADVERTISABLE or not 0 < size <= MAX_SIZE:
+        raise RefusedError(
+            f"an object has 1 to {MAX_SIZE} bytes, and not 16, which no UHRP token can state: pad it",
+            code="ERR_INVALID_SIZE",
+        )
+    return size
+
+
+def checked_minutes(minutes: int) -> int:
+    """A time for which something can be kept. Raises RefusedError."""
+    if not 0 < minutes <= MAX_MINUTES:
+        raise RefusedError(f"retention is 1 to {MAX_MINUTES} minutes", code="ERR_INVALID_RETENTION_PERIOD")
+    return minutes
+
+
+def _whole(value: Json, name: str, code: str) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise RefusedError(f"{name} must be a whole number", code=code)
+    return value

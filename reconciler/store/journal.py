@@ -1,0 +1,157 @@
+"""The journal: every apply's transactions, written down before a byte of them leaves (DESIGN §4.3).
+
+States and moves are the table in model/journal.py; here is only how they are kept, and that nobody moves an entry who does
+not hold the lease or who read it before someone else moved it.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Row, Select, Table, Text, insert, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reconciler.model.errors import LockedError, StateError
+from reconciler.model.ids import Digest, Txid
+from reconciler.model.journal import UNFINISHED, JournalEvent, JournalState, advance
+from reconciler.store.batches import batches
+from reconciler.store.columns import Choice, Instant
+from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.leases import fence
+
+journal = Table(
+    "journal",
+    metadata,
+    Column("id", Text, primary_key=True),
+    Column("state", Choice(JournalState), nullable=False, index=True),
+    Column("plan_id", Hex, nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("outcome", LargeBinary, nullable=False),
+    Column("owner", Text, nullable=False),
+    Column("note", Text, nullable=False),
+    Column("created", Instant, nullable=False, index=True),
+    Column("updated", Instant, nullable=False),
+)
+
+journal_transactions = Table(
+    "journal_transactions",
+    metadata,
+    Column("entry", Text, ForeignKey("journal.id"), primary_key=True),
+    Column("position", Integer, primary_key=True),
+    Column(
+        "txid", Hex, ForeignKey("transactions.txid", deferrable=True, initially="DEFERRED"), nullable=False, unique=True
+    ),
+)
+"""An entry's transactions in the order in which they are sent. Each belongs to one entry, and its bytes are stored."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JournalEntry:
+    """One apply. Times are unix seconds."""
+
+    id: str
+    state: JournalState = JournalState.PREPARED
+    plan_id: Digest
+    generation: int
+    txids: tuple[Txid, ...]
+    """In the order in which they are sent."""
+    outcome: bytes
+    """Canonical JSON of what becomes live at the commit point (store/outcome.py); the journal does not read it."""
+    owner: str
+    """Who applied, for people to read."""
+    note: str = ""
+    """The overrides and reason that were given."""
+    created: int
+    updated: int
+
+
+class Journal:
+    """Entries, oldest first unless said otherwise."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def create(self, entry: JournalEntry, *, token: int | None = None) -> None:
+        """Write an entry down. Its transactions must be stored by the end of this database transaction.
+
+        Raises StateError if the entry is there already, LockedError if the lease was lost.
+        """
+        await fence(self._connection, token)
+        names = ("id", "state", "plan_id", "generation", "outcome", "owner", "note", "created", "updated")
+        if not await insert_new(self._connection, journal, [{name: getattr(entry, name) for name in names}]):
+            raise StateError(f"the journal has an entry {entry.id} already")
+        rows = [{"entry": entry.id, "position": at, "txid": txid} for at, txid in enumerate(entry.txids)]
+        if rows:
+            await self._connection.execute(insert(journal_transactions), rows)
+
+    async def get(self, entry: str) -> JournalEntry | None:
+        """The entry with this id, or None."""
+        found = await self._entries(select(journal).where(journal.c.id == entry))
+        return found[0] if found else None
+
+    async def unfinished(self) -> tuple[JournalEntry, ...]:
+        """What the next apply must finish or void before it plans."""
+        return await self._entries(_oldest_first().where(journal.c.state.in_(sorted(UNFINISHED))))
+
+    async def unproven(self) -> tuple[JournalEntry, ...]:
+        """What the network has seen and no block proves yet."""
+        return await self._entries(_oldest_first().where(journal.c.state == JournalState.SEEN))
+
+    async def list(self, limit: int) -> tuple[JournalEntry, ...]:
+        """The last `limit` entries, newest first."""
+        newest = select(journal).order_by(journal.c.created.desc(), journal.c.generation.desc(), journal.c.id.desc())
+        return await self._entries(newest.limit(limit))
+
+    async def move(self, entry: str, event: JournalEvent, *, now: int, token: int | None) -> JournalState:
+        """Move an entry on; returns its new state.
+
+        Raises StateError for an unknown entry or a move that the table does not know, LockedError if the lease was lost or
+        somebody else moved the entry at the same time.
+        """
+        await fence(self._connection, token)
+        before = await self._connection.scalar(select(journal.c.state).where(journal.c.id == entry))
+        if before is None:
+            raise StateError(f"the journal has no entry {entry}")
+        after = advance(before, event)
+        moved = await self._connection.execute(
+            update(journal).where(journal.c.id == entry, journal.c.state == before).values(state=after, updated=now)
+        )
+        if moved.rowcount != 1:
+            raise LockedError(f"another process moved the journal entry {entry} on at the same time")
+        return after
+
+    async def _entries(self, query: Select[Any]) -> tuple[JournalEntry, ...]:
+        rows = (await self._connection.execute(query)).all()
+        txids = await _txids_of(self._connection, (row.id for row in rows))
+        return tuple(_entry(row, tuple(txids[row.id])) for row in rows)
+
+
+def _oldest_first() -> Select[Any]:
+    return select(journal).order_by(journal.c.created, journal.c.generation, journal.c.id)
+
+
+def _entry(row: Row[Any], txids: tuple[Txid, ...]) -> JournalEntry:
+    return JournalEntry(
+        id=row.id,
+        state=row.state,
+        plan_id=Digest(row.plan_id),
+        generation=row.generation,
+        txids=txids,
+        outcome=row.outcome,
+        owner=row.owner,
+        note=row.note,
+        created=row.created,
+        updated=row.updated,
+    )
+
+
+async def _txids_of(connection: AsyncConnection, entries: Iterable[str]) -> Mapping[str, list[Txid]]:
+    found: defaultdict[str, list[Txid]] = defaultdict(list)
+    for batch in batches(entries):
+        query = select(journal_transactions).where(journal_transactions.c.entry.in_(batch))
+        for row in await connection.execute(query.order_by(journal_transactions.c.position)):
+            found[row.entry].append(Txid(row.txid))
+    return found

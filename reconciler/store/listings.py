@@ -1,0 +1,212 @@
+"""What a host's look-up services search: record tokens by what their documents say, UHRP advertisements by what they hold."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from sqlalchemy import ColumnElement, Select, exists, select
+
+from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId
+from reconciler.store.database import insert_new
+from reconciler.store.outputs import (
+    Connection,
+    host_adverts,
+    host_outputs,
+    host_record_tags,
+    host_records,
+    not_shown,
+    spent,
+)
+
+_ESCAPE: Final = "\\"
+
+
+class Order(StrEnum):
+    """How an answer is sorted."""
+
+    NEWEST = "newest"
+    """Latest admitted first."""
+    OLDEST = "oldest"
+    NAME = "name"
+    """By producer, kind and name."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Which part of an answer is asked for."""
+
+    limit: int
+    skip: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordEntry:
+    """A complete record token, as it is indexed."""
+
+    producer: IdentityKey
+    id: RecordId
+    document: Digest
+    sealed: Digest | None
+    """The root's second document."""
+    tags: tuple[str, ...]
+    text: str
+    """What free text is looked for in."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RecordQuery:
+    """All that is not None must hold."""
+
+    producer: IdentityKey | None = None
+    kind: Kind | None = None
+    name: str | None = None
+    tag: str | None = None
+    text: str | None = None
+    outpoint: Outpoint | None = None
+    history: bool = False
+    """Show spent tokens too."""
+    order: Order = Order.NEWEST
+    page: Page
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ListedRecord:
+    """A record token found, and where its documents are."""
+
+    outpoint: Outpoint
+    document: Digest
+    sealed: Digest | None
+
+
+class Records:
+    """The index behind `ls_data_catalog`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, output: int, entry: RecordEntry) -> None:
+        """Index one admitted output; again changes nothing."""
+        row = {
+            "output_id": output,
+            "producer": entry.producer,
+            "kind": entry.id.kind.value,
+            "name": entry.id.name,
+            "document": entry.document,
+            "sealed": entry.sealed,
+            "text": entry.text.casefold(),
+        }
+        await insert_new(self._connection, host_records, [row])
+        tags = [{"output_id": output, "tag": tag} for tag in dict.fromkeys(entry.tags)]
+        await insert_new(self._connection, host_record_tags, tags)
+
+    async def find(self, query: RecordQuery) -> tuple[ListedRecord, ...]:
+        """One page of what the host shows."""
+        columns = (host_outputs.c.txid, host_outputs.c.vout, host_records.c.document, host_records.c.sealed)
+        statement = (
+            select(*columns)
+            .join(host_outputs, host_outputs.c.id == host_records.c.output_id)
+            .where(~not_shown(), *_conditions(query))
+        )
+        rows = await self._connection.execute(_paged(statement, query.order, query.page))
+        return tuple(
+            ListedRecord(outpoint=Outpoint(row.txid, row.vout), document=row.document, sealed=row.sealed)
+            for row in rows
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvertEntry:
+    """A UHRP token, as it is indexed."""
+
+    host: IdentityKey
+    sha256: Digest
+    expires: int
+    """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdvertQuery:
+    """All that is not None must hold."""
+
+    sha256: Digest | None = None
+    host: IdentityKey | None = None
+    expires: int | None = None
+    """Exactly this expiry, as the reference has it."""
+    outpoint: Outpoint | None = None
+    now: int
+    """What has expired by then is not shown."""
+    page: Page
+
+
+class Adverts:
+    """The index behind `ls_uhrp`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, output: int, entry: AdvertEntry) -> None:
+        """Index one admitted output; again changes nothing."""
+        row = {"output_id": output, "host": entry.host, "sha256": entry.sha256, "expires": entry.expires}
+        await insert_new(self._connection, host_adverts, [row])
+
+    async def find(self, query: AdvertQuery) -> tuple[Outpoint, ...]:
+        """One page of what the host shows, newest first."""
+        conditions = [host_adverts.c.expires > query.now, ~spent(), ~not_shown()]
+        if query.sha256 is not None:
+            conditions.append(host_adverts.c.sha256 == query.sha256)
+        if query.host is not None:
+            conditions.append(host_adverts.c.host == query.host)
+        if query.expires is not None:
+            conditions.append(host_adverts.c.expires == query.expires)
+        if query.outpoint is not None:
+            conditions.append(_is(query.outpoint))
+        statement = (
+            select(host_outputs.c.txid, host_outputs.c.vout)
+            .join(host_adverts, host_adverts.c.output_id == host_outputs.c.id)
+            .where(*conditions)
+        )
+        rows = await self._connection.execute(_paged(statement, Order.NEWEST, query.page))
+        return tuple(Outpoint(row.txid, row.vout) for row in rows)
+
+
+def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:
+    wanted = (
+        (query.producer, host_records.c.producer == query.producer),
+        (query.kind, host_records.c.kind == query.kind),
+        (query.name, host_records.c.name == query.name),
+    )
+    conditions = [condition for value, condition in wanted if value is not None]
+    if query.tag is not None:
+        tagged = host_record_tags.c.output_id == host_records.c.output_id
+        conditions.append(exists().where(tagged, host_record_tags.c.tag == query.tag))
+    if query.text is not None:
+        conditions.append(host_records.c.text.like(f"%{_literal(query.text.casefold())}%", escape=_ESCAPE))
+    if query.outpoint is not None:
+        conditions.append(_is(query.outpoint))
+    if not query.history:
+        conditions.append(~spent())
+    return conditions
+
+
+def _is(outpoint: Outpoint) -> ColumnElement[bool]:
+    return (host_outputs.c.txid == outpoint.txid) & (host_outputs.c.vout == outpoint.vout)
+
+
+def _literal(text: str) -> str:
+    for special in (_ESCAPE, "%", "_"):
+        text = text.replace(special, _ESCAPE + special)
+    return text
+
+
+def _paged(statement: Select[Any], order: Order, page: Page) -> Select[Any]:
+    match order:
+        case Order.NEWEST:
+            statement = statement.order_by(host_outputs.c.id.desc())
+        case Order.OLDEST:
+            statement = statement.order_by(host_outputs.c.id)
+        case Order.NAME:
+            keys = (host_records.c.producer, host_records.c.kind, host_records.c.name)
+            statement = statement.order_by(*keys, host_outputs.c.id.desc())
+    return statement.limit(page.limit).offset(page.skip)

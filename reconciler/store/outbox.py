@@ -1,0 +1,137 @@
+"""The outbox: which host is still to be told about which transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from sqlalchemy import Column, ForeignKey, Integer, Row, Table, Text, UniqueConstraint, delete, select, update
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reconciler.model.errors import StateError
+from reconciler.model.ids import Digest, Txid
+from reconciler.model.journal import COMMITTED
+from reconciler.store.columns import JSON_VALUE, Choice, Instant
+from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.journal import journal
+
+
+class DeliveryState(StrEnum):
+    """Whether a host has taken a delivery."""
+
+    PENDING = "pending"
+    DONE = "done"
+
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("entry", Text, ForeignKey("journal.id", deferrable=True, initially="DEFERRED"), nullable=False),
+    Column("host", Text, nullable=False),
+    Column("txid", Hex, nullable=False),
+    Column("topics", JSON_VALUE, nullable=False),
+    Column("documents", JSON_VALUE, nullable=False),
+    Column("state", Choice(DeliveryState), nullable=False, index=True),
+    Column("attempts", Integer, nullable=False),
+    Column("last_error", Text, nullable=False),
+    Column("updated", Instant),
+    UniqueConstraint("entry", "host", "txid"),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery:
+    """One transaction for one host, with its topics and the documents that go with it."""
+
+    entry: str
+    host: str
+    txid: Txid
+    topics: tuple[str, ...]
+    documents: tuple[Digest, ...] = ()
+    """In the order in which they are sent."""
+    id: int = 0
+    """Given by the outbox; 0 before."""
+    state: DeliveryState = DeliveryState.PENDING
+    attempts: int = 0
+    last_error: str = ""
+    """Why the last attempt failed; empty if none has."""
+    updated: int | None = None
+    """Of the last attempt, in unix seconds."""
+
+
+class Outbox:
+    """Deliveries in the order in which they were added, which is that of the chain."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def add(self, deliveries: Iterable[Delivery]) -> None:
+        """Put new deliveries in, pending. Idempotent by entry, host and transaction."""
+        await insert_new(self._connection, outbox, [_row(delivery) for delivery in deliveries])
+
+    async def pending(self) -> tuple[Delivery, ...]:
+        """What hosts are to be told now: nothing of an entry before its commit point, or while it is contested."""
+        query = (
+            select(outbox)
+            .join(journal, journal.c.id == outbox.c.entry)
+            .where(outbox.c.state == DeliveryState.PENDING, journal.c.state.in_(sorted(COMMITTED)))
+            .order_by(outbox.c.id)
+        )
+        return tuple(_delivery(row) for row in await self._connection.execute(query))
+
+    async def of(self, entry: str) -> tuple[Delivery, ...]:
+        """All deliveries of one entry, done ones too."""
+        rows = await self._connection.execute(select(outbox).where(outbox.c.entry == entry).order_by(outbox.c.id))
+        return tuple(_delivery(row) for row in rows)
+
+    async def done(self, delivery: int, *, now: int) -> None:
+        """The host has it. Raises StateError for an unknown delivery."""
+        await self._attempted(delivery, now, DeliveryState.DONE, "")
+
+    async def failed(self, delivery: int, error: str, *, now: int) -> None:
+        """The attempt failed; the delivery stays pending. Raises StateError for an unknown delivery, or one that is done."""
+        await self._attempted(delivery, now, DeliveryState.PENDING, error)
+
+    async def drop(self, entry: str) -> None:
+        """Take out everything of a void entry."""
+        await self._connection.execute(delete(outbox).where(outbox.c.entry == entry))
+
+    async def _attempted(self, delivery: int, now: int, state: DeliveryState, error: str) -> None:
+        attempt = (
+            update(outbox)
+            .where(outbox.c.id == delivery, outbox.c.state.in_((DeliveryState.PENDING, state)))
+            .values(state=state, attempts=outbox.c.attempts + 1, last_error=error, updated=now)
+        )
+        if (await self._connection.execute(attempt)).rowcount != 1:
+            raise StateError(f"the outbox has no pending delivery {delivery}")
+
+
+def _row(delivery: Delivery) -> dict[str, object]:
+    return {
+        "entry": delivery.entry,
+        "host": delivery.host,
+        "txid": delivery.txid,
+        "topics": list(delivery.topics),
+        "documents": list(delivery.documents),
+        "state": DeliveryState.PENDING,
+        "attempts": 0,
+        "last_error": "",
+    }
+
+
+def _delivery(row: Row[Any]) -> Delivery:
+    return Delivery(
+        entry=row.entry,
+        host=row.host,
+        txid=Txid(row.txid),
+        topics=tuple(row.topics),
+        documents=tuple(map(Digest, row.documents)),
+        id=row.id,
+        state=row.state,
+        attempts=row.attempts,
+        last_error=row.last_error,
+        updated=row.updated,
+    )

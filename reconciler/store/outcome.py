@@ -1,0 +1,142 @@
+"""What an apply makes live once the network has seen it: written into the journal before, into `Published` at the commit point."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+from reconciler.model.errors import StateError, VerificationError
+from reconciler.model.ids import IdentityKey, Outpoint, RecordId, digest, identity_key
+from reconciler.model.json import JsonObject
+from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
+from reconciler.wire.canonical import canonical_json, parse_canonical
+
+_VERSION: Final = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """The new root, and how records and replicas differ from what was live before."""
+
+    identity: IdentityKey
+    """Whose root it is."""
+    root: ObservedRoot
+    upserts: tuple[ObservedRecord, ...] = ()
+    """Records that are new or have a new token; never the producer's own."""
+    deletes: tuple[RecordId, ...] = ()
+    replicas: tuple[ObservedReplica, ...] = ()
+    """Copies that are new or were renewed."""
+    forgotten: tuple[tuple[str, str], ...] = ()
+    """(dataset, host) of copies that are not renewed any more."""
+    commit: str | None = None
+    """The git commit of the manifests."""
+    at: int
+    """Unix seconds."""
+
+    def to_bytes(self) -> bytes:
+        """Canonical JSON."""
+        return canonical_json(
+            {
+                "version": _VERSION,
+                "identity": self.identity,
+                "root": _root_json(self.root),
+                "upserts": [_record_json(record) for record in self.upserts],
+                "deletes": [str(record) for record in self.deletes],
+                "replicas": [_replica_json(replica) for replica in self.replicas],
+                "forgotten": [list(pair) for pair in self.forgotten],
+                "commit": self.commit,
+                "at": self.at,
+            }
+        )
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Read what `to_bytes` wrote. Raises StateError for anything else."""
+        try:
+            return cls._of_json(parse_canonical(data, "the outcome of a journal entry"))
+        except (VerificationError, KeyError, TypeError, ValueError) as error:
+            raise StateError(f"the outcome of a journal entry is damaged: {error!r}") from error
+
+    @classmethod
+    def _of_json(cls, value: Any) -> Self:
+        if value["version"] != _VERSION:
+            raise StateError(
+                f"the outcome of a journal entry has version {value['version']}, which this tool does not know"
+            )
+        return cls(
+            identity=identity_key(value["identity"]),
+            root=_root(value["root"]),
+            upserts=tuple(map(_record, value["upserts"])),
+            deletes=tuple(map(RecordId.parse, value["deletes"])),
+            replicas=tuple(map(_replica, value["replicas"])),
+            forgotten=tuple((dataset, host) for dataset, host in value["forgotten"]),
+            commit=value["commit"],
+            at=value["at"],
+        )
+
+
+def _record_json(record: ObservedRecord) -> JsonObject:
+    return {
+        "id": str(record.id),
+        "outpoint": str(record.outpoint),
+        "documentHash": record.document_hash,
+        "public": record.public,
+        "sealed": record.sealed,
+    }
+
+
+def _record(value: Mapping[str, Any]) -> ObservedRecord:
+    return ObservedRecord(
+        id=RecordId.parse(value["id"]),
+        outpoint=Outpoint.parse(value["outpoint"]),
+        document_hash=digest(value["documentHash"]),
+        public=value["public"],
+        sealed=value["sealed"],
+    )
+
+
+def _root_json(root: ObservedRoot) -> JsonObject:
+    return {
+        "record": _record_json(root.record),
+        "generation": root.generation,
+        "stateRoot": root.state_root,
+        "leafCount": root.leaf_count,
+        "gatewayKey": root.gateway_key,
+        "source": root.source,
+        "networkId": root.network_id,
+    }
+
+
+def _root(value: Mapping[str, Any]) -> ObservedRoot:
+    return ObservedRoot(
+        record=_record(value["record"]),
+        generation=value["generation"],
+        state_root=digest(value["stateRoot"]),
+        leaf_count=value["leafCount"],
+        gateway_key=identity_key(value["gatewayKey"]),
+        source=value["source"],
+        network_id=digest(value["networkId"]),
+    )
+
+
+def _replica_json(replica: ObservedReplica) -> JsonObject:
+    return {
+        "dataset": replica.dataset,
+        "host": replica.host,
+        "content": replica.content,
+        "parts": list(replica.parts),
+        "size": replica.size,
+        "expires": replica.expires,
+    }
+
+
+def _replica(value: Mapping[str, Any]) -> ObservedReplica:
+    return ObservedReplica(
+        dataset=value["dataset"],
+        host=value["host"],
+        content=digest(value["content"]),
+        parts=tuple(map(digest, value["parts"])),
+        size=value["size"],
+        expires=value["expires"],
+    )

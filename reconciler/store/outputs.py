@@ -1,0 +1,339 @@
+"""What a host keeps: which transactions it stands by, which outputs its topics admitted, which documents those need.
+
+The transactions' bytes and proofs lie in `Transactions`, documents in `Documents`; here is only what a host adds to them.
+
+A transaction is *shadowed* while another one that was seen first, or that is proven, spends one of its coins, or while it
+descends from such a one (PROTOCOL §4). Shadowed transactions are kept, but neither they nor what they spend is shown.
+An output is *spent* when a transaction that is not shadowed spends it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, TypeAlias
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Index,
+    Integer,
+    Row,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    exists,
+    insert,
+    select,
+    tuple_,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reconciler.model.ids import Digest, Outpoint, Txid
+from reconciler.store.batches import batches
+from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.wire.transaction import Transaction
+
+Connection: TypeAlias = AsyncConnection
+"""The connection of one database transaction, for packages that may hand it on but not look inside."""
+
+_NOTHING: Final = Txid("00" * 32)
+
+host_transactions = Table(
+    "host_transactions",
+    metadata,
+    Column("id", Integer, primary_key=True),  # the order of arrival
+    Column("txid", Hex, nullable=False, unique=True),
+    Column("shadowed", Boolean(create_constraint=False), nullable=False),
+    Column("height", BigInteger, index=True),  # of the block that proves it; null while nothing does
+    Column("root", Hex),  # the Merkle root that the proof leads to
+    Column("asked", BigInteger, nullable=False, index=True),  # when ARC was last asked about it, unix seconds
+    sqlite_autoincrement=True,
+)
+
+host_spends = Table(
+    "host_spends",
+    metadata,
+    Column("spent_txid", Hex, primary_key=True),
+    Column("spent_vout", BigInteger, primary_key=True),
+    Column("txid", Hex, ForeignKey("host_transactions.txid", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+host_outputs = Table(
+    "host_outputs",
+    metadata,
+    Column("id", Integer, primary_key=True),  # the order of admission
+    Column("topic", String(50), nullable=False),
+    Column("txid", Hex, ForeignKey("host_transactions.txid", ondelete="CASCADE"), nullable=False),
+    Column("vout", BigInteger, nullable=False),
+    Column("complete", Boolean(create_constraint=False), nullable=False),  # all documents it needs are here
+    UniqueConstraint("txid", "vout", "topic"),
+    sqlite_autoincrement=True,
+)
+
+host_needs = Table(
+    "host_needs",
+    metadata,
+    Column("output_id", ForeignKey("host_outputs.id", ondelete="CASCADE"), primary_key=True),
+    Column("digest", Hex, primary_key=True, index=True),
+)
+
+host_records = Table(
+    "host_records",
+    metadata,
+    Column("output_id", ForeignKey("host_outputs.id", ondelete="CASCADE"), primary_key=True),
+    Column("producer", Hex, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("name", String(253), nullable=False),
+    Column("document", Hex, nullable=False),
+    Column("sealed", Hex),  # the root's sealed document
+    Column("text", Text, nullable=False),  # case-folded, what `text` queries look through
+    Index(None, "producer", "kind", "name"),
+)
+
+host_record_tags = Table(
+    "host_record_tags",
+    metadata,
+    Column("output_id", ForeignKey("host_records.output_id", ondelete="CASCADE"), primary_key=True),
+    Column("tag", Text, primary_key=True, index=True),
+)
+
+host_adverts = Table(
+    "host_adverts",
+    metadata,
+    Column("output_id", ForeignKey("host_outputs.id", ondelete="CASCADE"), primary_key=True),
+    Column("host", Hex, nullable=False, index=True),
+    Column("sha256", Hex, nullable=False, index=True),
+    Column("expires", BigInteger, nullable=False),
+)
+
+
+def not_shown() -> ColumnElement[bool]:
+    """Of a row of host_outputs: that its transaction is shadowed."""
+    return exists().where(host_transactions.c.txid == host_outputs.c.txid, host_transactions.c.shadowed.is_(True))
+
+
+def spent() -> ColumnElement[bool]:
+    """Of a row of host_outputs: that a transaction the host stands by spends it."""
+    spender = host_transactions.alias("spender")
+    return exists().where(
+        host_spends.c.spent_txid == host_outputs.c.txid,
+        host_spends.c.spent_vout == host_outputs.c.vout,
+        spender.c.txid == host_spends.c.txid,
+        spender.c.shadowed.is_(False),
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockProof:
+    """Where a transaction is proven to be."""
+
+    height: int
+    root: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HostTransaction:
+    """What a host thinks of one transaction."""
+
+    txid: Txid
+    shadowed: bool
+    proof: BlockProof | None
+
+
+@dataclass(frozen=True, slots=True)
+class HostOutput:
+    """One output that a topic admitted."""
+
+    id: int
+    topic: str
+    outpoint: Outpoint
+    complete: bool
+
+
+_TRANSACTION: Final = (
+    host_transactions.c.txid,
+    host_transactions.c.shadowed,
+    host_transactions.c.height,
+    host_transactions.c.root,
+)
+_OUTPUT: Final = (
+    host_outputs.c.id,
+    host_outputs.c.topic,
+    host_outputs.c.txid,
+    host_outputs.c.vout,
+    host_outputs.c.complete,
+)
+
+
+class HostTransactions:
+    """Which transactions a host stands by, and who spends what."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def get(self, txids: Collection[Txid]) -> dict[Txid, HostTransaction]:
+        """Those of `txids` that the host knows."""
+        found = {}
+        for some in batches(txids):
+            query = select(*_TRANSACTION).where(host_transactions.c.txid.in_(some))
+            found.update({row.txid: _transaction(row) for row in await self._connection.execute(query)})
+        return found
+
+    async def add(self, transaction: Transaction, *, shadowed: bool, proof: BlockProof | None) -> None:
+        """Take up a transaction that is not known yet, and what it spends."""
+        row = {"txid": transaction.txid, "shadowed": shadowed, "asked": 0} | _proof_columns(proof)
+        await self._connection.execute(insert(host_transactions).values(row))
+        spends = [
+            {"spent_txid": spent.outpoint.txid, "spent_vout": spent.outpoint.vout, "txid": transaction.txid}
+            for spent in transaction.inputs
+            if spent.outpoint.txid != _NOTHING  # every coinbase spends this, and no two of them are rivals
+        ]
+        await insert_new(self._connection, host_spends, spends)
+
+    async def rivals(self, txid: Txid, spends: Collection[Outpoint]) -> tuple[HostTransaction, ...]:
+        """Other transactions that spend any of these coins, in order of arrival."""
+        rows = {}
+        for some in batches(spends):
+            query = (
+                select(host_transactions.c.id, *_TRANSACTION)
+                .join(host_spends, host_spends.c.txid == host_transactions.c.txid)
+                .where(_pair(host_spends.c.spent_txid, host_spends.c.spent_vout, some), host_spends.c.txid != txid)
+            )
+            rows.update({row.id: row for row in await self._connection.execute(query)})
+        return tuple(_transaction(rows[key]) for key in sorted(rows))
+
+    async def spends(self, txid: Txid) -> tuple[Outpoint, ...]:
+        """The coins that a known transaction spends."""
+        query = select(host_spends.c.spent_txid, host_spends.c.spent_vout).where(host_spends.c.txid == txid)
+        return tuple(Outpoint(row.spent_txid, row.spent_vout) for row in await self._connection.execute(query))
+
+    async def children(self, txids: Collection[Txid]) -> tuple[HostTransaction, ...]:
+        """The known transactions that spend an output of any of these, in order of arrival."""
+        rows = {}
+        for some in batches(txids):
+            query = (
+                select(host_transactions.c.id, *_TRANSACTION)
+                .join(host_spends, host_spends.c.txid == host_transactions.c.txid)
+                .where(host_spends.c.spent_txid.in_(some))
+            )
+            rows.update({row.id: row for row in await self._connection.execute(query)})
+        return tuple(_transaction(rows[key]) for key in sorted(rows))
+
+    async def prove(self, txid: Txid, proof: BlockProof | None) -> None:
+        """Record where a transaction is proven to be, or, with None, that it is not any more."""
+        await self._connection.execute(
+            update(host_transactions).where(host_transactions.c.txid == txid).values(_proof_columns(proof))
+        )
+
+    async def shadow(self, txid: Txid, shadowed: bool) -> None:
+        """Stand by a transaction no longer, or again."""
+        await self._connection.execute(
+            update(host_transactions).where(host_transactions.c.txid == txid).values(shadowed=shadowed)
+        )
+
+    async def evict(self, txids: Collection[Txid]) -> None:
+        """Forget transactions, with the outputs that they brought."""
+        for some in batches(txids):
+            await self._connection.execute(delete(host_transactions).where(host_transactions.c.txid.in_(some)))
+
+    async def highest_proofs(self) -> tuple[tuple[Txid, BlockProof], ...]:
+        """All transactions proven by the highest block that proves any."""
+        columns = host_transactions.c
+        highest = select(columns.height).order_by(columns.height.desc().nulls_last()).limit(1).scalar_subquery()
+        query = select(columns.txid, columns.height, columns.root).where(columns.height == highest)
+        rows = await self._connection.execute(query)
+        return tuple((row.txid, BlockProof(height=row.height, root=row.root)) for row in rows)
+
+    async def ask_about(self, most: int, now: int) -> tuple[Txid, ...]:
+        """At most so many unproven transactions, those first about which ARC was not asked for longest; notes `now`."""
+        query = (
+            select(host_transactions.c.txid)
+            .where(host_transactions.c.height.is_(None))
+            .order_by(host_transactions.c.asked, host_transactions.c.id)
+            .limit(most)
+        )
+        txids = tuple((await self._connection.execute(query)).scalars())
+        for some in batches(txids):
+            await self._connection.execute(
+                update(host_transactions).where(host_transactions.c.txid.in_(some)).values(asked=now)
+            )
+        return txids
+
+
+class Outputs:
+    """The outputs that topics admitted, and the documents they need."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def admitted(self, topic: str, outpoints: Collection[Outpoint]) -> dict[Outpoint, HostOutput]:
+        """Those of `outpoints` that the topic has admitted, spent or not."""
+        found = {}
+        for some in batches(outpoints):
+            query = select(*_OUTPUT).where(
+                host_outputs.c.topic == topic, _pair(host_outputs.c.txid, host_outputs.c.vout, some)
+            )
+            outputs = [_output(row) for row in await self._connection.execute(query)]
+            found.update({output.outpoint: output for output in outputs})
+        return found
+
+    async def admit(self, topic: str, outpoints: Sequence[Outpoint]) -> tuple[HostOutput, ...]:
+        """Take up outputs, incomplete at first; those that are there already stay as they are."""
+        known = await self.admitted(topic, outpoints)
+        rows = [
+            {"topic": topic, "txid": outpoint.txid, "vout": outpoint.vout, "complete": False}
+            for outpoint in outpoints
+            if outpoint not in known
+        ]
+        await insert_new(self._connection, host_outputs, rows)
+        known = await self.admitted(topic, outpoints)
+        return tuple(known[outpoint] for outpoint in outpoints)
+
+    async def need(self, output: int, digests: Collection[Digest]) -> None:
+        """Note which documents an output needs."""
+        await insert_new(self._connection, host_needs, [{"output_id": output, "digest": digest} for digest in digests])
+
+    async def waiting_for(self, digests: Collection[Digest]) -> tuple[HostOutput, ...]:
+        """The incomplete outputs that need any of these documents, in order of admission."""
+        found = {}
+        for some in batches(digests):
+            query = (
+                select(*_OUTPUT)
+                .join(host_needs, host_needs.c.output_id == host_outputs.c.id)
+                .where(host_needs.c.digest.in_(some), host_outputs.c.complete.is_(False))
+            )
+            found.update({row.id: _output(row) for row in await self._connection.execute(query)})
+        return tuple(found[key] for key in sorted(found))
+
+    async def complete(self, output: int) -> None:
+        """Note that everything an output needs is here."""
+        await self._connection.execute(update(host_outputs).where(host_outputs.c.id == output).values(complete=True))
+
+    async def needed(self, digest: Digest) -> bool:
+        """Whether any admitted output needs this document."""
+        query = select(exists().where(host_needs.c.digest == digest))
+        return bool((await self._connection.execute(query)).scalar_one())
+
+
+def _pair(txid: Column[str], vout: Column[int], outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:
+    return tuple_(txid, vout).in_([(outpoint.txid, outpoint.vout) for outpoint in outpoints])
+
+
+def _proof_columns(proof: BlockProof | None) -> dict[str, object]:
+    return {"height": proof.height if proof else None, "root": proof.root if proof else None}
+
+
+def _transaction(row: Row[*tuple[Any, ...]]) -> HostTransaction:
+    proof = None if row.height is None else BlockProof(height=row.height, root=row.root)
+    return HostTransaction(txid=row.txid, shadowed=row.shadowed, proof=proof)
+
+
+def _output(row: Row[*tuple[Any, ...]]) -> HostOutput:
+    return HostOutput(row.id, row.topic, Outpoint(row.txid, row.vout), row.complete)

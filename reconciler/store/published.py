@@ -1,0 +1,178 @@
+"""What this machine believes is live, changed at the commit point only, as one outcome says (DESIGN §4.1, §4.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Row, delete, insert, select, tuple_
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reconciler.model.errors import StateError
+from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId
+from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
+from reconciler.store.batches import batches
+from reconciler.store.catalog import Catalog
+from reconciler.store.database import upsert
+from reconciler.store.live import (
+    generations,
+    outpoint_of,
+    published_records,
+    published_replicas,
+    published_root,
+    record_of,
+    record_row,
+    replica_of,
+    replica_row,
+    root_of,
+    root_row,
+)
+from reconciler.store.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Generation:
+    """One state that was made live, or rebuilt, on this machine."""
+
+    generation: int
+    outpoint: Outpoint
+    """Of its root."""
+    state_root: Digest
+    leaf_count: int
+    written: int
+    """Records that it created or updated."""
+    deleted: int
+    commit: str | None
+    at: int
+    """Unix seconds."""
+
+
+class Published:
+    """The live state, and the generations that led to it."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def root(self) -> ObservedRoot | None:
+        """The live root, or None where nothing has been published or rebuilt."""
+        row = await self._root_row()
+        return None if row is None else root_of(row)
+
+    async def records(self) -> dict[RecordId, ObservedRecord]:
+        """All live records but the producer's own, in the order of their ids."""
+        query = select(published_records).order_by(published_records.c.kind, published_records.c.name)
+        found = (record_of(row, row.kind) for row in await self._connection.execute(query))
+        return {record.id: record for record in found}
+
+    async def replicas(self) -> tuple[ObservedReplica, ...]:
+        """The copies that are known, by dataset and host."""
+        query = select(published_replicas).order_by(published_replicas.c.dataset, published_replicas.c.host)
+        return tuple(replica_of(row) for row in await self._connection.execute(query))
+
+    async def generations(self, limit: int) -> tuple[Generation, ...]:
+        """The last `limit` generations, newest first."""
+        query = select(generations).order_by(generations.c.generation.desc()).limit(limit)
+        return tuple(_generation(row) for row in await self._connection.execute(query))
+
+    async def commit(self, outcome: Outcome) -> bool:
+        """Make an outcome live: root, records, replicas, and the business tables that follow them.
+
+        An outcome tells what differs from what is recorded; with nothing recorded (`clear`) it is the whole state. Returns
+        False, and changes nothing, for a generation that was made live before. Raises StateError where the recorded
+        generation is as high, but its history has another root.
+        """
+        root = outcome.root
+        live = await self.root()
+        if live is not None and live.generation >= root.generation:
+            if await self._was_live(root):
+                return False
+            raise StateError(
+                f"generation {root.generation} cannot be made live: generation {live.generation} is, with another history",
+                where=str(root.record.outpoint),
+                hint="run `overlay state rebuild`",
+            )
+        await self._write_root(root, outcome.identity)
+        rows = [record_row(record) for record in outcome.upserts]
+        await upsert(self._connection, published_records, rows, keys=["kind", "name"])
+        await self._delete_records(outcome.deletes)
+        await self._write_replicas(outcome.replicas, outcome.forgotten)
+        await self._write_generation(outcome)
+        datasets = {record.id.name for record in outcome.upserts if record.id.kind is Kind.DATASET}
+        datasets |= _datasets(outcome.replicas, outcome.forgotten)
+        await Catalog(self._connection).follow(outcome.identity, root, datasets, at=outcome.at)
+        return True
+
+    async def place(
+        self, replicas: Sequence[ObservedReplica], forgotten: Sequence[tuple[str, str]] = (), *, at: int
+    ) -> None:
+        """Note copies that were made, renewed or found, and (dataset, host) of those that are gone, without a new root."""
+        await self._write_replicas(replicas, forgotten)
+        row = await self._root_row()
+        if row is not None:
+            datasets = _datasets(replicas, forgotten)
+            await Catalog(self._connection).follow(IdentityKey(row.identity), root_of(row), datasets, at=at)
+
+    async def clear(self) -> None:
+        """Forget what is live, before it is rebuilt from the overlay. Generations are kept; so is what business tables count."""
+        for table in (published_root, published_records, published_replicas):
+            await self._connection.execute(delete(table))
+
+    async def _root_row(self) -> Row[Any] | None:
+        return (await self._connection.execute(select(published_root))).one_or_none()
+
+    async def _was_live(self, root: ObservedRoot) -> bool:
+        query = select(generations).where(generations.c.generation == root.generation)
+        row = (await self._connection.execute(query)).one_or_none()
+        return row is not None and outpoint_of(row) == root.record.outpoint
+
+    async def _write_root(self, root: ObservedRoot, identity: IdentityKey) -> None:
+        await self._connection.execute(delete(published_root))
+        await self._connection.execute(insert(published_root), [root_row(root, identity)])
+
+    async def _delete_records(self, records: Iterable[RecordId]) -> None:
+        key = tuple_(published_records.c.kind, published_records.c.name)
+        for batch in batches(records):
+            pairs = [(record.kind, record.name) for record in batch]
+            await self._connection.execute(delete(published_records).where(key.in_(pairs)))
+
+    async def _write_replicas(self, replicas: Sequence[ObservedReplica], forgotten: Sequence[tuple[str, str]]) -> None:
+        key = tuple_(published_replicas.c.dataset, published_replicas.c.host)
+        for batch in batches(forgotten):
+            await self._connection.execute(delete(published_replicas).where(key.in_(batch)))
+        rows = [replica_row(replica) for replica in replicas]
+        await upsert(self._connection, published_replicas, rows, keys=["dataset", "host"])
+
+    async def _write_generation(self, outcome: Outcome) -> None:
+        root = outcome.root
+        # Those at or above it belong to a history that lost (PROTOCOL §4).
+        await self._connection.execute(delete(generations).where(generations.c.generation >= root.generation))
+        row = {
+            "generation": root.generation,
+            "txid": root.record.outpoint.txid,
+            "vout": root.record.outpoint.vout,
+            "state_root": root.state_root,
+            "leaf_count": root.leaf_count,
+            "written": len(outcome.upserts),
+            "deleted": len(outcome.deletes),
+            "commit_id": outcome.commit,
+            "at": outcome.at,
+        }
+        await self._connection.execute(insert(generations), [row])
+
+
+def _datasets(replicas: Iterable[ObservedReplica], forgotten: Iterable[tuple[str, str]]) -> set[str]:
+    return {replica.dataset for replica in replicas} | {dataset for dataset, _ in forgotten}
+
+
+def _generation(row: Row[Any]) -> Generation:
+    return Generation(
+        generation=row.generation,
+        outpoint=outpoint_of(row),
+        state_root=Digest(row.state_root),
+        leaf_count=row.leaf_count,
+        written=row.written,
+        deleted=row.deleted,
+        commit=row.commit_id,
+        at=row.at,
+    )

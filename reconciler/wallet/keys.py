@@ -1,0 +1,84 @@
+"""A private key and what BRC-42 derives from it. The only place that holds one.
+
+Shapes follow BRC-100: a key is named by protocol ID (always of security level 2 here), key ID and counterparty, and every
+public key that is handed out is the wallet's own side of that derivation (`forSelf`).
+"""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from hashlib import sha256
+from typing import Final
+
+from bsv.keys import PrivateKey, PublicKey
+from bsv.wallet.key_deriver import Counterparty, CounterpartyType, KeyDeriver, Protocol
+
+from reconciler.model.ids import IdentityKey, identity_key
+from reconciler.model.keys import KeyRef
+from reconciler.wire.encryption import decrypt, encrypt
+
+_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+_SECURITY_LEVEL: Final = 2
+
+
+class Keys:
+    """An identity key with its children. `repr` shows the public half only."""
+
+    def __init__(self, secret: bytes) -> None:
+        if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < _ORDER:
+            raise ValueError("not a secp256k1 private key")
+        self._root = PrivateKey(secret)
+        self._deriver = KeyDeriver(self._root)
+        self._private = lru_cache(maxsize=1024)(self._derive_private)
+        self.identity: Final = identity_key(self._root.public_key().hex())
+
+    def __repr__(self) -> str:
+        return f"Keys({self.identity})"
+
+    def secret(self) -> bytes:
+        """The 32 bytes themselves, for the key file and nothing else."""
+        return bytes(self._root.serialize())
+
+    def public(self, key: KeyRef) -> IdentityKey:
+        """The public half of a child key."""
+        return identity_key(self._private(key).public_key().hex())
+
+    def sign(self, key: KeyRef, data: bytes) -> bytes:
+        """An ECDSA signature (low-S DER) over SHA-256 of `data`: BRC-100 `createSignature`."""
+        return self.sign_digest(key, sha256(data).digest())
+
+    def sign_digest(self, key: KeyRef, digest: bytes) -> bytes:
+        """An ECDSA signature (low-S DER, RFC 6979) over 32 bytes that are hashed already."""
+        return bytes(self._private(key).sign(digest, hasher=None))
+
+    def encrypt(self, key: KeyRef, plaintext: bytes, *, iv: bytes) -> bytes:
+        """BRC-2 encryption towards the counterparty; `iv` is 32 random bytes."""
+        return encrypt(self._symmetric(key), plaintext, iv)
+
+    def decrypt(self, key: KeyRef, ciphertext: bytes) -> bytes:
+        """The reverse, with the sender as counterparty. Raises VerificationError."""
+        return decrypt(self._symmetric(key), ciphertext)
+
+    def child(self, key: KeyRef) -> Keys:
+        """A child key as an identity of its own, such as the gateway's (PROTOCOL §3)."""
+        return Keys(bytes(self._private(key).serialize()))
+
+    def _derive_private(self, key: KeyRef) -> PrivateKey:
+        return self._deriver.derive_private_key(_protocol(key), key.key_id, _counterparty(key))
+
+    def _symmetric(self, key: KeyRef) -> bytes:
+        return bytes(self._deriver.derive_symmetric_key(_protocol(key), key.key_id, _counterparty(key)))
+
+
+def _protocol(key: KeyRef) -> Protocol:
+    return Protocol(_SECURITY_LEVEL, key.protocol)
+
+
+def _counterparty(key: KeyRef) -> Counterparty:
+    match key.counterparty:
+        case "self":
+            return Counterparty(CounterpartyType.SELF)
+        case "anyone":
+            return Counterparty(CounterpartyType.ANYONE)
+        case other:
+            return Counterparty(CounterpartyType.OTHER, PublicKey(other))

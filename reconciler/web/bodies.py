@@ -1,0 +1,46 @@
+"""Reading what a stranger sends: bounded, whole, and JSON only where it is JSON."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Final
+
+from starlette.requests import ClientDisconnect, Request
+
+from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.model.json import Json
+from reconciler.wire.canonical import parse_json
+
+_DIGITS: Final = 15
+"""No length that anyone means has more."""
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises RefusedError (code 413) above `limit` bytes, UnreachableError where the sender goes away."""
+    announced = request.headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and (len(announced) > _DIGITS or int(announced) > limit):
+        raise _too_long(limit)
+    body = bytearray()
+    async for chunk in chunks(request):
+        body += chunk
+        if len(body) > limit:
+            raise _too_long(limit)
+    return bytes(body)
+
+
+async def chunks(request: Request) -> AsyncIterator[bytes]:
+    """The body as it arrives. Raises UnreachableError where the sender goes away before its end."""
+    try:
+        async for chunk in request.stream():
+            yield chunk
+    except ClientDisconnect as error:
+        raise UnreachableError("the sender went away before the end of the body") from error
+
+
+async def read_json(request: Request, limit: int) -> Json:
+    """The body as JSON. Raises RefusedError where it is too long, VerificationError where it is none."""
+    return parse_json(await read_body(request, limit), "the body")
+
+
+def _too_long(limit: int) -> RefusedError:
+    return RefusedError(f"the body is longer than {limit} bytes", code="413")

@@ -1,0 +1,161 @@
+"""The two encodings that are hashed and signed: canonical JSON (RFC 8785) and deterministic CBOR (RFC 8949 §4.2).
+
+A reader accepts only the bytes that its own writer would have made of the value, so that one value has one hash. Our subset
+of either is smaller than the standard: no JSON integer beyond 2^53 - 1 (other readers would round it), no CBOR tags and no
+CBOR floats, nesting of at most `MAX_DEPTH`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from hashlib import sha256
+from typing import Any, Final, NoReturn, TypeAlias
+
+import cbor2
+import rfc8785
+
+from reconciler.model.errors import VerificationError
+from reconciler.model.ids import Digest
+from reconciler.model.json import Json
+
+Cbor: TypeAlias = bool | int | str | bytes | Sequence["Cbor"] | Mapping[str, "Cbor"] | Mapping[bytes, "Cbor"] | None
+"""What `canonical_cbor` takes and `parse_cbor` gives; arrays come back as lists, maps as dicts."""
+
+MAX_BYTES: Final = 16 * 1024 * 1024
+"""A document larger than this is refused before it is looked at."""
+
+MAX_DEPTH: Final = 64
+
+_SAFE_INTEGER: Final = 2**53 - 1
+_DIGITS_UNTIL: Final = 1e21  # from here on RFC 8785 writes a number with an exponent
+_CBOR_INTEGERS: Final = range(-(2**64), 2**64)
+
+_TAGS: Final = (
+    *(0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100),
+    *(256, 258, 260, 261, 1004, 43000, 55799),
+)
+"""Tags that cbor2 would decode by itself, some of them (5: 2^n) at any cost that the sender likes."""
+
+
+def sha256_hex(data: bytes) -> Digest:
+    """The SHA-256 of some bytes."""
+    return Digest(sha256(data).hexdigest())
+
+
+def canonical_json(value: Json) -> bytes:
+    """Write a value as RFC 8785 demands. Raises ValueError for what has no form there: NaN, lone surrogates, 2^53."""
+    return rfc8785.dumps(_plain_json(value, MAX_DEPTH))
+
+
+def parse_canonical(data: bytes, what: str = "the document") -> Json:
+    """Read canonical JSON, and nothing but canonical JSON. `what` names it in the VerificationError."""
+    value = parse_json(data, what)
+    try:
+        canonical = canonical_json(value)
+    except ValueError as error:
+        raise VerificationError(f"{what} has no canonical form: {error}") from error
+    if canonical != data:
+        raise VerificationError(f"{what} is not canonical JSON (RFC 8785)")
+    return value
+
+
+def parse_json(data: bytes, what: str) -> Json:
+    """Read JSON in any spelling; duplicate keys, NaN and bad UTF-8 are refused. Raises VerificationError."""
+    _bounded(data, what)
+    try:
+        value: Json = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+    except (ValueError, RecursionError) as error:
+        raise VerificationError(f"{what} is not JSON: {_reason(error)}") from error
+    return value
+
+
+def canonical_cbor(value: Cbor) -> bytes:
+    """Write a value as deterministic CBOR. Raises ValueError for what is not of our subset."""
+    plain = _plain_cbor(value, MAX_DEPTH)
+    try:
+        return cbor2.dumps(plain, canonical=True)
+    except cbor2.CBORError as error:
+        raise ValueError(f"not to be written as CBOR: {error}") from error
+
+
+def parse_cbor(data: bytes, what: str = "the CBOR") -> Any:
+    """Read one deterministic CBOR item (a `Cbor`). `what` names it in the VerificationError."""
+    _bounded(data, what)
+    try:
+        value = cbor2.loads(
+            data,
+            max_depth=MAX_DEPTH,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+            tag_hook=_no_tag,
+            semantic_decoders=dict.fromkeys(_TAGS, _no_tag),
+        )
+        canonical = canonical_cbor(value)
+    except (cbor2.CBORError, ValueError) as error:
+        raise VerificationError(f"{what} is not CBOR as it is used here: {error}") from error
+    if canonical != data:
+        raise VerificationError(f"{what} is not in its deterministic form")
+    return value
+
+
+def _bounded(data: bytes, what: str) -> None:
+    if len(data) > MAX_BYTES:
+        raise VerificationError(f"{what} has {len(data)} bytes, more than {MAX_BYTES}")
+
+
+def _reason(error: ValueError | RecursionError) -> str:
+    return "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+
+
+def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
+    fields = dict(pairs)
+    if len(fields) != len(pairs):
+        raise ValueError("a key stands there twice")
+    return fields
+
+
+def _no_constant(name: str) -> NoReturn:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_tag(*_: object) -> NoReturn:
+    raise ValueError("tags are not used")
+
+
+def _plain_json(value: Json, depth: int) -> Any:
+    """A copy of plain dicts and lists, which is what rfc8785 takes. Raises ValueError."""
+    if depth < 0:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep")
+    match value:
+        case str() | bool() | None:
+            return value
+        case int():
+            if not -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
+                raise ValueError(f"{value} is beyond 2^53 - 1")
+            return value
+        case float():
+            if _SAFE_INTEGER < abs(value) < _DIGITS_UNTIL:
+                raise ValueError(f"{value} would be written as an integer beyond 2^53 - 1")
+            return value
+        case Mapping():
+            return {key: _plain_json(item, depth - 1) for key, item in value.items()}
+        case Sequence() if not isinstance(value, bytes | bytearray):
+            return [_plain_json(item, depth - 1) for item in value]
+    raise ValueError(f"not a JSON value: {type(value).__name__}")
+
+
+def _plain_cbor(value: object, depth: int) -> Any:
+    """A copy that holds nothing outside our subset. Raises ValueError."""
+    if depth < 0:
+        raise ValueError(f"nested more than {MAX_DEPTH} deep")
+    match value:
+        case str() | bytes() | bool() | None:
+            return value
+        case int() if value in _CBOR_INTEGERS:
+            return value
+        case Mapping() if all(isinstance(key, str | bytes) for key in value):
+            return {key: _plain_cbor(item, depth - 1) for key, item in value.items()}
+        case list() | tuple():
+            return [_plain_cbor(item, depth - 1) for item in value]
+    raise ValueError(f"a value of type {type(value).__name__} is not used")

@@ -1,0 +1,44 @@
+"""Keys and signatures that anyone can check: BRC-42 children towards "anyone" (BRC-43), ECDSA over SHA-256.
+
+The owner derives such a key with counterparty `anyone` and forSelf; since the private key of "anyone" is 1, everybody else
+gets the same public key from the owner's identity key alone.
+"""
+
+from __future__ import annotations
+
+from hashlib import sha256
+from typing import Final
+
+from bsv.keys import PrivateKey, PublicKey
+from bsv.wallet.key_deriver import Counterparty, CounterpartyType, KeyDeriver, Protocol
+
+from reconciler.model.ids import IdentityKey, identity_key
+from reconciler.model.keys import KeyRef
+
+_ANYONE: Final = KeyDeriver(PrivateKey(1))
+_LEVEL: Final = 2
+
+
+def public_child(owner: IdentityKey, key: KeyRef) -> IdentityKey:
+    """The public key that `owner` uses as `key`, whose counterparty must be "anyone".
+
+    Raises ValueError for another counterparty, and for an `owner` that is no point of the curve.
+    """
+    if key.counterparty != "anyone":
+        raise ValueError(f"only its owner can derive a key towards {key.counterparty}")
+    counterparty = Counterparty(CounterpartyType.OTHER, PublicKey(owner))
+    child = _ANYONE.derive_public_key(Protocol(_LEVEL, key.protocol), key.key_id, counterparty)
+    return identity_key(child.serialize(True))
+
+
+def verify(key: IdentityKey, data: bytes, signature_der: bytes) -> bool:
+    """Whether the signature (strict DER, low S) is `key`'s over the SHA-256 of `data`; a malformed one, or key, is False."""
+    try:
+        valid: bool = PublicKey(key).verify(signature_der, data, _sha256)
+    except ValueError:  # how libsecp256k1 names a malformed key or signature
+        return False
+    return valid
+
+
+def _sha256(data: bytes) -> bytes:
+    return sha256(data).digest()

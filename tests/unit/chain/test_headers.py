@@ -1,0 +1,106 @@
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.chain.headers import DEEP, Headers
+from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.wire.http import Reply
+
+ROOT = "ab" * 32
+HASH = "cd" * 32
+
+
+class Source:
+    """A source of headers that counts its questions."""
+
+    def __init__(self) -> None:
+        self.answers: dict[str, tuple[int, object]] = {}
+        self.asked: list[str] = []
+
+    async def request(self, method, url, *, headers=None, content=None, within=10.0, limit=0):
+        path = url.removeprefix("http://woc.example/v1/bsv/main")
+        self.asked.append(path)
+        status, body = self.answers.get(path, (404, "not found"))
+        return Reply(url, status, {}, json.dumps(body).encode())
+
+
+@pytest.fixture
+def source() -> Source:
+    return Source()
+
+
+@pytest.fixture
+def headers(source: Source) -> Headers:
+    return Headers(source, "http://woc.example/v1/bsv/main/")
+
+
+def header(height: int, confirmations: int, root: str = ROOT) -> tuple[int, object]:
+    return 200, {"height": height, "confirmations": confirmations, "merkleroot": root, "hash": HASH}
+
+
+async def test_the_root_of_a_block_is_asked_for_by_height(headers, source):
+    source.answers["/block/7/header"] = header(7, 1)
+    assert await headers.root(7) == ROOT
+
+
+async def test_no_is_never_remembered(headers, source):
+    assert await headers.root(7) is None
+    source.answers["/block/7/header"] = header(7, 1)
+    assert await headers.root(7) == ROOT
+
+
+async def test_a_young_block_is_asked_for_again_because_it_may_go(headers, source):
+    source.answers["/block/7/header"] = header(7, DEEP)
+    assert await headers.root(7) == ROOT
+    source.answers["/block/7/header"] = header(7, 1, "ef" * 32)
+    assert await headers.root(7) == "ef" * 32
+
+
+async def test_a_deep_block_is_asked_for_once(headers, source):
+    source.answers["/block/7/header"] = header(7, DEEP + 1)
+    assert [await headers.root(7), await headers.root(7)] == [ROOT, ROOT]
+    assert source.asked == ["/block/7/header"]
+
+
+async def test_a_source_that_does_not_count_confirmations_is_asked_again(headers, source):
+    source.answers["/block/7/header"] = (200, {"merkleroot": ROOT})
+    await headers.root(7)
+    await headers.root(7)
+    assert len(source.asked) == 2
+
+
+async def test_the_height_is_that_of_the_first_header_listed(headers, source):
+    source.answers["/block/headers"] = (200, [{"height": 12}, {"height": 11}])
+    assert await headers.height() == 12
+
+
+async def test_block_1_names_the_network(headers, source):
+    source.answers["/block/1/header"] = header(1, 900_000)
+    assert await headers.network_id() == HASH
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (500, {}, UnreachableError),
+        (429, {}, UnreachableError),
+        (401, {}, RefusedError),
+        (200, [], UnreachableError),
+        (200, {}, UnreachableError),
+        (200, {"merkleroot": "ab"}, UnreachableError),
+        (200, {"merkleroot": ROOT, "height": 8}, UnreachableError),
+    ],
+)
+async def test_nonsense_is_no_answer(headers, source, status, body, error):
+    source.answers["/block/7/header"] = (status, body)
+    with pytest.raises(error):
+        await headers.root(7)
+
+
+@pytest.mark.parametrize("body", [[], {}, [{}], [{"height": "12"}]])
+async def test_a_height_is_a_number(headers, source, body):
+    source.answers["/block/headers"] = (200, body)
+    with pytest.raises(UnreachableError):
+        await headers.height()

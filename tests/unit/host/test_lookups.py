@@ -1,0 +1,175 @@
+"""Queries: what they find, and what they refuse."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from reconciler.model.errors import RefusedError
+from reconciler.model.ids import Digest
+from reconciler.wire.answer import parse_answer
+from reconciler.wire.beef import parse_beef
+from reconciler.wire.canonical import sha256_hex
+from reconciler.wire.uhrp import url_of
+
+CONTENT = Digest(sha256_hex(b"content"))
+
+
+@pytest.fixture
+async def market(world, make_dataset, make_root):
+    """Two producers with a few records."""
+    keys, sealed = world.keys(), b"sealed"
+    mine = [
+        make_root(keys, sealed, displayName="Acme 100% Data"),
+        make_dataset(keys, "crypto/btc", title="Bitcoin", tags=["crypto", "btc"]),
+        make_dataset(keys, "crypto/eth", title="Ether", description="Straße_1", tags=["crypto"]),
+    ]
+    await world.submit(await world.publish(*mine, unlisted=[sealed]))
+    other = world.keys("other")
+    await world.submit(await world.publish(make_dataset(other, "weather", tags=["air"]), keys=other))
+    return world
+
+
+@pytest.mark.parametrize(
+    ("query", "names"),
+    [
+        ({}, ["acme", "crypto/btc", "crypto/eth", "weather"]),
+        ({"kind": "dataset"}, ["crypto/btc", "crypto/eth", "weather"]),
+        ({"kind": "stream"}, []),
+        ({"name": "crypto/btc"}, ["crypto/btc"]),
+        ({"tag": "crypto"}, ["crypto/btc", "crypto/eth"]),
+        ({"tag": "crypto", "text": "BITCOIN"}, ["crypto/btc"]),
+        ({"text": "STRASSE_"}, ["crypto/eth"]),
+        ({"text": "100%"}, ["acme"]),
+        ({"text": "%"}, ["acme"]),
+        ({"text": "c_y"}, []),
+        ({"text": "\\"}, []),
+        ({"text": "'; DROP TABLE host_records; --"}, []),
+    ],
+)
+async def test_all_fields_of_a_catalog_query_hold(market, query, names):
+    assert sorted(await market.names(**query)) == names
+
+
+async def test_a_producers_records_are_found_by_its_key(market):
+    assert await market.names(producer=market.keys("other").identity) == ["weather"]
+
+
+async def test_a_record_is_found_by_its_outpoint(market):
+    (found,) = await market.found(name="weather")
+
+    assert [each.outpoint for each in await market.found(outpoint=str(found.outpoint))] == [found.outpoint]
+
+
+async def test_answers_are_sorted_as_asked(market):
+    assert await market.names(sort="oldest", kind="dataset") == ["crypto/btc", "crypto/eth", "weather"]
+    assert await market.names(sort="newest", kind="dataset") == ["weather", "crypto/eth", "crypto/btc"]
+    assert await market.names(sort="name", tag="crypto") == ["crypto/btc", "crypto/eth"]
+
+
+async def test_pages_follow_one_another_to_the_end(world, make_dataset):
+    names = [f"d{number:03}" for number in range(120)]
+    await world.submit(await world.publish(*(make_dataset(world.keys(), name) for name in names)))
+
+    assert sorted(await world.names()) == names
+    assert len(await ask(world, {"limit": 7})) == 7
+    assert len(await ask(world, {})) == 50
+    assert len(await ask(world, {"skip": 115})) == 5
+
+
+async def test_the_plain_form_says_the_same_as_the_aggregated_one(market):
+    found = await market.found()
+    plain = await ask(market, {})
+
+    assert [(each.outpoint.vout, each.context) for each in found] == [(each.vout, each.context) for each in plain]
+    for one, other in zip(found, plain, strict=True):
+        beef, subject = parse_beef(other.beef)
+        assert beef.subject_or_last(subject) == one.outpoint.txid
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "findAll",
+        [],
+        7,
+        {"colour": "red"},
+        {"producer": "02"},
+        {"producer": {"$ne": None}},
+        {"kind": "gateway"},
+        {"name": 7},
+        {"tag": ["a"]},
+        {"text": "x" * 2000},
+        {"outpoint": "00.1"},
+        {"outpoint": f"{'ab' * 32}.{2**40}"},
+        {"history": "yes"},
+        {"sort": "price"},
+        {"limit": 0},
+        {"limit": 51},
+        {"limit": True},
+        {"limit": 1.5},
+        {"skip": -1},
+        {"skip": 10**30},
+    ],
+)
+async def test_a_catalog_query_that_is_not_understood_to_the_last_field_is_refused(world, query):
+    assert (await reply(world, "ls_data_catalog", query)).status == 400
+
+
+async def test_an_advertisement_is_found_by_hash_host_and_expiry(world):
+    expires = int(world.clock()) + 1000
+    advert = await world.advert(CONTENT, expires=expires)
+    assert (await world.submit(advert, "tm_uhrp")).outputs == (0,)
+    queries = [
+        {},
+        {"uhrpUrl": url_of(CONTENT)},
+        {"uhrpUrl": f"uhrp://{url_of(CONTENT)}"},
+        {"hostIdentityKey": world.keys("storage").identity},
+        {"expiryTime": expires},
+        {"outpoint": str(advert.tokens[0].outpoint)},
+        {"uhrpUrl": url_of(CONTENT), "expiryTime": expires},
+    ]
+
+    for query in queries:
+        assert await world.host.outpoints("ls_uhrp", query) == {advert.tokens[0].outpoint}
+    assert await world.host.outpoints("ls_uhrp", {"expiryTime": expires + 1}) == frozenset()
+    assert await world.host.outpoints("ls_uhrp", {"uhrpUrl": url_of(Digest("00" * 32))}) == frozenset()
+
+
+async def test_an_advertisement_is_not_shown_after_its_expiry(world):
+    advert = await world.advert(CONTENT, expires=int(world.clock()) + 1000)
+    await world.submit(advert, "tm_uhrp")
+
+    world.clock.now += 1000
+
+    assert await world.host.outpoints("ls_uhrp", {}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        {"uhrpUrl": {"$gt": ""}},
+        {"uhrpUrl": "1UHRP"},
+        {"expiryTime": "1"},
+        {"expiryTime": {"$lt": 1}},
+        {"hostIdentityKey": "x"},
+        {"where": "1"},
+    ],
+)
+async def test_an_advertisement_query_is_strictly_typed(world, query):
+    assert (await reply(world, "ls_uhrp", query)).status == 400
+
+
+async def test_an_unknown_service_is_refused(world):
+    with pytest.raises(RefusedError, match="does not support this lookup service: ls_other"):
+        await world.host.lookup("ls_other", {})
+
+
+async def ask(world, query):
+    return parse_answer((await reply(world, "ls_data_catalog", query)).json())
+
+
+async def reply(world, service, query):
+    body = json.dumps({"service": service, "query": query}).encode()
+    return await world.http.request("POST", "http://public.embedded/lookup", content=body)
