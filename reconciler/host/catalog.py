@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.errors import VerificationError
@@ -9,9 +10,15 @@ from reconciler.model.ids import Digest, Kind
 from reconciler.model.json import Json, JsonObject
 from reconciler.store.listings import RecordEntry
 from reconciler.wire.documents import parse_record_document, parse_root_document
-from reconciler.wire.record import RecordToken
+from reconciler.wire.record import RecordToken, parse
 
 _TEXTS: Final = ("title", "displayName", "description", "capability")
+
+
+@lru_cache(maxsize=4096)
+def token_of(locking: bytes) -> RecordToken | None:
+    """`wire.record.parse`, for tokens that are looked at several times: its signature check is what an admission costs."""
+    return parse(locking)
 
 
 def entry_of(token: RecordToken, document: bytes) -> RecordEntry:

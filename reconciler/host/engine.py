@@ -135,8 +135,7 @@ async def _admit(
     except VerificationError:  # as in the reference: to this topic the transaction means nothing, others may take it
         return Admittance()
     outpoints = [transaction.outpoint(vout) for vout in admittance.outputs]
-    for admitted in await outputs.admit(topic.name, outpoints):
-        await shelf.look(admitted)
+    await shelf.look(await outputs.admit(topic.name, outpoints))
     return admittance
 
 

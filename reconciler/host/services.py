@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -58,6 +58,14 @@ class Hit:
     context: bytes | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """An admitted output that has all its documents."""
+
+    admitted: HostOutput
+    output: TxOutput
+
+
 class Lookup(Protocol):
     """Answers questions about the outputs of some topics."""
 
@@ -67,9 +75,12 @@ class Lookup(Protocol):
     topics: frozenset[str]
 
     async def index(
-        self, connection: Connection, admitted: HostOutput, output: TxOutput, documents: Mapping[Digest, bytes]
+        self, connection: Connection, complete: Sequence[Complete], documents: Mapping[Digest, bytes]
     ) -> None:
-        """Take up an output that is complete now; rows that refer to host_outputs.id go with it when it is evicted."""
+        """Take up outputs that are complete now; `documents` holds what they need, and more.
+
+        Rows that refer to host_outputs.id go with the output when it is evicted.
+        """
         ...
 
     async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
-from reconciler.host.services import Lookup, Topic
+from reconciler.host.services import Complete, Lookup, Topic
 from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.documents import Documents
@@ -12,6 +13,16 @@ from reconciler.store.outputs import Connection, HostOutput, Outputs
 from reconciler.store.transactions import Transactions
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.transaction import Transaction, TxOutput
+
+
+@dataclass(slots=True)
+class _Waiting:
+    """An output that is not complete yet, as far as it is looked into."""
+
+    admitted: HostOutput
+    topic: Topic
+    output: TxOutput
+    needs: tuple[Digest, ...] = ()
 
 
 class Shelf:
@@ -43,40 +54,49 @@ class Shelf:
 
     async def complete(self) -> None:
         """Give the offered documents to every output that waits for one of them; what nobody needs is not kept."""
-        for waiting in await Outputs(self._connection).waiting_for(self._offered):
-            await self.look(waiting)
+        await self.look(await Outputs(self._connection).waiting_for(self._offered))
 
-    async def look(self, admitted: HostOutput) -> None:
-        """See whether everything that an output needs is here now; if so, it is listed from here on."""
-        topic = self._topics.get(admitted.topic)
-        if admitted.complete or topic is None:
-            return
-        output = await self.output(admitted.outpoint)
-        try:
-            needs, here = await self._gather(topic, output)
-        except VerificationError:  # the document is not what the token says: there is no other with its hash, ever
-            return
+    async def look(self, admitted: Iterable[HostOutput]) -> None:
+        """See which of these outputs have everything they need by now; those are listed from here on."""
+        waiting = [
+            _Waiting(each, self._topics[each.topic], await self.output(each.outpoint))
+            for each in admitted
+            if not each.complete and each.topic in self._topics
+        ]
+        waiting, here = await self._gather(waiting)
         outputs = Outputs(self._connection)
-        await outputs.need(admitted.id, needs)
-        await Documents(self._connection).put(*(self._offered[digest] for digest in needs if digest in self._offered))
-        if all(digest in here for digest in needs):
-            await self._index(admitted, output, here)
-            await outputs.complete(admitted.id)
-
-    async def _gather(self, topic: Topic, output: TxOutput) -> tuple[tuple[Digest, ...], Mapping[Digest, bytes]]:
-        """What the output needs, and what of it is here; each document that is found may name further ones."""
-        here: dict[Digest, bytes] = {}
-        needs = topic.needs(output, here)
-        while found := await self._find(set(needs) - here.keys()):
-            here.update(found)
-            needs = topic.needs(output, here)
-        return needs, here
-
-    async def _find(self, wanted: set[Digest]) -> dict[Digest, bytes]:
-        offered = {digest: self._offered[digest] for digest in wanted & self._offered.keys()}
-        return {**await Documents(self._connection).find(wanted - offered.keys()), **offered}
-
-    async def _index(self, admitted: HostOutput, output: TxOutput, documents: Mapping[Digest, bytes]) -> None:
+        await outputs.need((each.admitted.id, digest) for each in waiting for digest in each.needs)
+        needed = {digest for each in waiting for digest in each.needs}
+        await Documents(self._connection).put(*(self._offered[digest] for digest in needed & self._offered.keys()))
+        done = [Complete(each.admitted, each.output) for each in waiting if here.keys() >= set(each.needs)]
         for lookup in self._lookups:
-            if admitted.topic in lookup.topics:
-                await lookup.index(self._connection, admitted, output, documents)
+            if concerned := [each for each in done if each.admitted.topic in lookup.topics]:
+                await lookup.index(self._connection, concerned, here)
+        await outputs.complete([each.admitted.id for each in done])
+
+    async def _gather(self, waiting: Iterable[_Waiting]) -> tuple[list[_Waiting], Mapping[Digest, bytes]]:
+        """What the outputs need, and what of it is here; each document that is found may name further ones."""
+        sound = list(waiting)
+        here: dict[Digest, bytes] = {}
+        asked: set[Digest] = set()
+        while True:
+            sound = [each for each in sound if _read_needs(each, here)]
+            wanted = {digest for each in sound for digest in each.needs} - asked
+            if not wanted:
+                return sound, here
+            asked |= wanted
+            here.update(await self._find(wanted))
+
+    async def _find(self, wanted: Collection[Digest]) -> dict[Digest, bytes]:
+        offered = {digest: self._offered[digest] for digest in wanted if digest in self._offered}
+        stored = await Documents(self._connection).find(digest for digest in wanted if digest not in offered)
+        return {**stored, **offered}
+
+
+def _read_needs(waiting: _Waiting, here: Mapping[Digest, bytes]) -> bool:
+    """Whether the output can be completed at all; there is no other document with the hash of a wrong one, ever."""
+    try:
+        waiting.needs = waiting.topic.needs(waiting.output, here)
+    except VerificationError:
+        return False
+    return True

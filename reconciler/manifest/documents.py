@@ -126,6 +126,8 @@ def _read(tree: Tree, file: str, contents: FileContents, *, is_named: bool) -> N
 def _is_foreign(root: Table) -> bool:
     """Whether a document is somebody else's. What looks like a slip of the pen in one of ours is not."""
     version, kind = _text(root, "apiVersion"), _text(root, "kind")
+    if version == API_VERSION:
+        return False
     if not version:
         return kind not in KINDS and kind not in PLANNED_KINDS
     near = SequenceMatcher(None, version.lower(), API_VERSION).ratio() >= 0.7

@@ -62,10 +62,24 @@ def read(file: ManifestFile) -> bytes | Diagnostic:
         return _fault("unreadable", f"the file cannot be read: {os.strerror(error.errno or 0).lower()}", file.name)
 
 
-def is_within(path: str | Path, folder: str | Path) -> bool:
-    """Whether `path`, all links followed, lies in `folder`."""
-    real, base = os.path.realpath(path), os.path.realpath(folder)
-    return real == base or real.startswith(base.rstrip(os.sep) + os.sep)
+class Boundary:
+    """The folder that paths may not leave, all links followed; remembers the folders that it has looked at."""
+
+    def __init__(self, folder: Path) -> None:
+        self._real = os.path.realpath(folder)
+        self._prefix = self._real.rstrip(os.sep) + os.sep
+        self._known: dict[Path, bool] = {}
+
+    def holds(self, path: Path) -> bool:
+        """Whether `path` lies in the folder; it need not exist."""
+        parent = path.parent
+        if parent not in self._known:
+            self._known[parent] = self._has(parent)
+        return self._has(path) if path.is_symlink() or not self._known[parent] else True
+
+    def _has(self, path: Path) -> bool:
+        real = os.path.realpath(path)
+        return real == self._real or real.startswith(self._prefix)
 
 
 def _walk(top: Path, folder: Path, diagnostics: list[Diagnostic]) -> Iterator[Path]:
@@ -73,6 +87,7 @@ def _walk(top: Path, folder: Path, diagnostics: list[Diagnostic]) -> Iterator[Pa
         name = os.path.relpath(os.fsdecode(error.filename), folder)
         diagnostics.append(_fault("unreadable", "the folder cannot be read", Path(name).as_posix()))
 
+    boundary = Boundary(folder)
     for directory, folders, names in os.walk(top, onerror=report):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         links = (link for name in folders if (link := Path(directory, name)).is_symlink())
@@ -81,7 +96,7 @@ def _walk(top: Path, folder: Path, diagnostics: list[Diagnostic]) -> Iterator[Pa
             path = Path(directory, name)
             if name.startswith(".") or not name.endswith(_ENDINGS):
                 continue
-            if path.is_symlink() and not is_within(path, folder):
+            if path.is_symlink() and not boundary.holds(path):
                 summary = "the link leads out of the folder"
                 diagnostics.append(_fault("outside", summary, path.relative_to(folder).as_posix()))
                 continue

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from itertools import takewhile
 from pathlib import Path
 
-from reconciler.manifest.files import is_within
+from reconciler.manifest.files import Boundary
 
 
 def split_pattern(pattern: str) -> tuple[str, tuple[str, ...]]:
@@ -20,7 +20,7 @@ def split_pattern(pattern: str) -> tuple[str, tuple[str, ...]]:
     return "/".join(fixed), tuple(segment for index, segment in enumerate(wild) if index not in doubles)
 
 
-def matches(start: Path, segments: Sequence[str], boundary: Path) -> Iterator[str]:
+def matches(start: Path, segments: Sequence[str], boundary: Boundary) -> Iterator[str]:
     """Paths, relative to `start`, of the files that fit the segments.
 
     Dotfiles, links to folders, and links that leave `boundary` are passed over. Raises OSError.
@@ -41,8 +41,8 @@ def matches(start: Path, segments: Sequence[str], boundary: Path) -> Iterator[st
                     yield "/".join(parts)
 
 
-def _is_ours(entry: os.DirEntry[str], boundary: Path) -> bool:
-    return entry.is_file() and (not entry.is_symlink() or is_within(entry.path, boundary))
+def _is_ours(entry: os.DirEntry[str], boundary: Boundary) -> bool:
+    return entry.is_file() and (not entry.is_symlink() or boundary.holds(Path(entry.path)))
 
 
 def _fits(parts: Sequence[str], segments: Sequence[str]) -> bool:

@@ -7,10 +7,10 @@ import re
 import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from reconciler.manifest.documents import Document
-from reconciler.manifest.files import is_within
+from reconciler.manifest.files import Boundary
 from reconciler.manifest.kinds import Dataset
 from reconciler.manifest.patterns import matches, split_pattern
 from reconciler.manifest.tree import Path as TreePath
@@ -57,66 +57,73 @@ def source_files(documents: Iterable[Document], folder: Path) -> tuple[tuple[Sou
 
     Two of the same name are an error; that of two documents' own names is found by `references`.
     """
-    diagnostics: list[Diagnostic] = []
+    search = _Search(folder)
     files: dict[str, SourceFile] = {}
     for document in documents:
         if not isinstance(document.manifest, Dataset):
             continue
-        for file in _of_dataset(document, document.manifest, folder, diagnostics):
+        for file in search.files_of(document, document.manifest):
             first = files.setdefault(file.id.name, file)
             if first is not file and (file.is_match or first.is_match):
-                diagnostics.append(_collision(file, first))
-    return tuple(files[name] for name in sorted(files)), diagnostics
+                search.diagnostics.append(_collision(file, first))
+    return tuple(files[name] for name in sorted(files)), search.diagnostics
 
 
-def _of_dataset(document: Document, dataset: Dataset, folder: Path, diagnostics: list[Diagnostic]) -> list[SourceFile]:
-    source = dataset.spec.source
-    home = folder / Path(document.file).parent
-    if source.glob is not None:
-        return _of_glob(document, source.glob, home, folder, diagnostics)
-    path = Path(os.path.normpath(home / (source.path or "")))
-    if not is_within(path, folder):
-        diagnostics.append(_outside(document, _PATH, source.path))
-        return []
-    return [SourceFile(document, RecordId(Kind.DATASET, document.name), path, path.relative_to(folder).as_posix())]
+class _Search:
+    """Looks for the files of datasets in one folder, and collects what is wrong with them."""
 
+    def __init__(self, folder: Path) -> None:
+        self.diagnostics: list[Diagnostic] = []
+        self._folder = folder
+        self._boundary = Boundary(folder)
 
-def _of_glob(
-    document: Document, pattern: str, home: Path, folder: Path, diagnostics: list[Diagnostic]
-) -> list[SourceFile]:
-    start_text, segments = split_pattern(pattern)
-    start = Path(os.path.normpath(home / start_text))
-    if ".." in segments or not is_within(start, folder):
-        diagnostics.append(_outside(document, _GLOB, pattern))
-        return []
-    try:
-        found = sorted(matches(start, segments, folder)) if start.is_dir() else []
-    except OSError as error:
-        summary = f"a folder cannot be read: {os.strerror(error.errno or 0).lower()}"
-        diagnostics.append(document.fault(_GLOB, "unreadable", summary, found=pattern))
-        return []
-    if not found and not _may_be_empty(document):
-        hint = "set allowEmpty: true if that is as it should be"
-        diagnostics.append(document.fault(_GLOB, "no-match", "the pattern matches no file", found=pattern, hint=hint))
-    files = (_of_match(document, start / relative, home, folder, diagnostics) for relative in found)
-    return [file for file in files if file is not None]
+    def files_of(self, document: Document, dataset: Dataset) -> list[SourceFile]:
+        """One file for a path, present or not; for a glob those that it matches."""
+        home = str(self._folder / PurePosixPath(document.file).parent)
+        source = dataset.spec.source
+        if source.glob is not None:
+            return self._matches(document, source.glob, home)
+        path = Path(os.path.normpath(os.path.join(home, source.path or "")))  # noqa: PTH118  # twice as fast, 10,000 times
+        if not self._boundary.holds(path):
+            self.diagnostics.append(_outside(document, _PATH, source.path))
+            return []
+        return [SourceFile(document, RecordId(Kind.DATASET, document.name), path, self._relative(path))]
 
+    def _matches(self, document: Document, pattern: str, home: str) -> list[SourceFile]:
+        start_text, segments = split_pattern(pattern)
+        start = Path(os.path.normpath(Path(home, start_text)))
+        if ".." in segments or not self._boundary.holds(start / "*"):
+            self.diagnostics.append(_outside(document, _GLOB, pattern))
+            return []
+        try:
+            found = sorted(matches(start, segments, self._boundary)) if start.is_dir() else []
+        except OSError as error:
+            summary = f"a folder cannot be read: {os.strerror(error.errno or 0).lower()}"
+            self.diagnostics.append(document.fault(_GLOB, "unreadable", summary, found=pattern))
+            return []
+        if not found and not _may_be_empty(document):
+            hint = "set allowEmpty: true if that is as it should be"
+            summary = "the pattern matches no file"
+            self.diagnostics.append(document.fault(_GLOB, "no-match", summary, found=pattern, hint=hint))
+        files = (self._match(document, start / relative, home) for relative in found)
+        return [file for file in files if file is not None]
 
-def _of_match(
-    document: Document, path: Path, home: Path, folder: Path, diagnostics: list[Diagnostic]
-) -> SourceFile | None:
-    relative = path.relative_to(folder).as_posix()
-    if not relative.isprintable():
-        summary = "a file's name has characters that cannot be printed"
-        diagnostics.append(document.fault(_GLOB, "bad-name", summary, found=ascii(relative), hint="rename the file"))
+    def _match(self, document: Document, path: Path, home: str) -> SourceFile | None:
+        relative = self._relative(path)
+        name = record_name(document.name, Path(os.path.relpath(path, home)).as_posix())
+        problem = name_fault(name)
+        if not relative.isprintable():
+            summary = "a file's name has characters that cannot be printed"
+        elif problem:
+            summary = f"the file '{relative}' makes the name '{name}', which {problem}"
+        else:
+            return SourceFile(document, RecordId(Kind.DATASET, name), path, relative)
+        found = relative if relative.isprintable() else ascii(relative)
+        self.diagnostics.append(document.fault(_GLOB, "bad-name", summary, found=found, hint="rename the file"))
         return None
-    name = record_name(document.name, Path(os.path.relpath(path, home)).as_posix())
-    problem = name_fault(name)
-    if problem:
-        summary = f"the file '{relative}' makes the name '{name}', which {problem}"
-        diagnostics.append(document.fault(_GLOB, "bad-name", summary, found=relative, hint="rename the file"))
-        return None
-    return SourceFile(document, RecordId(Kind.DATASET, name), path, relative)
+
+    def _relative(self, path: Path) -> str:
+        return path.relative_to(self._folder).as_posix()
 
 
 def record_name(dataset: str, relative: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -86,19 +87,22 @@ class Records:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, output: int, entry: RecordEntry) -> None:
-        """Index one admitted output; again changes nothing."""
-        row = {
-            "output_id": output,
-            "producer": entry.producer,
-            "kind": entry.id.kind.value,
-            "name": entry.id.name,
-            "document": entry.document,
-            "sealed": entry.sealed,
-            "text": entry.text.casefold(),
-        }
-        await insert_new(self._connection, host_records, [row])
-        tags = [{"output_id": output, "tag": tag} for tag in dict.fromkeys(entry.tags)]
+    async def add(self, entries: Mapping[int, RecordEntry]) -> None:
+        """Index admitted outputs by their ids; again changes nothing."""
+        rows = [
+            {
+                "output_id": output,
+                "producer": entry.producer,
+                "kind": entry.id.kind.value,
+                "name": entry.id.name,
+                "document": entry.document,
+                "sealed": entry.sealed,
+                "text": entry.text.casefold(),
+            }
+            for output, entry in entries.items()
+        ]
+        await insert_new(self._connection, host_records, rows)
+        tags = [{"output_id": output, "tag": tag} for output, entry in entries.items() for tag in set(entry.tags)]
         await insert_new(self._connection, host_record_tags, tags)
 
     async def find(self, query: RecordQuery) -> tuple[ListedRecord, ...]:
@@ -146,10 +150,13 @@ class Adverts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, output: int, entry: AdvertEntry) -> None:
-        """Index one admitted output; again changes nothing."""
-        row = {"output_id": output, "host": entry.host, "sha256": entry.sha256, "expires": entry.expires}
-        await insert_new(self._connection, host_adverts, [row])
+    async def add(self, entries: Mapping[int, AdvertEntry]) -> None:
+        """Index admitted outputs by their ids; again changes nothing."""
+        rows = [
+            {"output_id": output, "host": entry.host, "sha256": entry.sha256, "expires": entry.expires}
+            for output, entry in entries.items()
+        ]
+        await insert_new(self._connection, host_adverts, rows)
 
     async def find(self, query: AdvertQuery) -> tuple[Outpoint, ...]:
         """One page of what the host shows, newest first."""

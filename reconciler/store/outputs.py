@@ -9,7 +9,7 @@ An output is *spent* when a transaction that is not shadowed spends it.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, TypeAlias
 
@@ -296,9 +296,10 @@ class Outputs:
         known = await self.admitted(topic, outpoints)
         return tuple(known[outpoint] for outpoint in outpoints)
 
-    async def need(self, output: int, digests: Collection[Digest]) -> None:
-        """Note which documents an output needs."""
-        await insert_new(self._connection, host_needs, [{"output_id": output, "digest": digest} for digest in digests])
+    async def need(self, needs: Iterable[tuple[int, Digest]]) -> None:
+        """Note which documents outputs (by id) need."""
+        rows = [{"output_id": output, "digest": digest} for output, digest in needs]
+        await insert_new(self._connection, host_needs, rows)
 
     async def waiting_for(self, digests: Collection[Digest]) -> tuple[HostOutput, ...]:
         """The incomplete outputs that need any of these documents, in order of admission."""
@@ -312,9 +313,12 @@ class Outputs:
             found.update({row.id: _output(row) for row in await self._connection.execute(query)})
         return tuple(found[key] for key in sorted(found))
 
-    async def complete(self, output: int) -> None:
-        """Note that everything an output needs is here."""
-        await self._connection.execute(update(host_outputs).where(host_outputs.c.id == output).values(complete=True))
+    async def complete(self, outputs: Collection[int]) -> None:
+        """Note that everything these outputs (by id) need is here."""
+        for some in batches(outputs):
+            await self._connection.execute(
+                update(host_outputs).where(host_outputs.c.id.in_(some)).values(complete=True)
+            )
 
     async def needed(self, digest: Digest) -> bool:
         """Whether any admitted output needs this document."""

@@ -6,8 +6,10 @@ everyday commands only read the version table.
 
 from __future__ import annotations
 
+import asyncio
 from pathlib import Path
 from typing import Final
+from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -32,6 +34,9 @@ TABLES: Final = (coins, documents, journal, leases, live, objects, outbox, outpu
 """Every module that puts tables on `metadata`; a module that is not named here is not migrated."""
 
 _VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))
+_ALEMBIC: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
+"""Alembic keeps its context in module globals, so that two upgrades in one event loop must not interleave."""
+
 _UPGRADING: Final = 0x0E1A
 """The PostgreSQL advisory lock under which one process at a time upgrades."""
 
@@ -84,8 +89,13 @@ async def upgrade(database: Database) -> bool:
         _refuse_newer(current)
         if current == newest():
             return False
-        await connection.run_sync(_migrate)
+        async with _one_alembic():
+            await connection.run_sync(_migrate)
         return True
+
+
+def _one_alembic() -> asyncio.Lock:
+    return _ALEMBIC.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
 async def _alone(connection: AsyncConnection) -> None:

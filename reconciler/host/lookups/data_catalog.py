@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
-from reconciler.host.catalog import entry_of
+from reconciler.host.catalog import entry_of, token_of
 from reconciler.host.lookups.query import Query
-from reconciler.host.services import About, Hit
-from reconciler.model.errors import StateError, VerificationError
+from reconciler.host.services import About, Complete, Hit
+from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, Kind, identity_key
 from reconciler.model.json import Json
 from reconciler.store.documents import Documents
-from reconciler.store.listings import ListedRecord, Order, RecordQuery, Records
-from reconciler.store.outputs import Connection, HostOutput
-from reconciler.wire import record
+from reconciler.store.listings import ListedRecord, Order, RecordEntry, RecordQuery, Records
+from reconciler.store.outputs import Connection
 from reconciler.wire.submission import pack_documents
-from reconciler.wire.transaction import TxOutput
 
 _FIELDS: Final = frozenset({"producer", "kind", "name", "tag", "text", "outpoint", "history", "sort", "limit", "skip"})
 
@@ -38,19 +36,17 @@ class DataCatalogLookup:
     topics = frozenset({"tm_data_catalog"})
 
     async def index(
-        self, connection: Connection, admitted: HostOutput, output: TxOutput, documents: Mapping[Digest, bytes]
+        self, connection: Connection, complete: Sequence[Complete], documents: Mapping[Digest, bytes]
     ) -> None:
-        """Take up a record whose document is here."""
-        token = record.parse(output.locking)
-        if token is None:
-            raise VerificationError(f"{admitted.outpoint} holds no record token")
-        await Records(connection).add(admitted.id, entry_of(token, documents[token.anchor.document_hash]))
+        """Take up records whose documents are here."""
+        await Records(connection).add({each.admitted.id: _entry(each, documents) for each in complete})
 
     async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:  # noqa: ARG002 - ageless
         """One page of records."""
         found = await Records(connection).find(parse_query(query))
-        documents = Documents(connection)
-        return tuple([Hit(listed.outpoint, await _context(documents, listed)) for listed in found])
+        wanted = {digest for listed in found for digest in (listed.document, listed.sealed) if digest is not None}
+        documents = await Documents(connection).find(wanted)
+        return tuple(Hit(listed.outpoint, _context(listed, documents)) for listed in found)
 
 
 def parse_query(query: Json) -> RecordQuery:
@@ -69,15 +65,16 @@ def parse_query(query: Json) -> RecordQuery:
     )
 
 
-async def _context(documents: Documents, listed: ListedRecord) -> bytes:
-    document = await _document(documents, listed.document)
-    if listed.sealed is None:
-        return document
-    return pack_documents([document, await _document(documents, listed.sealed)])
+def _entry(complete: Complete, documents: Mapping[Digest, bytes]) -> RecordEntry:
+    token = token_of(complete.output.locking)
+    if token is None:
+        raise StateError(f"the admitted output {complete.admitted.outpoint} holds no record token")
+    return entry_of(token, documents[token.anchor.document_hash])
 
 
-async def _document(documents: Documents, digest: Digest) -> bytes:
-    data = await documents.get(digest)
-    if data is None:
-        raise StateError(f"document {digest} of a listed record is gone")
-    return data
+def _context(listed: ListedRecord, documents: Mapping[Digest, bytes]) -> bytes:
+    try:
+        document = documents[listed.document]
+        return document if listed.sealed is None else pack_documents([document, documents[listed.sealed]])
+    except KeyError as error:
+        raise StateError(f"the document {error} of the listed record {listed.outpoint} is gone") from error

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.host.lookups.query import Query
-from reconciler.host.services import About, Hit
-from reconciler.model.errors import VerificationError
+from reconciler.host.services import About, Complete, Hit
+from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, identity_key
 from reconciler.model.json import Json
 from reconciler.store.listings import AdvertEntry, AdvertQuery, Adverts
-from reconciler.store.outputs import Connection, HostOutput
+from reconciler.store.outputs import Connection
 from reconciler.wire import uhrp
-from reconciler.wire.transaction import TxOutput
 
 _FIELDS: Final = frozenset({"uhrpUrl", "outpoint", "expiryTime", "hostIdentityKey", "limit", "skip"})
 _LATEST: Final = 2**53 - 1
@@ -37,20 +36,22 @@ class UhrpLookup:
     async def index(
         self,
         connection: Connection,
-        admitted: HostOutput,
-        output: TxOutput,
+        complete: Sequence[Complete],
         documents: Mapping[Digest, bytes],  # noqa: ARG002 - the token says it all
     ) -> None:
-        """Take up an advertisement."""
-        token = uhrp.parse(output.locking, plain_http=True)  # which URLs are allowed was the topic's to decide
-        if token is None:
-            raise VerificationError(f"{admitted.outpoint} holds no UHRP token")
-        entry = AdvertEntry(host=token.host, sha256=token.sha256, expires=token.expires)
-        await Adverts(connection).add(admitted.id, entry)
+        """Take up advertisements."""
+        await Adverts(connection).add({each.admitted.id: _entry(each) for each in complete})
 
     async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:
         """One page of advertisements."""
         return tuple(Hit(outpoint) for outpoint in await Adverts(connection).find(parse_query(query, now)))
+
+
+def _entry(complete: Complete) -> AdvertEntry:
+    token = uhrp.parse(complete.output.locking, plain_http=True)  # which URLs are allowed was the topic's to decide
+    if token is None:
+        raise StateError(f"the admitted output {complete.admitted.outpoint} holds no UHRP token")
+    return AdvertEntry(host=token.host, sha256=token.sha256, expires=token.expires)
 
 
 def parse_query(query: Json, now: int) -> AdvertQuery:

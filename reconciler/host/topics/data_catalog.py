@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.host.catalog import entry_of
+from reconciler.host.catalog import entry_of, token_of
 from reconciler.host.services import About
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest
@@ -44,7 +44,7 @@ class DataCatalogTopic:
 
     def needs(self, output: TxOutput, documents: Mapping[Digest, bytes]) -> tuple[Digest, ...]:
         """The record's document and, for a producer, the sealed document that it names."""
-        token = record.parse(output.locking)
+        token = token_of(output.locking)
         if token is None:
             raise VerificationError("the output holds no record token")
         document = documents.get(token.anchor.document_hash)

@@ -181,9 +181,7 @@ class World:
         """A UHRP token."""
         keys = keys or self.keys("storage")
         token = uhrp.UhrpToken(keys.identity, content, f"http://storage.embedded/cdn/{content}", expires, 1000)
-        output = TxOutput(
-            Satoshis(1), uhrp.lock(token, keys.sign(UHRP_KEY, uhrp.preimage(token)), plain_http=True)
-        )
+        output = TxOutput(Satoshis(1), uhrp.lock(token, keys.sign(UHRP_KEY, uhrp.preimage(token)), plain_http=True))
         money = await self.coin(keys)
         return self.signed(keys, [money.coin], [output], [money.beef], token_keys=[UHRP_KEY])
 
@@ -203,7 +201,9 @@ class World:
 
     async def names(self, **query: Json) -> list[str]:
         """The names of the records found."""
-        parsed = [record.parse(each.transaction.outputs[each.outpoint.vout].locking) for each in await self.found(**query)]
+        parsed = [
+            record.parse(each.transaction.outputs[each.outpoint.vout].locking) for each in await self.found(**query)
+        ]
         return [token.id.name for token in parsed if token]
 
     async def proven(self, publication: Publication) -> Beef:

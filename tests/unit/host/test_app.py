@@ -117,7 +117,9 @@ async def test_a_malformed_look_up_is_refused_in_json(world, body):
 
 
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(body=st.binary(max_size=300), prefix=st.sampled_from([b"", b"\x01\x00\xbe\xef", b"\x02\x00\xbe\xef", b"\x01" * 4]))
+@given(
+    body=st.binary(max_size=300), prefix=st.sampled_from([b"", b"\x01\x00\xbe\xef", b"\x02\x00\xbe\xef", b"\x01" * 4])
+)
 async def test_garbage_is_never_a_fault_of_the_host(world, body, prefix):
     for off_chain in ("true", "false"):
         headers = {**SUBMIT, "x-includes-off-chain-values": off_chain}
@@ -163,9 +165,7 @@ async def test_a_chain_that_does_not_answer_is_a_503_and_not_the_submitters_faul
         await send({"type": "http.response.body", "body": b"gone"})
 
     world.http.mount("http://arc.embedded", silent)
-    reply = await world.http.request(
-        "POST", f"{HOST}/submit", headers=submission.headers(), content=submission.body()
-    )
+    reply = await world.http.request("POST", f"{HOST}/submit", headers=submission.headers(), content=submission.body())
 
     assert reply.status == 503
     assert reply.headers["retry-after"] == "1"

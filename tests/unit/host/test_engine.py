@@ -203,7 +203,8 @@ async def test_a_host_refuses_a_transaction_with_a_wrong_signature(world, make_d
     publication = await world.publish(make_dataset(world.keys(), "btc"))
     (spent,) = publication.transaction.inputs
     broken = replace(
-        publication.transaction, inputs=(replace(spent, unlocking=spent.unlocking[:10] + b"\x00" + spent.unlocking[11:]),)
+        publication.transaction,
+        inputs=(replace(spent, unlocking=spent.unlocking[:10] + b"\x00" + spent.unlocking[11:]),),
     )
     await refused(world, with_child(publication.beef, broken), broken)
 

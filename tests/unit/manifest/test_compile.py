@@ -7,8 +7,9 @@ import pytest
 import rfc8785
 
 from reconciler.content.digests import ContentFacts
-from reconciler.manifest import compile as compile_manifests
-from reconciler.manifest import content_files, load
+from reconciler.manifest.compile import compile as compile_manifests
+from reconciler.manifest.contents import content_files
+from reconciler.manifest.load import load
 from reconciler.model.desired import Content, DesiredState, StorageHost
 from reconciler.model.ids import Network, digest
 

@@ -6,8 +6,9 @@ import csv
 from pathlib import Path
 
 from reconciler.content.digests import Digests
-from reconciler.manifest import compile as compile_manifests
-from reconciler.manifest import content_files, load
+from reconciler.manifest.compile import compile as compile_manifests
+from reconciler.manifest.contents import content_files
+from reconciler.manifest.load import load
 from reconciler.model.desired import StorageHost
 from reconciler.model.ids import Network
 

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.manifest import content_files, load
+from reconciler.manifest.contents import content_files
+from reconciler.manifest.files import Boundary
+from reconciler.manifest.load import load
 from reconciler.manifest.patterns import matches, split_pattern
 from reconciler.manifest.sources import record_name
 
@@ -169,7 +171,7 @@ def test_patterns_match_like_a_shell_and_mind_the_case(tmp_path, segments, expec
     for name in ("a.csv", "s/a.csv", "s/t/B.csv"):
         put(tmp_path, name, "1")
 
-    assert sorted(matches(tmp_path, segments, tmp_path)) == expected
+    assert sorted(matches(tmp_path, segments, Boundary(tmp_path))) == expected
 
 
 def test_a_name_leaves_out_the_way_up():

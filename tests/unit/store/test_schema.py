@@ -207,3 +207,11 @@ print("alembic" in sys.modules)
     process = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=ROOT, env=dict(os.environ))
     output, _ = await process.communicate()
     assert output == b"False\n"
+
+
+async def test_several_databases_are_set_up_side_by_side_in_one_process(tmp_path: Path) -> None:
+    databases = [Database.open(f"sqlite+aiosqlite:///{tmp_path / name}.db") for name in "abc"]
+    await asyncio.gather(*(upgrade(database) for database in databases))
+    for database in databases:
+        await check(database)
+        await database.close()

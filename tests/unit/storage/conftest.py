@@ -1,0 +1,211 @@
+"""A storage host with its purse, a real embedded chain and an overlay host, spoken to over HTTP in-process."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import json
+import shutil
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from reconciler.chain.arc import Arc
+from reconciler.chain.faucet import Faucet
+from reconciler.chain.headers import Headers
+from reconciler.chain.ledger import Ledger
+from reconciler.clients.host import HostClient
+from reconciler.clients.http import HttpClient
+from reconciler.clients.storage import StorageClient
+from reconciler.devnet.arc import build_app as build_arc
+from reconciler.host.app import build_app as build_host
+from reconciler.host.lookups.uhrp import UhrpLookup
+from reconciler.host.topics.uhrp import UhrpTopic
+from reconciler.model.errors import UnreachableError
+from reconciler.model.ids import Digest
+from reconciler.storage.advertise import Advertiser
+from reconciler.storage.app import build_app
+from reconciler.storage.files import Files
+from reconciler.storage.keeper import Keeper
+from reconciler.storage.terms import Prices
+from reconciler.store import schema
+from reconciler.store.database import Database
+from reconciler.wallet.keys import Keys
+from reconciler.wire import uhrp
+from reconciler.wire.canonical import sha256_hex
+from reconciler.wire.http import Reply
+
+ARC = "http://arc.embedded"
+HOST = "http://public.embedded"
+STORAGE = "http://storage-eu.embedded"
+SECRET = b"secret of the upload URLs"
+
+
+@dataclass
+class Clock:
+    """Time that passes when told to."""
+
+    now: float = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Gifts:
+    """The faucet as a funder, which counts, and can be shut."""
+
+    def __init__(self, faucet: Faucet) -> None:
+        self._faucet = faucet
+        self.given = 0
+        self.shut = False
+
+    async def fund(self, address: str, satoshis: int) -> bytes:
+        if self.shut:
+            raise UnreachableError("the faucet is shut")
+        self.given += 1
+        gift = await self._faucet.fund(address, satoshis)
+        return gift.beef.to_atomic(gift.txid)
+
+
+class CountingMiner(Arc):
+    """Counts what is sent."""
+
+    sent = 0
+
+    async def submit(self, beef, subject=None):
+        CountingMiner.sent += 1
+        return await super().submit(beef, subject)
+
+
+class World:
+    """Everything a storage host needs, and the host."""
+
+    def __init__(self, folder: Path, databases: dict[str, Database], name: str) -> None:
+        self._numbers = count()
+        self._name = name
+        self.folder = folder
+        self.clock = Clock()
+        self.databases = databases
+        self.ledger = Ledger(folder / "chain.db", clock=self.clock, randomness=self.randomness, block_time=0)
+        self.http = HttpClient(apps={ARC: build_arc(ledger=self.ledger, clock=self.clock)})
+        self.headers = Headers(self.http, ARC)
+        self.miner = CountingMiner(self.http, ARC)
+        CountingMiner.sent = 0
+        self.keys = Keys(hashlib.sha256(name.encode()).digest())
+        self.gifts = Gifts(Faucet(self.http, ARC))
+        self.host = HostClient(self.http, HOST)
+        self.client = StorageClient(self.http, STORAGE)
+        self.http.mount(
+            HOST,
+            build_host(
+                database=databases["host"],
+                headers=self.headers,
+                arc=self.miner,
+                clock=self.clock,
+                topics=[UhrpTopic(plain_http=True)],
+                lookups=[UhrpLookup()],
+            ),
+        )
+        self.serve()
+
+    def randomness(self, size: int) -> bytes:
+        return hashlib.shake_256(f"{self._name} {next(self._numbers)}".encode()).digest(size)
+
+    def serve(self, *, hosts: list[object] | None = None, **more: object) -> None:
+        """Put a storage host over the database; again is as if it had been restarted."""
+        self.files = Files(self.folder / "files")
+        self.advertiser = Advertiser(
+            database=self.databases["storage"],
+            signer=self.keys,
+            miner=self.miner,
+            chain=self.headers,
+            hosts=[self.host] if hosts is None else hosts,
+            funder=self.gifts,
+            plain_http=True,
+        )
+        self.keeper = Keeper(
+            database=self.databases["storage"],
+            files=self.files,
+            advertiser=self.advertiser,
+            base_url=STORAGE,
+            clock=self.clock,
+        )
+        app = build_app(
+            keeper=self.keeper,
+            secret=SECRET,
+            clock=self.clock,
+            randomness=self.randomness,
+            **{"prices": Prices(), **more},
+        )
+        self.http.mount(STORAGE, app)
+
+    async def ask(
+        self, method: str, path: str, body: object = None, *, content: bytes | None = None, **headers
+    ) -> Reply:
+        """One exchange with the storage host."""
+        content = json.dumps(body).encode() if content is None and body is not None else content
+        url = path if path.startswith("http") else STORAGE + path
+        named = {name.replace("_", "-"): value for name, value in headers.items()}
+        return await self.http.request(method, url, content=content, headers=named)
+
+    async def upload_url(self, size: int, minutes: int = 60) -> str:
+        reply = await self.ask("POST", "/upload", {"fileSize": size, "retentionPeriod": minutes})
+        assert reply.status == 200, reply.body
+        return reply.json()["uploadURL"]
+
+    async def store(self, data: bytes, minutes: int = 60) -> int:
+        return await self.client.upload(
+            chunks_of(data), size=len(data), sha256=sha256_hex(data), minutes=minutes, media_type="text/csv"
+        )
+
+    async def adverts(self, content: Digest) -> list[uhrp.UhrpToken]:
+        """What the overlay says about some content; every token is checked as a stranger would."""
+        self.clock.now += 2
+        tokens = []
+        for found in await self.host.lookup("ls_uhrp", {"uhrpUrl": uhrp.url_of(content)}):
+            await self.headers.verified(found.beef, found.outpoint.txid, now=int(self.clock()))
+            tokens.append(uhrp.check(found.transaction, found.outpoint.vout, plain_http=True))
+        return tokens
+
+
+async def chunks_of(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
+    for start in range(0, len(data), size):
+        yield data[start : start + size]
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory) -> Path:
+    """One file that went through the migrations; tests work on copies of it."""
+    path = tmp_path_factory.mktemp("migrated") / "state.db"
+
+    async def make() -> None:
+        database = Database.open(f"sqlite+aiosqlite:///{path}")
+        await schema.upgrade(database)
+        await database.close()
+
+    asyncio.run(make())
+    return path
+
+
+@pytest.fixture
+async def world(tmp_path, migrated, request) -> AsyncIterator[World]:
+    async with AsyncExitStack() as stack:
+        databases = {}
+        for name in ("host", "storage"):
+            file = shutil.copy(migrated, tmp_path / f"{name}.db")
+            databases[name] = Database.open(f"sqlite+aiosqlite:///{file}")
+            stack.push_async_callback(databases[name].close)
+        world = World(tmp_path, databases, request.node.name)
+        await stack.enter_async_context(world.ledger)
+        await stack.enter_async_context(world.http)
+        yield world
+
+
+@pytest.fixture
+def content(request) -> bytes:
+    """Some thousands of bytes of this test's own."""
+    return hashlib.shake_256(request.node.name.encode()).digest(5000)
