@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -21,6 +20,7 @@ from reconciler.host.services import Lookup, Topic
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
 from reconciler.model.ids import digest
 from reconciler.store.database import Database
+from reconciler.web.background import in_background
 from reconciler.web.bodies import read_body, read_json
 from reconciler.web.origins import OpenOrigins
 from reconciler.wire.answer import AGGREGATION, BINARY, AggregatedAnswer, OutputAnswer, answer_json
@@ -47,7 +47,7 @@ def build_app(
     limits: Limits | None = None,
     refresh_every: float | None = None,
 ) -> ASGIApp:
-    """A host over `database`, which it shares with nobody who would mind.
+    """A host that keeps what it takes in `database`; several processes may serve one, and ours shares the producer's.
 
     `clock` gives unix seconds; `limits` bound the ancestry that a submission may bring. With `refresh_every` (seconds) proofs are looked after in the background of the server's
     lifespan; without, requests set that off.
@@ -75,7 +75,7 @@ def build_app(
                 TransientError: _unavailable,
                 HTTPException: _no_route,
             },
-            lifespan=_lifespan(proofs, refresh_every),
+            lifespan=in_background(None if refresh_every is None else partial(proofs.run, refresh_every)),
         )
     )
 
@@ -160,20 +160,3 @@ async def _no_route(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     body = {"status": "error", "code": "ERR_ROUTE_NOT_FOUND", "description": "Route not found."}
     return JSONResponse(body, status_code=404 if status == 405 else status)
-
-
-def _lifespan(proofs: Proofs, every: float | None) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if every is None:
-            yield
-            return
-        task = asyncio.create_task(proofs.run(every))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    return lifespan

@@ -34,6 +34,8 @@ class JournalState(StrEnum):
 class JournalEvent(StrEnum):
     """What moves an entry on."""
 
+    PREPARE = "prepare"
+    """The very transaction that was given up is made again: same coins, same bytes, same id."""
     SEND = "send"
     ACCEPT = "accept"
     SEE = "see"
@@ -50,6 +52,7 @@ class JournalEvent(StrEnum):
 _S, _E = JournalState, JournalEvent
 
 TRANSITIONS: Final = {
+    (_S.VOID, _E.PREPARE): _S.PREPARED,
     (_S.PREPARED, _E.SEND): _S.SENDING,
     (_S.PREPARED, _E.ABANDON): _S.VOID,
     (_S.SENDING, _E.ACCEPT): _S.SUBMITTED,

@@ -80,11 +80,13 @@ def endpoints_of(network: Network, producer: JsonObject) -> Endpoints:
     if not isinstance(settings, Mapping):
         return preset
     hosts = settings.get("hosts")
+    arc = str(settings.get("arc", preset.arc))
     return replace(
         preset,
-        arc=str(settings.get("arc", preset.arc)),
+        arc=arc,
         headers=str(settings.get("chainTracker", preset.headers)),
         hosts=_texts(hosts) if hosts is not None else preset.hosts,
+        faucet=None if preset.faucet is None else arc,  # a toy network's is where its ARC is
     )
 
 

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError, UnreachableError
-from reconciler.model.ids import Digest, RecordId
+from reconciler.model.ids import Digest
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
     Answer,
     Coin,
     CoinStatus,
-    ObservedRecord,
-    ObservedReplica,
     ObservedRoot,
     Snapshot,
     coin_order,
@@ -22,8 +20,10 @@ from reconciler.model.observed import (
 from reconciler.observe.catalog import Catalog, read_catalog
 from reconciler.observe.replicas import StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, RootReadings, Verifier, read_roots
+from reconciler.observe.unfinished import Live, as_if_finished, said
 from reconciler.store.coins import Coins
 from reconciler.store.database import Database
+from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Outbox
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
@@ -31,14 +31,18 @@ from reconciler.wallet.keys import Keys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recorded:
-    """What our own database says."""
+    """What our own database says, as of when the next apply has recovered."""
 
-    root: ObservedRoot | None
-    records: Mapping[RecordId, ObservedRecord]
-    replicas: tuple[ObservedReplica, ...]
-    coins: tuple[Coin, ...]
+    live: Live
+    unfinished: tuple[JournalEntry, ...]
+    """What an earlier apply left behind."""
     undelivered: bool
-    """Whether hosts are still owed something of the recorded root."""
+    """Whether hosts are, or then will be, still owed something of that state."""
+
+    @property
+    def root(self) -> ObservedRoot | None:
+        """The live root."""
+        return self.live.root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,14 +59,18 @@ class Observation:
 async def recorded(database: Database) -> Recorded:
     """Read what this machine believes is live."""
     async with database.begin() as connection:
-        published = Published(connection)
-        return Recorded(
+        published, wallet = Published(connection), Coins(connection)
+        unfinished = await Journal(connection).unfinished()
+        live = Live(
             root=await published.root(),
             records=await published.records(),
             replicas=await published.replicas(),
-            coins=await Coins(connection).spendable(),
-            undelivered=bool(await Outbox(connection).pending()),
+            coins=await wallet.spendable(),
         )
+        if unfinished:
+            live = as_if_finished(live, unfinished, await wallet.all())
+        owed = await Outbox(connection).pending()
+    return Recorded(live=live, unfinished=unfinished, undelivered=bool(owed or unfinished))
 
 
 async def observe(
@@ -87,12 +95,13 @@ async def observe(
     _same_world(known, network_id)
     readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now)
     live, warnings = _decide(known, readings)
+    warnings = (*said(known.unfinished), *warnings)
     snapshot = Snapshot(
         identity=keys.identity,
-        root=known.root,
-        records=known.records,
-        replicas=known.replicas,
-        coins=known.coins,
+        root=known.live.root,
+        records=known.live.records,
+        replicas=known.live.replicas,
+        coins=known.live.coins,
         fee_rate=fee_rate,
         funding_address=funding_address,
         readings=readings.readings,

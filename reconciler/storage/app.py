@@ -7,8 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -23,6 +23,7 @@ from reconciler.model.ids import Digest, digest
 from reconciler.model.json import Json
 from reconciler.storage.keeper import Keeper, name_of
 from reconciler.storage.terms import Grant, Prices, Wish, checked_minutes
+from reconciler.web.background import in_background
 from reconciler.web.bodies import chunks, read_json
 from reconciler.web.origins import OpenOrigins
 from reconciler.wire.uhrp import digest_of, url_of
@@ -87,7 +88,7 @@ def build_app(
                 TransientError: _unavailable,
                 HTTPException: _no_route,
             },
-            lifespan=_lifespan(keeper, clock, sweep_every),
+            lifespan=in_background(None if sweep_every is None else partial(_sweep, keeper, clock, sweep_every)),
         )
     )
 
@@ -237,25 +238,7 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok", "ready": True})
 
 
-def _lifespan(
-    keeper: Keeper, clock: Callable[[], float], every: float | None
-) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    async def sweep(pause: float) -> None:
-        while True:
-            await keeper.sweep(clock())
-            await asyncio.sleep(pause)
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if every is None:
-            yield
-            return
-        task = asyncio.create_task(sweep(every))
-        try:
-            yield
-        finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
-
-    return lifespan
+async def _sweep(keeper: Keeper, clock: Callable[[], float], pause: float) -> None:
+    while True:
+        await keeper.sweep(clock())
+        await asyncio.sleep(pause)

@@ -77,12 +77,15 @@ class Journal:
     async def create(self, entry: JournalEntry, *, token: int | None = None) -> None:
         """Write an entry down. Its transactions must be stored by the end of this database transaction.
 
-        Raises StateError if the entry is there already, LockedError if the lease was lost.
+        An entry that is void may be made again with the same transactions: signing is deterministic, so the same plan leads
+        to the same bytes. Raises StateError if it is there in any other state, LockedError if the lease was lost.
         """
         await fence(self._connection, token)
         names = ("id", "state", "plan_id", "generation", "outcome", "owner", "note", "created", "updated")
-        if not await insert_new(self._connection, journal, [{name: getattr(entry, name) for name in names}]):
-            raise StateError(f"the journal has an entry {entry.id} already")
+        row = {name: getattr(entry, name) for name in names}
+        if not await insert_new(self._connection, journal, [row]):
+            await self._make_again(entry, row)
+            return
         rows = [{"entry": entry.id, "position": at, "txid": txid} for at, txid in enumerate(entry.txids)]
         if rows:
             await self._connection.execute(insert(journal_transactions), rows)
@@ -122,6 +125,15 @@ class Journal:
         if moved.rowcount != 1:
             raise LockedError(f"another process moved the journal entry {entry} on at the same time")
         return after
+
+    async def _make_again(self, entry: JournalEntry, row: Mapping[str, object]) -> None:
+        former = await self.get(entry.id)
+        if former is None or former.txids != entry.txids:
+            raise StateError(f"the journal has an entry {entry.id} already, with other transactions")
+        row = {**row, "state": advance(former.state, JournalEvent.PREPARE)}
+        await self._connection.execute(
+            update(journal).where(journal.c.id == entry.id, journal.c.state == former.state).values(row)
+        )
 
     async def _entries(self, query: Select[Any]) -> tuple[JournalEntry, ...]:
         rows = (await self._connection.execute(query)).all()

@@ -41,11 +41,11 @@ class Counting:
 async def test_the_first_plan_creates_everything_and_the_next_one_nothing(producer):
     planned = await producer.plan()
     assert _changes(planned) == {
-        "record/dataset/tables/a.csv": Action.CREATE,
-        "record/dataset/tables/b.csv": Action.CREATE,
+        "record/dataset/tables/data/a.csv": Action.CREATE,
+        "record/dataset/tables/data/b.csv": Action.CREATE,
         "record/producer/acme": Action.CREATE,
-        "replica/tables/a.csv@storage-us": Action.CREATE,
-        "replica/tables/b.csv@storage-us": Action.CREATE,
+        "replica/tables/data/a.csv@storage-us": Action.CREATE,
+        "replica/tables/data/b.csv@storage-us": Action.CREATE,
     }
     finished = await producer.apply()
     assert finished.applied.generation == 1
@@ -89,15 +89,15 @@ async def test_an_edited_title_is_one_update_in_one_transaction(producer):
     assert (finished.applied.generation, finished.planned.plan.summary.update) == (2, 1)
     catalog = await producer.catalog()
     assert catalog.live.document.public["displayName"] == "Acme Inc."
-    assert {str(record.observed.id) for record in catalog.records} == {"dataset/tables/a.csv", "dataset/tables/b.csv"}
+    assert {str(record.observed.id) for record in catalog.records} == {"dataset/tables/data/a.csv", "dataset/tables/data/b.csv"}
 
 
 async def test_a_new_file_in_the_glob_is_one_record_and_one_copy(producer):
     await producer.apply()
     producer.data("c.csv", "id\n3\n")
     assert _changes(await producer.plan()) == {
-        "record/dataset/tables/c.csv": Action.CREATE,
-        "replica/tables/c.csv@storage-us": Action.CREATE,
+        "record/dataset/tables/data/c.csv": Action.CREATE,
+        "replica/tables/data/c.csv@storage-us": Action.CREATE,
     }
 
 
@@ -105,15 +105,15 @@ async def test_delete_and_add_again(producer):
     await producer.apply()
     (producer.folder / "data" / "b.csv").unlink()
     assert _changes(await producer.plan()) == {
-        "record/dataset/tables/b.csv": Action.DELETE,
-        "replica/tables/b.csv@storage-us": Action.DELETE,
+        "record/dataset/tables/data/b.csv": Action.DELETE,
+        "replica/tables/data/b.csv@storage-us": Action.DELETE,
     }
     await producer.apply()
-    assert [str(record.observed.id) for record in (await producer.catalog()).records] == ["dataset/tables/a.csv"]
+    assert [str(record.observed.id) for record in (await producer.catalog()).records] == ["dataset/tables/data/a.csv"]
     producer.data("b.csv", "id,value\n2,two\n")
     assert _changes(await producer.plan()) == {
-        "record/dataset/tables/b.csv": Action.CREATE,
-        "replica/tables/b.csv@storage-us": Action.CREATE,
+        "record/dataset/tables/data/b.csv": Action.CREATE,
+        "replica/tables/data/b.csv@storage-us": Action.CREATE,
     }
     await producer.apply()
     assert (await producer.plan()).plan.is_empty
@@ -124,8 +124,8 @@ async def test_changed_content_is_an_update_and_a_replaced_copy(producer):
     await producer.apply()
     producer.data("a.csv", "id,value\n1,uno\n")
     assert _changes(await producer.plan()) == {
-        "record/dataset/tables/a.csv": Action.UPDATE,
-        "replica/tables/a.csv@storage-us": Action.REPLACE,
+        "record/dataset/tables/data/a.csv": Action.UPDATE,
+        "replica/tables/data/a.csv@storage-us": Action.REPLACE,
     }
     await producer.apply()
     assert (await producer.plan()).plan.is_empty

@@ -15,7 +15,7 @@ def list_text(found: Recorded) -> str:
     if found.root is None:
         return "Nothing is recorded as live."
     rows = [(str(Address.of_record(record.id)), str(record.outpoint)) for record in _records(found)]
-    rows += [(str(Address.of_replica(copy.dataset, copy.host)), copy.parts[0]) for copy in found.replicas]
+    rows += [(str(Address.of_replica(copy.dataset, copy.host)), copy.parts[0]) for copy in found.live.replicas]
     width = max(len(address) for address, _ in rows)
     return "\n".join(f"{address:{width}}  {identifier}" for address, identifier in rows)
 
@@ -28,7 +28,7 @@ def list_json(found: Recorded) -> dict[str, Json]:
         "root": None if root is None else str(root.record.outpoint),
         "stateRoot": None if root is None else root.state_root,
         "objects": [_record_json(record) for record in _records(found)]
-        + [replica_json(replica) for replica in found.replicas],
+        + [replica_json(replica) for replica in found.live.replicas],
     }
 
 
@@ -55,4 +55,4 @@ def _record_json(record: ObservedRecord) -> dict[str, Json]:
 def _records(found: Recorded) -> Iterator[ObservedRecord]:
     if found.root is not None:
         yield found.root.record
-    yield from found.records.values()
+    yield from found.live.records.values()

@@ -30,8 +30,8 @@ def status_json(status: Status) -> dict[str, Json]:
         "generation": None if root is None else root.generation,
         "root": None if root is None else str(root.record.outpoint),
         "stateRoot": None if root is None else root.state_root,
-        "records": len(status.recorded.records),
-        "replicas": len(status.recorded.replicas),
+        "records": len(status.recorded.live.records),
+        "replicas": len(status.recorded.live.replicas),
         "journal": None if status.last is None else {"entry": status.last.id, "state": status.last.state.value},
         "hosts": [
             {"host": reading.host, "answer": reading.answer.value, "root": str(reading.root) if reading.root else None}
@@ -91,7 +91,7 @@ def _status_lines(status: Status) -> Iterator[str]:
     if root is None:
         yield "recorded    nothing is live"
     else:
-        yield f"recorded    generation {root.generation}, {root.leaf_count} records, {len(status.recorded.replicas)} replicas"
+        yield f"recorded    generation {root.generation}, {root.leaf_count} records, {len(status.recorded.live.replicas)} replicas"
         yield f"root        {root.record.outpoint}"
     if status.last is not None:
         yield f"last apply  {status.last.state}, {_instant(status.last.updated)}"

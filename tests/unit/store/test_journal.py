@@ -26,7 +26,7 @@ async def test_an_entry_comes_back_as_it_was_written(database, journalled, make_
 async def test_an_id_is_used_once(database, journalled):
     async with database.begin() as connection:
         entry = await journalled(connection, "one")
-        with pytest.raises(StateError, match="has an entry one already"):
+        with pytest.raises(StateError, match="a journal entry that is prepared cannot prepare"):
             await Journal(connection).create(entry)
 
 

@@ -1,0 +1,142 @@
+"""The gateway as one ASGI app: producer, catalog and documents, the catalog as a page, and the producer's own host."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Final
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.routing import Mount, Route, Router
+from starlette.types import ASGIApp
+
+from reconciler.gateway.answers import catalog_json, producer_json, record_json
+from reconciler.gateway.live import Live, Shelf
+from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
+from reconciler.gateway.query import find, parse_query
+from reconciler.model.errors import RefusedError
+from reconciler.model.ids import IdentityKey, Kind, RecordId, digest
+from reconciler.store.database import Database
+from reconciler.web.lifespans import running
+from reconciler.web.origins import OpenOrigins
+from reconciler.web.problems import HANDLERS
+
+_FRESH: Final = {"cache-control": "no-cache"}
+_FOR_EVER: Final = "public, max-age=31536000, immutable"
+_PAGE_HEADERS: Final = {
+    **_FRESH,
+    "content-security-policy": CONTENT_SECURITY_POLICY,
+    "referrer-policy": "no-referrer",
+    "x-content-type-options": "nosniff",
+}
+
+
+def build_app(*, database: Database, identity: IdentityKey, host: ASGIApp) -> ASGIApp:
+    """The gateway of the producer `identity` over its database.
+
+    Every request sees what is live at that moment, whoever applied it. `host` is the producer's own host: what is not the
+    gateway's is its, errors included, and its lifespan runs within this app's.
+    """
+    routes = _Routes(Shelf(database), identity)
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with running(host):
+            yield
+
+    app = Starlette(
+        routes=[
+            Route("/", routes.page),
+            Mount("/v1", app=Router(routes.api(), redirect_slashes=False)),
+            Route("/health/live", routes.alive),
+            *(Route(path, routes.ready) for path in ("/health", "/health/ready")),
+            Mount("/", app=host),
+        ],
+        exception_handlers=HANDLERS,
+        lifespan=lifespan,
+    )
+    return OpenOrigins(app)
+
+
+class _Routes:
+    """Parse, read, render."""
+
+    def __init__(self, shelf: Shelf, identity: IdentityKey) -> None:
+        self._shelf = shelf
+        self._identity = identity
+
+    def api(self) -> list[Route]:
+        """What stands under /v1."""
+        return [
+            Route("/producer", self.producer),
+            Route("/catalog", self.catalog),
+            Route("/catalog/{kind}/{name:path}", self.record),
+            Route("/documents/{digest}", self.document),
+        ]
+
+    async def producer(self, _: Request) -> Response:
+        live = await self._live()
+        return JSONResponse(producer_json(live, await self._shelf.proof(live)), headers=_FRESH)
+
+    async def catalog(self, request: Request) -> Response:
+        page = find(await self._live(), parse_query(request.query_params.multi_items()))
+        return JSONResponse(catalog_json(page, await self._shelf.documents(page.entries)), headers=_FRESH)
+
+    async def record(self, request: Request) -> Response:
+        live = await self._live()
+        record = _record_id(request.path_params["kind"], request.path_params["name"])
+        entry = None if record is None else live.by_id.get(record)
+        if entry is None:
+            raise RefusedError("nothing of this kind and name is live here", code="404")
+        documents = await self._shelf.documents([entry])
+        return JSONResponse(record_json(live, entry, documents[entry.id]), headers=_FRESH)
+
+    async def document(self, request: Request) -> Response:
+        try:
+            wanted = digest(request.path_params["digest"])
+        except ValueError as error:
+            raise RefusedError(str(error)) from error
+        data = await self._shelf.document(wanted)
+        if data is None:
+            raise RefusedError(f"there is no document {wanted} here", code="404")
+        headers = {"etag": f'"{wanted}"', "cache-control": _FOR_EVER, "x-content-type-options": "nosniff"}
+        return Response(data, media_type=_media_type(data), headers=headers)
+
+    async def page(self, request: Request) -> Response:
+        query = parse_query(request.query_params.multi_items())
+        live = await self._shelf.live()
+        if live is None:
+            return HTMLResponse(empty_page(self._identity), headers=_PAGE_HEADERS)
+        page = find(live, query)
+        documents = await self._shelf.documents(page.entries)
+        return HTMLResponse(catalog_page(live, query, page, documents), headers=_PAGE_HEADERS)
+
+    async def ready(self, _: Request) -> Response:
+        live = await self._shelf.live()
+        return self._health(self._identity if live is None else live.root.producer)
+
+    async def alive(self, _: Request) -> Response:
+        return self._health(self._identity)
+
+    def _health(self, identity: IdentityKey) -> Response:
+        return JSONResponse({"status": "ok", "ready": True, "identityKey": identity}, headers=_FRESH)
+
+    async def _live(self) -> Live:
+        live = await self._shelf.live()
+        if live is None:
+            raise RefusedError("nothing has been published here yet", code="404")
+        return live
+
+
+def _record_id(kind: str, name: str) -> RecordId | None:
+    try:
+        return RecordId(Kind(kind), name)
+    except ValueError:
+        return None
+
+
+def _media_type(document: bytes) -> str:
+    """Documents are canonical JSON, but for the root's sealed one, which is CBOR."""
+    return "application/json" if document.startswith(b'{"') else "application/octet-stream"

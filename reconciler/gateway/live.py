@@ -1,0 +1,133 @@
+"""What is live, as the gateway shows it: read whole from the database, once for each generation.
+
+Sealed fields stop here: an `Entry` has no room for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+from reconciler.model.errors import StateError
+from reconciler.model.ids import Digest, Outpoint, RecordId
+from reconciler.model.json import Json, JsonObject
+from reconciler.model.observed import ObservedRecord, ObservedRoot
+from reconciler.store.database import Database
+from reconciler.store.documents import Documents
+from reconciler.store.published import Published
+from reconciler.store.transactions import Transactions
+from reconciler.wire.documents import RecordDocument, RootDocument, parse_record_document, parse_root_document
+from reconciler.wire.state_root import Leaf
+
+_TEXTS: Final = ("title", "displayName", "description", "capability")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """One live record, public parts only."""
+
+    id: RecordId
+    outpoint: Outpoint
+    document_hash: Digest
+    public: JsonObject
+    tags: tuple[str, ...]
+    text: str
+    """Case-folded; what free text is looked for in."""
+
+    @classmethod
+    def of(cls, record: ObservedRecord) -> Self:
+        """What may be shown of a record."""
+        tags = _texts(record.public.get("tags"))
+        words = (record.id.name, *tags, *_texts([record.public.get(name) for name in _TEXTS]))
+        return cls(
+            id=record.id,
+            outpoint=record.outpoint,
+            document_hash=record.document_hash,
+            public=record.public,
+            tags=tags,
+            text="\n".join(words).casefold(),
+        )
+
+    @property
+    def leaf(self) -> Leaf:
+        """Its place under the state root."""
+        return Leaf(self.id, self.document_hash)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """One generation: its root document, and every record under it in the order of their ids."""
+
+    outpoint: Outpoint
+    document_hash: Digest
+    root: RootDocument
+    entries: tuple[Entry, ...]
+    by_id: Mapping[RecordId, Entry]
+
+    @property
+    def leaves(self) -> tuple[Leaf, ...]:
+        """What the state root is over."""
+        return tuple(entry.leaf for entry in self.entries)
+
+
+class Shelf:
+    """The live generation, kept between requests until another process, or this one, has applied."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._live: Live | None = None
+
+    async def live(self) -> Live | None:
+        """What is live now; None where nothing has been published. Raises StateError for a database with holes."""
+        async with self._database.begin() as connection:
+            root = await Published(connection).root()
+            if root is None:
+                return None
+            if self._live is None or self._live.outpoint != root.record.outpoint:
+                documents = await Documents(connection).find([root.record.document_hash])
+                records = await Published(connection).records()
+                self._live = _live(root, documents, records.values())
+            return self._live
+
+    async def documents(self, entries: Iterable[Entry]) -> dict[RecordId, RecordDocument]:
+        """The documents of some records. Raises StateError where one is missing."""
+        wanted = {entry.id: entry.document_hash for entry in entries}
+        async with self._database.begin() as connection:
+            found = await Documents(connection).find(wanted.values())
+        return {record: parse_record_document(_present(found, digest)) for record, digest in wanted.items()}
+
+    async def document(self, digest: Digest) -> bytes | None:
+        """Any document by its hash."""
+        async with self._database.begin() as connection:
+            return await Documents(connection).get(digest)
+
+    async def proof(self, live: Live) -> bytes:
+        """The root's transaction as Atomic BEEF. Raises StateError where its ancestry is not here."""
+        async with self._database.begin() as connection:
+            beef = await Transactions(connection).beef([live.outpoint.txid])
+        return beef.to_atomic(live.outpoint.txid)
+
+
+def _live(root: ObservedRoot, documents: Mapping[Digest, bytes], records: Iterable[ObservedRecord]) -> Live:
+    entries = sorted(map(Entry.of, records), key=lambda entry: entry.id)  # databases disagree on the order of texts
+    return Live(
+        outpoint=root.record.outpoint,
+        document_hash=root.record.document_hash,
+        root=parse_root_document(_present(documents, root.record.document_hash)),
+        entries=tuple(entries),
+        by_id={entry.id: entry for entry in entries},
+    )
+
+
+def _present(documents: Mapping[Digest, bytes], digest: Digest) -> bytes:
+    try:
+        return documents[digest]
+    except KeyError:
+        raise StateError(
+            f"the document {digest} of a live record is not in the database", hint="run `overlay state rebuild`"
+        ) from None
+
+
+def _texts(value: Json) -> tuple[str, ...]:
+    return tuple(item for item in value if isinstance(item, str)) if isinstance(value, list | tuple) else ()

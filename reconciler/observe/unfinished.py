@@ -1,0 +1,75 @@
+"""What is recorded, as it will be once the next apply has finished what the last one left behind (DESIGN §4.1).
+
+Apply recovers before it plans; a plan alone changes nothing, and so looks ahead: an entry that was only prepared will be
+voided, any other will reach its commit point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from reconciler.model.ids import RecordId
+from reconciler.model.journal import JournalState
+from reconciler.model.observed import Coin, CoinStatus, ObservedRecord, ObservedReplica, ObservedRoot, coin_order
+from reconciler.store.coins import CoinState, Purpose, StoredCoin
+from reconciler.store.journal import JournalEntry
+from reconciler.store.outcome import Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Live:
+    """Root, records, copies and spendable money at one moment."""
+
+    root: ObservedRoot | None
+    records: dict[RecordId, ObservedRecord]
+    replicas: tuple[ObservedReplica, ...]
+    coins: tuple[Coin, ...]
+
+
+def as_if_finished(live: Live, entries: Iterable[JournalEntry], coins: Sequence[StoredCoin]) -> Live:
+    """`live` after the recovery of `entries`, oldest first; `coins` are all of the wallet's."""
+    for entry in entries:
+        if entry.state is JournalState.PREPARED:
+            back = _money(coin for coin in coins if coin.entry == entry.id and coin.state is CoinState.LOCKED)
+            live = replace(live, coins=_sorted(live.coins, back))
+        else:
+            made = _money(coin for coin in coins if coin.created_by == entry.id and coin.state is CoinState.EXPECTED)
+            live = _committed(live, Outcome.from_bytes(entry.outcome), made)
+    return live
+
+
+def said(entries: Iterable[JournalEntry]) -> tuple[str, ...]:
+    """One sentence an entry, for the reader of the plan."""
+    return tuple(
+        f"an apply of generation {entry.generation} was interrupted ({entry.state}); "
+        f"the next one {'gives it up, nothing was sent' if entry.state is JournalState.PREPARED else 'finishes it first'}, "
+        "and this plan is as of then"
+        for entry in entries
+    )
+
+
+def _committed(live: Live, outcome: Outcome, made: Sequence[Coin]) -> Live:
+    gone = set(outcome.deletes)
+    records = {record: observed for record, observed in live.records.items() if record not in gone}
+    records |= {record.id: record for record in outcome.upserts}
+    forgotten = {(replica.dataset, replica.host) for replica in outcome.replicas} | set(outcome.forgotten)
+    kept = (replica for replica in live.replicas if (replica.dataset, replica.host) not in forgotten)
+    return Live(
+        root=outcome.root,
+        records=dict(sorted(records.items())),
+        replicas=tuple(sorted((*kept, *outcome.replicas), key=lambda replica: (replica.dataset, replica.host))),
+        coins=_sorted(live.coins, made),
+    )
+
+
+def _money(coins: Iterable[StoredCoin]) -> tuple[Coin, ...]:
+    return tuple(
+        Coin(outpoint=coin.outpoint, satoshis=coin.satoshis, key=coin.key, status=CoinStatus.PENDING)
+        for coin in coins
+        if coin.purpose is Purpose.MONEY
+    )
+
+
+def _sorted(coins: Iterable[Coin], more: Iterable[Coin]) -> tuple[Coin, ...]:
+    return tuple(sorted((*coins, *more), key=coin_order))
