@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId
+from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId, digest
 from reconciler.model.json import JsonObject
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import PublishedContent, RecordDocument, RootDocument, RootKeys, SealedRef, Source
@@ -25,6 +25,8 @@ class RecordText:
     public: JsonObject
     sealed: JsonObject
     content: PublishedContent | None
+    parents: tuple[str, ...] = ()
+    """Record ids of this producer, or document hashes of others' records."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,9 +75,13 @@ def draft(
     written = [Leaf(record.id, sha256_hex(document)) for record, document in zip(records, documents, strict=True)]
     leaves = [*written, *(Leaf(record, document_hash) for record, document_hash in unchanged.items())]
     root_document = _root_document(identity, root, leaves, sealed_state)
-    anchors = [(root.id, sha256_hex(root_document)), *((leaf.id, leaf.document_hash) for leaf in written)]
+    hashes = {str(leaf.id): leaf.document_hash for leaf in leaves}
+    tokens = [RecordToken(identity, root.id, Anchor(sha256_hex(root_document), anchor))]
+    for record, leaf in zip(records, written, strict=True):
+        parents = tuple(hashes.get(parent) or digest(parent) for parent in record.parents)
+        tokens.append(RecordToken(identity, record.id, Anchor(leaf.document_hash, anchor, parents)))
     return Draft(
-        tokens=tuple(RecordToken(identity, record, Anchor(document_hash, anchor)) for record, document_hash in anchors),
+        tokens=tuple(tokens),
         documents=(root_document, *documents, sealed_state),
         state_root=state_root(leaves),
         leaf_count=len(leaves),

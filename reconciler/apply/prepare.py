@@ -159,7 +159,14 @@ def record_texts(plan: Plan) -> tuple[RecordText, ...]:
 
 def _text(record: RecordId, after: JsonObject) -> RecordText:
     public, sealed = cast("JsonObject", after["public"]), cast("JsonObject", after["sealed"])
-    return RecordText(id=record, public=public, sealed=sealed, content=_content(sealed, after.get("media_type")))
+    parents = cast("Sequence[str]", after.get("parents", ()))
+    return RecordText(
+        id=record,
+        public=public,
+        sealed=sealed,
+        content=_content(sealed, after.get("media_type")),
+        parents=tuple(parents),
+    )
 
 
 def _content(sealed: JsonObject, media_type: object) -> PublishedContent | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
@@ -46,8 +46,9 @@ def compile(  # noqa: A001  # the word of DESIGN §4.2: load, compile, observe, 
     world = network or (spec.network.preset if spec.network else Network.EMBEDDED)
     hosts = _storage_hosts(spec) or default_hosts.get(world, ())
     diagnostics = [*_check_world(document, spec, world), *_check_hosts(document, hosts, manifests, world)]
+    names = sorted(file.id.name for file in manifests.files)
     records = [
-        _record(file, facts.get(file.path), spec.defaults or Defaults(), diagnostics) for file in manifests.files
+        _record(file, facts.get(file.path), spec.defaults or Defaults(), names, diagnostics) for file in manifests.files
     ]
     if has_errors(diagnostics):
         return None, diagnostics
@@ -76,7 +77,11 @@ def _producer(document: Document, spec: ProducerSpec, world: Network) -> Desired
 
 
 def _record(
-    file: SourceFile, facts: ContentFacts | None, defaults: Defaults, diagnostics: list[Diagnostic]
+    file: SourceFile,
+    facts: ContentFacts | None,
+    defaults: Defaults,
+    names: Sequence[str],
+    diagnostics: list[Diagnostic],
 ) -> DesiredRecord | None:
     content = _content(file, facts, diagnostics)
     description = _description(file, facts, diagnostics)
@@ -99,8 +104,21 @@ def _record(
         sealed=sealed,
         content=content,
         replicas=1,
+        parents=tuple(_parents(spec.lineage.parents, names)) if spec.lineage else (),
         span=file.document.span,
     )
+
+
+def _parents(references: Sequence[str], names: Sequence[str]) -> Iterator[RecordId | Digest]:
+    """The records that were meant: a dataset of a pattern stands for all of its files."""
+    for reference in references:
+        _, at, document_hash = reference.partition("@")
+        if at:
+            yield digest(document_hash)
+            continue
+        for name in names:
+            if name == reference or name.startswith(f"{reference}/"):
+                yield RecordId(Kind.DATASET, name)
 
 
 def _content(file: SourceFile, facts: ContentFacts | None, diagnostics: list[Diagnostic]) -> Content | None:

@@ -42,6 +42,8 @@ class DesiredRecord:
     content: Content | None = None
     replicas: int = 0
     """How many storage hosts shall keep the content."""
+    parents: tuple[RecordId | Digest, ...] = ()
+    """What it was made from: records of this set, or document hashes of others' records (`p` of its anchor)."""
     span: SourceSpan
 
 

@@ -34,7 +34,8 @@ class Change:
     """One object that will not stay as it is.
 
     `before` and `after` are what apply and the reader need of the object on either side; None where there is no such side.
-    A record has `{"public", "sealed"}` and, after, its local `path` and `media_type` where it has content. A replica has
+    A record has `{"public", "sealed"}` and, after, its local `path` and `media_type` where it has content and its
+    `parents` (record ids or document hashes) where it names any. A replica has
     `{"dataset", "host", "content", "size"}` (plaintext digest; bytes), before also `expires` (unix seconds), after `path`.
     """
 

@@ -19,6 +19,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.model.ids import Kind, Outpoint, RecordId
+from reconciler.model.json import Json
 from reconciler.model.observed import Coin, CoinStatus, Snapshot
 from reconciler.plan import sizes
 from reconciler.plan.change import Change
@@ -78,7 +79,9 @@ def lay_out(root: RecordId, changes: Sequence[Change], snapshot: Snapshot) -> La
     tokens = ([snapshot.root.record.outpoint] if snapshot.root else []) + [
         snapshot.records[record].outpoint for record in spent
     ]
-    return _funded(tokens, (root, *made), _money(snapshot.coins), snapshot)
+    parents = {record: len(_parents(change)) for record, change in changed}
+    size = sum(sizes.record_output(record, parents.get(record, 0)) for record in (root, *made))
+    return _funded(tokens, (root, *made), size, _money(snapshot.coins), snapshot)
 
 
 def gross(cost: Cost, changes: Sequence[Change]) -> int:
@@ -101,11 +104,22 @@ def cost_of(layout: Layout | None) -> Cost:
     )
 
 
-def _funded(tokens: list[Outpoint], outputs: tuple[RecordId, ...], coins: list[Coin], snapshot: Snapshot) -> Layout:
+def _parents(change: Change) -> Sequence[Json]:
+    parents = (change.after or {}).get("parents", ())
+    return parents if isinstance(parents, Sequence) else ()
+
+
+def _funded(
+    tokens: list[Outpoint],
+    outputs: tuple[RecordId, ...],
+    outputs_size: int,
+    coins: list[Coin],
+    snapshot: Snapshot,
+) -> Layout:
     available = sum(coin.satoshis for coin in coins)
 
     def priced(coin_count: int) -> tuple[int, int, int]:
-        size = _size(len(tokens), coin_count, outputs)
+        size = _size(len(tokens), coin_count, len(outputs), outputs_size)
         fee = snapshot.fee_rate.fee(size)
         return size, fee, available + (len(tokens) - len(outputs)) * TOKEN - fee
 
@@ -129,12 +143,12 @@ def _funded(tokens: list[Outpoint], outputs: tuple[RecordId, ...], coins: list[C
     )
 
 
-def _size(tokens: int, coins: int, outputs: tuple[RecordId, ...]) -> int:
+def _size(tokens: int, coins: int, outputs: int, outputs_size: int) -> int:
     return sizes.transaction(
         p2pkh_inputs=coins,
         pushdrop_inputs=tokens,
-        outputs=len(outputs) + 1,
-        outputs_size=sum(map(sizes.record_output, outputs)) + sizes.P2PKH_OUTPUT,
+        outputs=outputs + 1,
+        outputs_size=outputs_size + sizes.P2PKH_OUTPUT,
     )
 
 

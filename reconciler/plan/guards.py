@@ -42,6 +42,7 @@ class GuardName(StrEnum):
     IDENTITY = "identity"
     SOURCE = "source"
     GENESIS = "genesis"
+    CONTENT = "content"
     RECORDS = "records"
     COINS = "coins"
 
@@ -221,6 +222,21 @@ def _records(case: Case) -> Iterator[Finding]:
     )
 
 
+def _content(case: Case) -> Iterator[Finding]:
+    absent = [
+        change.object.path
+        for change in case.changes
+        if change.object.type is ObjectType.REPLICA and change.after is not None and not change.after["path"]
+    ]
+    if absent:
+        yield Finding(
+            value=f"{_count(len(absent), 'copy')} of bytes that are not here",
+            limit="0",
+            fails=True,
+            detail=f"bring the pinned file of {absent[0]} to this machine",
+        )
+
+
 def _coins(case: Case) -> Iterator[Finding]:
     layout = case.layout
     if layout is not None:
@@ -269,6 +285,7 @@ RULES: Final = (
     Rule(GuardName.SOURCE, "--take-over", _source),
     Rule(GuardName.GENESIS, "--genesis", _genesis),
     Rule(GuardName.RECORDS, None, _records),
+    Rule(GuardName.CONTENT, None, _content),
     Rule(GuardName.COINS, None, _coins),
 )
 """DESIGN §4.2; a guard that is not in this table does not exist. (An unreachable gateway joins with the ads.)"""

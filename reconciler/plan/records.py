@@ -72,6 +72,8 @@ def _change(
     after: dict[str, Json] = _sides(wanted.public, wanted.sealed)
     if wanted.content is not None:
         after |= {"path": wanted.content.path, "media_type": wanted.content.media_type}
+    if wanted.parents:
+        after["parents"] = [str(parent) for parent in wanted.parents]
     return Change(
         object=Address.of_record(wanted.id),
         action=action,

@@ -20,8 +20,10 @@ P2PKH_INPUT: Final = _OUTPOINT_AND_SEQUENCE + 1 + (1 + SIGNATURE + 1) + (1 + _KE
 PUSHDROP_INPUT: Final = _OUTPOINT_AND_SEQUENCE + 1 + (1 + SIGNATURE + 1)
 """114: the key is in the locking script."""
 
-ANCHOR: Final = 1 + (3 + 2 + 32) + (2 + 2 + 36)
+_ANCHOR: Final = 1 + (3 + 2 + 32) + (2 + 2 + 36)
 """CBOR {"mh": 32 bytes, "i": 36 bytes}: a map head; each key as text; each value behind a two-byte head (PROTOCOL §2)."""
+
+_PARENT: Final = 2 + 32
 
 
 def compact_size(number: int) -> int:
@@ -32,19 +34,29 @@ def compact_size(number: int) -> int:
 
 
 def push(length: int) -> int:
-    """Bytes that a script needs to push `length` bytes, 2 to 255 of them (PUSHDATA1 above 75)."""
-    return length + (1 if length <= 75 else 2)
+    """Bytes that a script needs to push `length` bytes, at least 2 (PUSHDATA1 above 75, PUSHDATA2 above 255)."""
+    if length <= 75:
+        return length + 1
+    return length + (2 if length <= 0xFF else 3)
 
 
-def record_script(record: RecordId) -> int:
+def anchor(parents: int) -> int:
+    """The anchor's CBOR; `p` is there only with parents, an array with a head of its own."""
+    if not parents:
+        return _ANCHOR
+    head = 1 if parents < 24 else 2 if parents <= 0xFF else 3
+    return _ANCHOR + 2 + head + parents * _PARENT
+
+
+def record_script(record: RecordId, parents: int = 0) -> int:
     """The locking script of a record token: PushDrop, lock-before, of six fields, which three 2DROPs take away."""
-    fields = (len("DLM1"), _KEY, len(record.kind), len(record.name), ANCHOR, SIGNATURE)
+    fields = (len("DLM1"), _KEY, len(record.kind), len(record.name), anchor(parents), SIGNATURE)
     return push(_KEY) + 1 + sum(push(length) for length in fields) + len(fields) // 2
 
 
-def record_output(record: RecordId) -> int:
+def record_output(record: RecordId, parents: int = 0) -> int:
     """The whole output of a record token."""
-    script = record_script(record)
+    script = record_script(record, parents)
     return 8 + compact_size(script) + script
 
 

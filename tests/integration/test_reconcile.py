@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import AsyncIterable, Mapping
 from typing import Any
 
+import pytest
+
 from reconciler.plan.action import Action
 from reconciler.wire.http import Http, Reply
 
@@ -155,3 +157,46 @@ async def test_every_record_spends_its_anchor_and_hashes_to_its_document(produce
         token = check(transaction, record.observed.outpoint.vout)
         assert token.anchor.document_hash == sha256_hex(record.document)
         assert token.anchor.spends in {spent.outpoint for spent in transaction.inputs}
+
+
+async def test_lineage_stands_in_the_anchor(producer):
+    producer.write(
+        producer.manifest.read_text()
+        + """---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: {name: summary}
+spec:
+  source: {path: summary.csv}
+  lineage: {parents: [tables]}
+"""
+    )
+    (producer.folder / "summary.csv").write_text("rows\n2\n")
+    await producer.apply()
+    records = {str(record.observed.id): record for record in (await producer.catalog()).records}
+    parents = [records[f"dataset/tables/data/{name}.csv"].observed.document_hash for name in "ab"]
+    assert list(records["dataset/summary"].token.anchor.parents) == parents
+    assert (await producer.plan()).plan.is_empty
+
+
+async def test_pinned_bytes_that_are_not_here_are_refused_unless_they_are_published(producer):
+    import hashlib
+
+    from reconciler.model.errors import GuardError
+
+    path = producer.data("a.csv", "id,value\n1,one\n")
+    pinned = f"""---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: {{name: pinned}}
+spec:
+  source: {{path: data/p.csv, sha256: {hashlib.sha256(path.read_bytes()).hexdigest()}, size: {path.stat().st_size}}}
+"""
+    text = producer.manifest.read_text().replace("data/*.csv", "data/[ab].csv")
+    producer.write(text + pinned)
+    with pytest.raises(GuardError, match="not here"):
+        await producer.apply()
+    copy = producer.data("p.csv", path.read_text())
+    await producer.apply()
+    copy.unlink()
+    assert (await producer.plan()).plan.is_empty

@@ -12,13 +12,14 @@ from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 
 
 def test_known_sizes_are_those_of_the_protocol():
-    assert (sizes.P2PKH_INPUT, sizes.PUSHDROP_INPUT, sizes.P2PKH_OUTPUT, sizes.ANCHOR) == (148, 114, 34, 78)
+    assert (sizes.P2PKH_INPUT, sizes.PUSHDROP_INPUT, sizes.P2PKH_OUTPUT, sizes.anchor(0)) == (148, 114, 34, 78)
 
 
 @pytest.mark.parametrize("length", [1, 14, 15, 75, 76, 253])
 def test_a_record_token_is_as_large_as_the_wire_makes_it(length):
     name = RecordId(Kind.DATASET, "a" * length)
-    assert sizes.record_script(name) == locking_size(name)
+    for parents in (0, 1, 2, 5, 6, 7, 23, 24, 255, 256, 300):
+        assert sizes.record_script(name, parents) == locking_size(name, parents)
 
 
 @given(st.integers(0, 300), st.integers(0, 300), st.lists(st.integers(1, 253), max_size=30))
