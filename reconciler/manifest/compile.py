@@ -21,7 +21,7 @@ from reconciler.manifest.load import Manifests
 from reconciler.manifest.sources import SourceFile
 from reconciler.manifest.tree import Path as TreePath
 from reconciler.model.amounts import satoshis
-from reconciler.model.desired import Content, DesiredRecord, DesiredState, Limits, StorageHost
+from reconciler.model.desired import Content, DesiredRecord, DesiredState, Limits, Replication, StorageHost
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.ids import Digest, IdentityKey, Kind, Network, RecordId, digest, identity_key
 from reconciler.model.json import Json, JsonObject
@@ -103,7 +103,7 @@ def _record(
         public=_present(public),
         sealed=sealed,
         content=content,
-        replicas=1,
+        replication=Replication(),
         parents=tuple(_parents(spec.lineage.parents, names)) if spec.lineage else (),
         span=file.document.span,
     )
@@ -250,5 +250,8 @@ def _record_data(record: DesiredRecord) -> dict[str, Any]:
         "public": record.public,
         "sealed": record.sealed,
         "content": None if record.content is None else asdict(record.content),
-        "replicas": record.replicas,
+        "sold": record.is_sold,
+        "replication": None if record.replication is None else asdict(record.replication),
+        "parents": [str(parent) for parent in record.parents],
+        "renamedFrom": None if record.renamed_from is None else str(record.renamed_from),
     }

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from reconciler.model.amounts import Satoshis
-from reconciler.model.ids import Digest, IdentityKey, Network, RecordId
+from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Network, RecordId, SettingKind
 from reconciler.model.json import JsonObject
 from reconciler.model.source import SourceSpan
 
@@ -26,6 +26,29 @@ class Content:
     """Bytes."""
     media_type: str
     path: str
+    """Empty where the bytes are not on this machine."""
+    url: str | None = None
+    """Where pinned bytes can be fetched from (https, s3)."""
+    uhrp: str | None = None
+    """Of stored content that is adopted as it is."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replication:
+    """How one dataset's content shall be kept (MANIFESTS §2, ReplicationRule)."""
+
+    replicas: int = 1
+    """How many storage hosts shall keep it."""
+    spread: int = 1
+    """In how many regions at least."""
+    regions: tuple[str, ...] = ()
+    """Where it may be kept; empty for anywhere."""
+    hosts: tuple[str, ...] = ()
+    """Names of the hosts that may keep it; empty for any of the producer's."""
+    min_replicas: int = 1
+    """How many copies must be made before the apply commits."""
+    renew_before: int | None = None
+    """Seconds before its end at which a copy is renewed; None for the smaller of 7 days and a third of the term."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,10 +63,36 @@ class DesiredRecord:
     public: JsonObject
     sealed: JsonObject
     content: Content | None = None
-    replicas: int = 0
-    """How many storage hosts shall keep the content."""
+    is_sold: bool = False
+    """Whether content is stored encrypted, and its key sold (PROTOCOL §6)."""
+    replication: Replication | None = None
+    """How the content shall be kept; None for a record without content."""
+    renamed_from: RecordId | None = None
+    """The live record that this one continues under another name (MANIFESTS §3)."""
     parents: tuple[RecordId | Digest, ...] = ()
     """What it was made from: records of this set, or document hashes of others' records (`p` of its anchor)."""
+    span: SourceSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredAd:
+    """An advertisement on the trackers that the producer's gateway takes a topic, or answers a service (PROTOCOL §8)."""
+
+    protocol: AdProtocol
+    name: str
+    """`tm_data_…` or `ls_data_…`."""
+    url: str
+    """The gateway's origin."""
+    span: SourceSpan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DesiredSetting:
+    """A setting kind's document, never published: sealed in the root."""
+
+    kind: SettingKind
+    name: str
+    value: JsonObject
     span: SourceSpan
 
 
@@ -72,6 +121,10 @@ class DesiredState:
     producer: DesiredRecord
     records: tuple[DesiredRecord, ...]
     """All records but the producer's, sorted by id."""
+    settings: tuple[DesiredSetting, ...] = ()
+    """Sorted by kind and name."""
+    ads: tuple[DesiredAd, ...] = ()
+    """Sorted by protocol and name; empty where the manifest names no gateway."""
     network: Network
     gateway_url: str | None
     """Origin only; None where the manifest names none."""

@@ -104,6 +104,23 @@ class Kind(StrEnum):
     STREAM = "stream"
 
 
+class SettingKind(StrEnum):
+    """What a manifest document describes that is never published: it lies sealed in the root (PROTOCOL §3)."""
+
+    PAYMENT_RULE = "paymentrule"
+    REPLICATION_RULE = "replicationrule"
+    CONSUMER_POLICY = "consumerpolicy"
+
+
+class AdProtocol(StrEnum):
+    """What kind of service an advertisement on the trackers names (BRC-88)."""
+
+    SHIP = "SHIP"
+    """A host that takes a topic."""
+    SLAP = "SLAP"
+    """A host that answers a look-up service."""
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class RecordId:
     """Kind and name of a record; unique within one producer."""
@@ -174,6 +191,16 @@ class Address:
     def of_record(cls, record: RecordId) -> Self:
         """The address of a record."""
         return cls(ObjectType.RECORD, str(record))
+
+    @classmethod
+    def of_ad(cls, protocol: AdProtocol, name: str) -> Self:
+        """The address of an advertisement by its topic or service."""
+        return cls(ObjectType.SHIP if protocol is AdProtocol.SHIP else ObjectType.SLAP, name)
+
+    @classmethod
+    def of_setting(cls, kind: SettingKind, name: str) -> Self:
+        """The address of a sealed setting."""
+        return cls(ObjectType.SETTING, f"{kind}/{name}")
 
     @classmethod
     def of_replica(cls, dataset: str, host: str) -> Self:

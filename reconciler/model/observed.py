@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.amounts import FeeRate, Satoshis
-from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId
+from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Outpoint, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef
 
@@ -53,6 +53,18 @@ class ObservedReplica:
     """Stored bytes, all parts together."""
     expires: int
     """Unix seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ObservedAd:
+    """A live advertisement of this identity, as a tracker shows it."""
+
+    protocol: AdProtocol
+    name: str
+    url: str
+    outpoint: Outpoint
+    is_recorded: bool
+    """Whether this machine's last apply made it; else it is found, and adopted or spent."""
 
 
 class CoinStatus(StrEnum):
@@ -108,6 +120,9 @@ class Snapshot:
     records: Mapping[RecordId, ObservedRecord] = field(default_factory=dict)
     """All live records but the producer's."""
     replicas: tuple[ObservedReplica, ...] = ()
+    settings: Mapping[str, JsonObject] = field(default_factory=dict)
+    """The live settings in plaintext, by `kind/name`."""
+    ads: tuple[ObservedAd, ...] = ()
     coins: tuple[Coin, ...] = ()
     """Spendable coins in the order in which apply takes them."""
     fee_rate: FeeRate

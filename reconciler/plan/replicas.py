@@ -80,7 +80,8 @@ class _Dataset:
     def hosts(self) -> tuple[str, ...]:
         """The hosts that shall keep it."""
         readable = {host for host, copy in self.copies.items() if copy.expires > self.now}
-        count = self.record.replicas if self.record.content else 0
+        rule = self.record.replication
+        count = rule.replicas if rule and self.record.content else 0
         return tuple(host.name for host in place(self.desired.storage_hosts, readable, count))
 
     def changes(self, hosts: tuple[str, ...]) -> Iterator[Change]:

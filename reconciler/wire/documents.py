@@ -7,11 +7,10 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
 from reconciler.model.errors import VerificationError
-from reconciler.model.ids import Digest, IdentityKey, Kind, RecordId, digest, identity_key
+from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, RecordId, digest, identity_key
 from reconciler.model.json import Json, JsonObject
 from reconciler.wire.canonical import canonical_json, parse_canonical
 from reconciler.wire.fields import Fields, read_object
@@ -96,13 +95,6 @@ def _record(fields: Fields) -> RecordDocument:
         fields.optional("content", lambda name: fields.nested(name, _content)),
         fields.optional("sealed", fields.base64),
     )
-
-
-class AdProtocol(StrEnum):
-    """Which overlay advertisement (BRC-88): a topic, or a look-up service."""
-
-    SHIP = "SHIP"
-    SLAP = "SLAP"
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,7 +103,7 @@ def test_a_dataset_takes_the_defaults_and_keeps_its_content_sealed(folder):
     }
     assert record.sealed == {"content": {"sha256": sha256, "size": 4}}
     assert record.content == Content(sha256=sha256, size=4, media_type="text/csv", path="a.csv")
-    assert record.replicas == 1
+    assert record.replication.replicas == 1
     assert str(record.span) == "producer.yaml:16:18"
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from reconciler.model.amounts import FeeRate, Satoshis
-from reconciler.model.desired import Content, DesiredRecord, DesiredState, Limits, StorageHost
+from reconciler.model.desired import Content, DesiredRecord, DesiredState, Limits, Replication, StorageHost
 from reconciler.model.ids import Digest, IdentityKey, Kind, Network, Outpoint, RecordId, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
@@ -55,7 +55,7 @@ def dataset(name: str, *, title: str | None = None, text: str | None = None, rep
         public={"title": title or name.capitalize(), "mediaType": "text/csv", "tags": ["demo"], **public},
         sealed={"content": {"sha256": content.sha256, "size": content.size}},
         content=content,
-        replicas=replicas,
+        replication=Replication(replicas=replicas),
         span=SourceSpan("producer.yaml", 10 + len(name), 1),
     )
 

@@ -9,11 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.errors import VerificationError
-from reconciler.model.ids import Kind, RecordId, digest, identity_key
+from reconciler.model.ids import AdProtocol, Kind, RecordId, digest, identity_key
 from reconciler.wire.canonical import canonical_json
 from reconciler.wire.documents import (
     Ad,
-    AdProtocol,
     Pending,
     PreviousKey,
     PublishedContent,
