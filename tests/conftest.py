@@ -5,14 +5,19 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import random
+import select
 import signal
+import socket
+import subprocess
+import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 from hypothesis import settings
@@ -21,6 +26,7 @@ from reconciler.apply.events import Event, Moved, Progress, tell_nobody
 from reconciler.cli.arguments import Globals
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.main import main
 from reconciler.cli.wiring import Site, clock, keys_of, load_manifests, open_site, reconciler_of
 from reconciler.control.audit import Audit, audit
 from reconciler.control.reconcile import Finished, Planned, Reconciler
@@ -35,6 +41,8 @@ from reconciler.wire.http import Http
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+COMMAND = (sys.executable, "-c", "from reconciler.cli.main import run; run()")
 
 MANIFEST = """\
 apiVersion: overlay/v1
@@ -113,10 +121,13 @@ class Producer:
         patience: float = 30.0,
         **options: Any,
     ) -> Finished:
+        async def agreed(planned: Planned) -> bool:
+            return agree(planned)
+
         async with self.site() as site:
             reconciler, desired = await self.reconciler(site, tell=tell, http=http)
             return await reconciler.apply(
-                desired, PlanOptions(**options), agree=agree, halted=lambda: False, patience=patience
+                desired, PlanOptions(**options), agree=agreed, halted=lambda: False, patience=patience
             )
 
     async def audit(self) -> Audit:
@@ -136,9 +147,7 @@ class Producer:
             for host in world.outside.values():
                 roots = await host.lookup("ls_data_catalog", {"producer": keys.identity, "kind": "producer"})
                 assert len(roots) == 1
-            return await catalog_of(
-                readings, hosts=world.outside, keys=keys, verifier=world.headers, now=int(clock())
-            )
+            return await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=int(clock()))
 
     def in_child(self, work: Callable[[], Any], *, kill_after: float | None = None) -> Mapping[str, Any] | None:
         """Run `work` (a coroutine function) in a forked process; its JSON result, or None if it was killed.
@@ -154,7 +163,7 @@ class Producer:
                 result = asyncio.run(work())
                 os.write(writing, json.dumps(result).encode())
                 code = 0
-            except BaseException:
+            except BaseException:  # noqa: BLE001 - a child reports whatever ends it, and ends
                 traceback.print_exc()
             finally:
                 os._exit(code)
@@ -193,3 +202,111 @@ def kill() -> Callable[[], None]:
     return now
 
 
+class Ran(NamedTuple):
+    """What a command said."""
+
+    stdout: str
+    stderr: str
+
+
+@dataclass
+class Overlay:
+    """The command, in a folder and with a home of its own."""
+
+    folder: Path
+    home: Path
+    captured: pytest.CaptureFixture[str]
+
+    def environment(self) -> dict[str, str]:
+        foreign = ("OVERLAY_", "PRODUCER_", "DATABASE_URL")
+        inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+        return {**inherited, "OVERLAY_HOME": str(self.home)}
+
+    def run(self, *arguments: str, code: int = 0) -> Ran:
+        """Run a command to its end, which is to be this exit code: in this process, which saves starting one."""
+        with pytest.MonkeyPatch.context() as patch:
+            for name in os.environ.keys() - self.environment().keys():
+                patch.delenv(name)
+            patch.setenv("OVERLAY_HOME", str(self.home))
+            self.captured.readouterr()
+            ended = main(["-C", str(self.folder), *arguments])
+        ran = Ran(*self.captured.readouterr())
+        assert ended == code, ran.stderr
+        return ran
+
+    def json(self, *arguments: str) -> Any:
+        """The JSON that a command prints."""
+        return json.loads(self.run(*arguments, "--json").stdout)
+
+    @contextmanager
+    def started(self, *arguments: str) -> Iterator[Server]:
+        """Start a server in a process of its own, wait until it says that it is ready, and kill it at the end of the block if it still runs."""
+        with (
+            (self.home.parent / f"{arguments[0]}.log").open("w+") as log,
+            subprocess.Popen(
+                [*COMMAND, *arguments, "--json"],
+                cwd=self.folder,
+                env=self.environment(),
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+            ) as process,
+        ):
+            try:
+                told = select.select([process.stdout], [], [], 60)[0] and process.stdout.readline()
+                assert told, Path(log.name).read_text()
+                yield Server(process, json.loads(told), Path(log.name))
+            finally:
+                process.kill()
+
+
+@dataclass
+class Server:
+    """A server process that has said where it is."""
+
+    process: subprocess.Popen[str]
+    ready: Mapping[str, Any]
+    log: Path
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
+        """Ask it to end; its exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(timeout=30)
+
+
+@pytest.fixture
+def overlay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Overlay:
+    """The command, in an empty folder."""
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    return Overlay(folder, tmp_path / "overlay-home", capsys)
+
+
+@pytest.fixture
+def base_port() -> int:
+    """From where on the local world finds its ports free."""
+    for base in random.Random(os.getpid()).sample(range(20_000, 30_000, 20), 50):
+        with ExitStack() as stack:
+            try:
+                for port in (base, *range(base + 10, base + 14)):
+                    probe = stack.enter_context(socket.socket())
+                    probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+            return base
+    pytest.fail("no free ports")
+
+
+@pytest.fixture
+def local(overlay: Overlay, base_port: int) -> Iterator[Server]:
+    """The local world on TCP, and a producer in the command's folder who is to publish on it."""
+    with overlay.started("devnet", "up", "--base-port", str(base_port)) as world:
+        network = {name: world.ready[name] for name in ("arc", "chainTracker", "hosts")}
+        spec = {"preset": "local", **network}
+        text = MANIFEST.replace("TITLE", "Acme").replace("network: embedded", f"network: {json.dumps(spec)}\n  HOSTS")
+        text = text.replace("HOSTS", f"storageHosts: {json.dumps(world.ready['storageHosts'])}")
+        (overlay.folder / "producer.yaml").write_text(text)
+        (overlay.folder / "data").mkdir()
+        for name in ("a", "b"):
+            (overlay.folder / "data" / f"{name}.csv").write_text(f"id,value\n1,{name}\n")
+        yield world

@@ -12,15 +12,15 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from reconciler.apply.books import Books
+from reconciler.apply.contest import Judge
 from reconciler.apply.events import Ending, Event, Step
-from reconciler.model.errors import StalePlanError, UnreachableError
+from reconciler.model.errors import RefusedError, StalePlanError, UnreachableError
 from reconciler.model.ids import Txid
 from reconciler.model.journal import COMMITTED, TRANSITIONS, JournalEvent, JournalState
 from reconciler.store.journal import JournalEntry
 from reconciler.store.transactions import Transactions
-from reconciler.wire.arc import Standing, TxReport
+from reconciler.wire.arc import ArcError, Standing, TxReport
 from reconciler.wire.beef import Beef
-from reconciler.wire.merkle import MerklePath
 
 PATIENCE: Final = 30.0
 """Seconds until an apply whose transaction is neither seen nor certain to have lost gives up waiting (PROTOCOL §4)."""
@@ -39,13 +39,10 @@ class Broadcaster(Protocol):
         ...
 
 
-class Proofs(Protocol):
-    """The headers, as far as apply needs them."""
-
-    async def proven(self, path: MerklePath, txid: Txid) -> bool:
-        """Whether the path leads from the transaction to a header of the chain."""
-        ...
-
+VERDICTS: Final = frozenset(str(code.value) for code in ArcError if code.value >= ArcError.TX_FORMAT) - {
+    str(ArcError.CONFLICT.value)
+}
+"""ARC's codes that are about the transaction itself; a conflict is for the chain to decide."""
 
 MEANINGS: Final = {
     Standing.UNKNOWN: None,
@@ -60,25 +57,39 @@ MEANINGS: Final = {
 
 
 async def broadcast(
-    entry: JournalEntry, *, books: Books, arc: Broadcaster, now: Callable[[], int], patience: float = PATIENCE
+    entry: JournalEntry,
+    *,
+    books: Books,
+    arc: Broadcaster,
+    judge: Judge,
+    now: Callable[[], int],
+    patience: float = PATIENCE,
 ) -> JournalEntry:
-    """Bring an entry that is prepared or on its way to the commit point.
+    """Bring an entry that is prepared or on its way to the commit point, or to its end: then it is void.
 
-    Raises StalePlanError where the network holds a conflicting spend (the entry stays contested until that is certain), and
-    UnreachableError where ARC does not say; both leave the entry for the next apply to finish.
+    Raises StalePlanError where it is not certain yet who wins a contest, UnreachableError where ARC does not say, and
+    RefusedError where ARC does not take anything from us; all leave the entry for the next apply to finish.
     """
     if entry.state is JournalState.PREPARED:
         entry = await _move(entry, JournalEvent.SEND, books, now)
     txid = entry.txids[-1]
     async with books.database.begin() as connection:
         beef = await Transactions(connection).beef([txid])
+    ours = beef.transactions[txid].transaction
     known = await arc.status(txid) if beef.proof(txid) else None  # our own host may have learned the proof first
-    report = known or await arc.submit(beef, txid)
+    try:
+        report = known or await arc.submit(beef, txid)
+    except RefusedError as error:
+        return await _refused(entry, error, books, arc, now)
     waited = 0.0
     while True:
         entry = await _follow(entry, report, books, now)
         if entry.state in COMMITTED:
             books.tell(Event(step=Step.BROADCAST, subject=txid, ending=Ending.DONE, detail=report.status.value))
+            return entry
+        if entry.state is JournalState.CONTESTED and (rival := await judge.winner(ours, report)):
+            entry = replace(entry, state=await books.lose(entry, rival, now=now()))
+            _tell_void(books, txid, f"{rival.txid} was mined, and spends the same")
             return entry
         if waited >= patience:
             raise _undecided(entry, report)
@@ -96,6 +107,26 @@ async def _follow(entry: JournalEntry, report: TxReport, books: Books, now: Call
 
 async def _move(entry: JournalEntry, event: JournalEvent, books: Books, now: Callable[[], int]) -> JournalEntry:
     return replace(entry, state=await books.move(entry, event, now=now()))
+
+
+async def _refused(
+    entry: JournalEntry, error: RefusedError, books: Books, arc: Broadcaster, now: Callable[[], int]
+) -> JournalEntry:
+    """ARC judged the transaction and did not take it; it is the only one who was ever given it.
+
+    What it never heard of went nowhere. Where the refusal is about us (a token, a wrong address), or ARC knows the
+    transaction after all, nothing is decided: the refusal is raised again.
+    """
+    txid = entry.txids[-1]
+    is_verdict = entry.state is JournalState.SENDING and error.code in VERDICTS
+    if not is_verdict or await arc.status(txid) is not None:
+        raise error
+    _tell_void(books, txid, error.message)
+    return await _move(entry, JournalEvent.REFUSE, books, now)
+
+
+def _tell_void(books: Books, txid: Txid, why: str) -> None:
+    books.tell(Event(step=Step.BROADCAST, subject=txid, ending=Ending.FAILED, detail=why))
 
 
 def _undecided(entry: JournalEntry, report: TxReport) -> StalePlanError | UnreachableError:

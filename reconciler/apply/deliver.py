@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from reconciler.apply.books import Books
 from reconciler.apply.events import Ending, Event, Step, Tell
-from reconciler.model.errors import OverlayError, PartialError
+from reconciler.model.errors import OverlayError, PartialError, UnreachableError
 from reconciler.model.ids import Outpoint
 from reconciler.model.json import JsonObject
 from reconciler.store.documents import Documents
@@ -25,6 +25,10 @@ class OverlayHost(Protocol):
 
     async def topics(self) -> frozenset[str]:
         """The topics it lists."""
+        ...
+
+    async def services(self) -> frozenset[str]:
+        """The look-up services it lists."""
         ...
 
     async def submit(self, submission: Submission) -> Mapping[str, Admittance]:
@@ -45,34 +49,55 @@ class Delivered:
 
 
 async def deliver(*, books: Books, hosts: Mapping[str, OverlayHost], now: Callable[[], int]) -> Delivered:
-    """Try every delivery that is due once; failures stay in the outbox, with their reason."""
+    """Try every delivery that is due once; failures stay in the outbox, with their reason.
+
+    A host that does not answer is not tried again in this round. What is for hosts that are not configured any more is
+    forgotten; what is for a host that does not keep the topic waits, and is nobody's failure.
+    """
     async with books.database.begin() as connection:
         due = await Outbox(connection).pending()
     done, failed = [], []
+    silent: dict[str, str] = {}
     for delivery in due:
-        try:
-            await _deliver(delivery, books, hosts)
-        except OverlayError as error:
-            async with books.database.begin() as connection:
-                await Outbox(connection).failed(delivery.id, error.message, now=now())
-            failed.append(delivery)
-            _tell(books.tell, delivery, Ending.FAILED, error.message)
-        else:
-            async with books.database.begin() as connection:
-                await Outbox(connection).done(delivery.id, now=now())
-            done.append(delivery)
-            _tell(books.tell, delivery, Ending.DONE, "")
+        ending, detail = await _attempt(delivery, books, hosts, silent)
+        async with books.database.begin() as connection:
+            outbox = Outbox(connection)
+            if delivery.host not in hosts:
+                await outbox.forget(delivery.id)
+            elif ending is Ending.DONE:
+                await outbox.done(delivery.id, now=now())
+                done.append(delivery)
+            elif ending is Ending.FAILED:
+                await outbox.failed(delivery.id, detail, now=now())
+                failed.append(delivery)
+        books.tell(Event(step=Step.DELIVER, subject=delivery.host, ending=ending, detail=detail))
     return Delivered(done=tuple(done), failed=tuple(failed))
 
 
-async def _deliver(delivery: Delivery, books: Books, hosts: Mapping[str, OverlayHost]) -> None:
+async def _attempt(
+    delivery: Delivery, books: Books, hosts: Mapping[str, OverlayHost], silent: dict[str, str]
+) -> tuple[Ending, str]:
+    """How a delivery went; `silent` collects the hosts that did not answer."""
     host = hosts.get(delivery.host)
     if host is None:
-        raise PartialError(f"{delivery.host} is not among the configured hosts any more", where=delivery.host)
+        return Ending.BLOCKED, "not configured any more; forgotten"
+    if delivery.host in silent:
+        return Ending.FAILED, silent[delivery.host]
+    try:
+        is_taken = await _deliver(delivery, books, host)
+    except OverlayError as error:
+        if isinstance(error, UnreachableError):
+            silent[delivery.host] = error.message
+        return Ending.FAILED, error.message
+    return (Ending.DONE, "") if is_taken else (Ending.BLOCKED, f"keeps none of {', '.join(delivery.topics)}")
+
+
+async def _deliver(delivery: Delivery, books: Books, host: OverlayHost) -> bool:
+    """Submit; False where the host keeps none of the topics."""
     listed = await host.topics()
     topics = tuple(topic for topic in delivery.topics if topic in listed)  # one unknown topic fails a whole submit
     if not topics:
-        raise PartialError(f"{delivery.host} keeps none of {', '.join(delivery.topics)}", where=delivery.host)
+        return False
     async with books.database.begin() as connection:
         beef = await Transactions(connection).beef([delivery.txid])
         documents = [await Documents(connection).get(digest) for digest in delivery.documents]
@@ -81,6 +106,7 @@ async def _deliver(delivery: Delivery, books: Books, hosts: Mapping[str, Overlay
     )
     if not any(admittance.outputs for admittance in steak.values()):
         await _confirm(delivery, host)
+    return True
 
 
 async def _confirm(delivery: Delivery, host: OverlayHost) -> None:
@@ -92,16 +118,16 @@ async def _confirm(delivery: Delivery, host: OverlayHost) -> None:
         )
 
 
-def _tell(tell: Tell, delivery: Delivery, ending: Ending, detail: str) -> None:
-    tell(Event(step=Step.DELIVER, subject=delivery.host, ending=ending, detail=detail))
-
-
 async def undiscoverable(
     outpoints: Sequence[Outpoint], *, identity: str, hosts: Mapping[str, OverlayHost], tell: Tell
 ) -> dict[str, frozenset[Outpoint]]:
-    """Which of these live records each host does not list: published and not found is the field's second pain."""
+    """Which of these live records each host does not list: published and not found is the field's second pain.
+
+    Hosts that do not keep the catalog are not asked, unless none does: then nobody finds anything.
+    """
     missing: dict[str, frozenset[Outpoint]] = {}
-    for name, host in hosts.items():
+    keeping = {name: host for name, host in hosts.items() if await _keeps_catalog(host)}
+    for name, host in (keeping or hosts).items():
         try:
             found = await host.outpoints(CATALOG_SERVICE, {"producer": identity})
         except OverlayError as error:
@@ -112,3 +138,11 @@ async def undiscoverable(
         told = Ending.FAILED if missing[name] else Ending.DONE
         tell(Event(step=Step.VERIFY, subject=name, ending=told, detail=f"{len(outpoints)} records looked up"))
     return missing
+
+
+async def _keeps_catalog(host: OverlayHost) -> bool:
+    """Whether a host lists the service; one that does not answer may well keep it."""
+    try:
+        return CATALOG_SERVICE in await host.services()
+    except OverlayError:
+        return True

@@ -14,6 +14,7 @@ from typing import Protocol
 from reconciler.apply.books import Books
 from reconciler.apply.broadcast import Broadcaster, broadcast
 from reconciler.apply.build import build, created_coins, spendable
+from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost, deliver, undiscoverable
 from reconciler.apply.draft import Draft
 from reconciler.apply.events import Ending, Event, Step
@@ -22,6 +23,7 @@ from reconciler.apply.upload import Storage, check_files, forgotten_of, upload_a
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StalePlanError
 from reconciler.model.ids import Digest, Outpoint, Txid
+from reconciler.model.journal import JournalState
 from reconciler.model.observed import ObservedReplica
 from reconciler.plan.document import plan_id
 from reconciler.plan.plan import Plan
@@ -43,6 +45,12 @@ class Verifier(Protocol):
     async def verified(self, beef: Beef, subject: Txid, *, now: int) -> object:
         """Raises VerificationError where the transaction would not be believed."""
         ...
+
+
+def go_on(halted: Callable[[], bool]) -> None:
+    """Between two steps: raises KeyboardInterrupt where the user has asked to stop."""
+    if halted():
+        raise KeyboardInterrupt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,6 +83,9 @@ class Executor:
     now: Callable[[], int]
     randomness: Callable[[int], bytes]
     halted: Callable[[], bool]
+    judge: Judge
+    patience: float
+    """Seconds until a contest that is not decided is left to the next apply."""
 
     async def execute(self, plan: Plan, *, source: Source, network_id: Digest) -> Applied:
         """Do what the plan says.
@@ -96,13 +107,8 @@ class Executor:
             randomness=self.randomness,
         )
         transaction = await self._build(plan, draft)
-        self._go_on()
-        await broadcast(
-            await self._write_down(plan, draft, transaction, replicas, source),
-            books=self.books,
-            arc=self.arc,
-            now=self.now,
-        )
+        go_on(self.halted)
+        await self._commit(await self._write_down(plan, draft, transaction, replicas, source))
         delivered = await deliver(books=self.books, hosts=self.hosts, now=self.now)
         return Applied(
             generation=plan.generation,
@@ -114,17 +120,23 @@ class Executor:
     async def _store(self, plan: Plan) -> tuple[ObservedReplica, ...]:
         uploads = uploads_of(plan, self.folder)
         await check_files(uploads)
-        self._go_on()
-        return await upload_all(uploads, storage=self.storage, now=self.now(), tell=self.books.tell)
-
-    def _go_on(self) -> None:
-        if self.halted():
-            raise KeyboardInterrupt
+        return await upload_all(uploads, storage=self.storage, now=self.now(), tell=self.books.tell, halted=self.halted)
 
     async def _keep_copies(self, plan: Plan, replicas: Sequence[ObservedReplica]) -> Applied:
         async with self.books.database.begin() as connection:
             await Published(connection).place(replicas, forgotten_of(plan), at=self.now())
         return Applied(generation=plan.generation, txid=None, undelivered=(), missing={})
+
+    async def _commit(self, entry: JournalEntry) -> None:
+        ended = await broadcast(
+            entry, books=self.books, arc=self.arc, judge=self.judge, now=self.now, patience=self.patience
+        )
+        if ended.state is JournalState.VOID:
+            raise StalePlanError(
+                "the network did not take the transaction; nothing was published, and its coins are free again",
+                where=ended.id,
+                hint="plan again",
+            )
 
     async def _build(self, plan: Plan, draft: Draft) -> Transaction:
         """Build, sign, and check as a stranger would, before anything is written down."""

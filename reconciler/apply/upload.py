@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Protocol, cast
@@ -64,16 +65,26 @@ async def check_files(uploads: Sequence[Upload]) -> None:
 
 
 async def upload_all(
-    uploads: Sequence[Upload], *, storage: Mapping[str, Storage], now: int, tell: Tell
+    uploads: Sequence[Upload],
+    *,
+    storage: Mapping[str, Storage],
+    now: int,
+    tell: Tell,
+    halted: Callable[[], bool] = lambda: False,
 ) -> tuple[ObservedReplica, ...]:
-    """Make every copy.
+    """Make every copy; once `halted`, those in flight are finished and no other is begun (KeyboardInterrupt).
 
-    Raises, after all were tried, UnreachableError or RefusedError where some could not be made; nothing is on chain then.
+    Raises, after all were tried, StalePlanError where a file is no longer what was planned, UnreachableError or RefusedError
+    where some could not be made; nothing is on chain then.
     """
     gate = asyncio.Semaphore(PARALLEL)
+    sending: defaultdict[tuple[str, Digest], asyncio.Lock] = defaultdict(asyncio.Lock)
 
-    async def one(upload: Upload) -> ObservedReplica | OverlayError:
-        async with gate:
+    async def one(upload: Upload) -> ObservedReplica | OverlayError | None:
+        # Datasets with the same content share a copy: whoever comes second finds it there.
+        async with sending[upload.host, upload.content], gate:
+            if halted():
+                return None
             try:
                 return await _upload(upload, storage[upload.host], now, tell)
             except OverlayError as error:
@@ -81,6 +92,8 @@ async def upload_all(
                 return error
 
     results = await asyncio.gather(*(one(upload) for upload in uploads))
+    if None in results:
+        raise KeyboardInterrupt
     failures = [result for result in results if isinstance(result, OverlayError)]
     if failures:
         raise _summary(failures, len(uploads))
@@ -88,13 +101,15 @@ async def upload_all(
 
 
 def _summary(failures: Sequence[OverlayError], tried: int) -> OverlayError:
-    message = f"{len(failures)} of {tried} copies could not be stored, and nothing was published: {failures[0].message}"
-    where = failures[0].where
+    worst = next((failure for failure in failures if isinstance(failure, StalePlanError)), failures[0])
+    message = f"{len(failures)} of {tried} copies could not be stored, and nothing was published: {worst.message}"
+    if isinstance(worst, StalePlanError):
+        return StalePlanError(message, where=worst.where, hint=worst.hint)
     if all(isinstance(failure, TransientError) for failure in failures):
         return UnreachableError(
-            message, where=where, hint="repeat the command; copies that were made are not sent again"
+            message, where=worst.where, hint="repeat the command; copies that were made are not sent again"
         )
-    return RefusedError(message, where=where)
+    return RefusedError(message, where=worst.where)
 
 
 async def _upload(upload: Upload, storage: Storage, now: int, tell: Tell) -> ObservedReplica:
@@ -102,9 +117,7 @@ async def _upload(upload: Upload, storage: Storage, now: int, tell: Tell) -> Obs
     wanted = now + TERM_MINUTES * 60
     detail = "already there"
     if expires is None or expires < wanted - TERM_MINUTES * 20:  # less than two thirds of the term are left
-        expires = await storage.upload(
-            _chunks(upload, tell), size=upload.size, sha256=upload.content, minutes=TERM_MINUTES
-        )
+        expires = await _send(upload, storage, tell)
         detail = f"{upload.size} bytes"
     tell(Event(step=Step.UPLOAD, subject=upload.subject, ending=Ending.DONE, detail=detail))
     return ObservedReplica(
@@ -117,13 +130,50 @@ async def _upload(upload: Upload, storage: Storage, now: int, tell: Tell) -> Obs
     )
 
 
-async def _chunks(upload: Upload, tell: Tell) -> AsyncIterator[bytes]:
-    sent = 0
-    with upload.path.open("rb") as file:
-        while chunk := await asyncio.to_thread(file.read, CHUNK):
-            yield chunk
-            sent += len(chunk)
-            tell(Progress(subject=upload.subject, sent=sent, total=upload.size))
+async def _send(upload: Upload, storage: Storage, tell: Tell) -> int:
+    """Send the file; whatever comes of a file that changes on the way, it is said to be that."""
+    file = _File(upload, tell)
+    try:
+        return await storage.upload(file.chunks(), size=upload.size, sha256=upload.content, minutes=TERM_MINUTES)
+    except (OverlayError, StaleFileError):
+        if file.fault is not None:
+            raise file.fault from None
+        raise
+
+
+class StaleFileError(Exception):
+    """Ends a request whose file turned out to be another one."""
+
+
+class _File:
+    """A planned file on its way out: exactly the bytes that were planned, or a `fault`."""
+
+    def __init__(self, upload: Upload, tell: Tell) -> None:
+        self._upload = upload
+        self._tell = tell
+        self.fault: StalePlanError | None = None
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        """The bytes, as long as they are no more than planned."""
+        upload, digest, sent = self._upload, hashlib.sha256(), 0
+        try:
+            with upload.path.open("rb") as file:
+                while chunk := await asyncio.to_thread(file.read, CHUNK):
+                    sent += len(chunk)
+                    digest.update(chunk)
+                    if sent > upload.size or (sent == upload.size and digest.hexdigest() != upload.content):
+                        raise self._stale("changed while it was sent")
+                    yield chunk
+                    self._tell(Progress(subject=upload.subject, sent=sent, total=upload.size))
+        except OSError as error:
+            raise self._stale(f"can no longer be read: {(error.strerror or str(error)).lower()}") from error
+        if sent < upload.size:
+            raise self._stale("changed while it was sent")
+
+    def _stale(self, how: str) -> StaleFileError:
+        path = self._upload.path
+        self.fault = StalePlanError(f"{path.name} {how}", where=str(path), hint="plan again")
+        return StaleFileError(path.name)
 
 
 def _digest(path: Path) -> Digest:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,8 @@ from reconciler.model.ids import Network
 
 _FLAGS: Final = frozenset({"-v", "--verbose", "-q", "--quiet", "--debug"})
 _VALUES: Final = frozenset({"-C", "--directory", "--network"})
+_DURATION: Final = re.compile(r"0|(?P<number>[0-9]{1,9}(\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|d)")
+_UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +57,14 @@ def network(text: str) -> Network:
         raise UsageError(
             f"there is no network {text!r}", hint=f"one of {', '.join(known.value for known in Network)}"
         ) from None
+
+
+def seconds(text: str) -> float:
+    """A duration such as `500ms`, `1s`, `5m`, `24h`, `7d` or `0`, in seconds. Raises UsageError."""
+    found = _DURATION.fullmatch(text)
+    if found is None:
+        raise UsageError(f"{text!r} is no duration", hint="such as 500ms, 1s, 5m, 24h, 7d or 0")
+    return float(found["number"]) * _UNITS[found["unit"]] if found["unit"] else 0.0
 
 
 def _next(remaining: Iterator[str], name: str) -> str:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Self
+from typing import Final, Self, TextIO
 
 from reconciler.cli.arguments import Globals
 
@@ -29,11 +30,11 @@ class Console:
     @classmethod
     def of(cls, options: Globals, environment: Mapping[str, str]) -> Self:
         """From what stdout and stdin are, and NO_COLOR, TERM and the global options."""
-        terminal = sys.stdout.isatty()
+        terminal = _is_terminal(sys.stdout)
         return cls(
             width=shutil.get_terminal_size((NARROW, 24)).columns if terminal else NARROW,
             colour=terminal and not environment.get("NO_COLOR") and environment.get("TERM") != "dumb",
-            interactive=terminal and sys.stdin.isatty(),
+            interactive=terminal and _is_terminal(sys.stdin),
             quiet=options.quiet,
             verbose=options.verbose,
         )
@@ -60,7 +61,24 @@ class Console:
         """Something that is said whatever the options."""
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - as above
 
-    def confirmed(self, question: str) -> bool:
-        """Ask; only the word `yes` is accepted."""
+    async def confirmed(self, question: str) -> bool:
+        """Ask; only the word `yes` is accepted. Heartbeats and signals go on meanwhile."""
         print(f"{question} Only 'yes' is accepted: ", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
-        return sys.stdin.readline().strip() == "yes"
+        return (await _line(sys.stdin)).strip() == "yes"
+
+
+async def _line(terminal: TextIO) -> str:
+    """A line from a terminal, which is readable when the line is complete."""
+    loop = asyncio.get_running_loop()
+    readable = asyncio.Event()
+    loop.add_reader(terminal, readable.set)
+    try:
+        await readable.wait()
+    finally:
+        loop.remove_reader(terminal)
+    return terminal.readline()
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
+    """A stream that was closed before the start is None."""
+    return stream is not None and stream.isatty()

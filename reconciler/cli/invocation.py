@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import typer
 
+from reconciler.cli import errors
 from reconciler.cli.arguments import Globals, network
 from reconciler.cli.console import Console
 from reconciler.cli.home import Home
@@ -59,7 +60,12 @@ class Invocation:
 
     def finish(self, work: Coroutine[Any, Any, int]) -> None:
         """Run the command's operation and leave with its exit code."""
-        raise typer.Exit(asyncio.run(work))
+        try:
+            code = asyncio.run(work)
+        except (KeyboardInterrupt, asyncio.CancelledError):
+            self.console.complain("Interrupted. The state is safe; repeat the command to go on.")
+            code = errors.INTERRUPTED
+        raise typer.Exit(code)
 
 
 def _missing() -> Invocation:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
 import traceback
@@ -14,10 +15,13 @@ from typer.exceptions import Exit, TyperException
 from reconciler import __version__
 from reconciler.cli import errors
 from reconciler.cli.arguments import Globals, split_globals
-from reconciler.cli.commands import apply, devnet, identity, init, plan, serve, state, status, validate, wallet
+from reconciler.cli.commands import apply, db, devnet, identity, init, plan, serve, state, status, validate, wallet
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
-from reconciler.model.errors import OverlayError
+from reconciler.model.errors import OverlayError, StateError
+
+_TALKATIVE = ("asyncio", "sqlalchemy", "aiosqlite")
+"""Libraries that print a traceback for a task that was stopped; --debug lets them."""
 
 app = typer.Typer(
     name="overlay",
@@ -29,7 +33,7 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (init, validate, plan, apply, status, state, identity, wallet, devnet, serve):
+for _command in (init, validate, plan, apply, status, state, identity, wallet, db, devnet, serve):
     _command.register(app)
 
 
@@ -59,6 +63,9 @@ def main(arguments: Sequence[str]) -> int:
     options = Globals()
     try:
         options, rest = split_globals(arguments)
+        if not options.debug:
+            for library in _TALKATIVE:
+                logging.getLogger(library).addHandler(logging.NullHandler())
         console = Console.of(options, os.environ)
         invocation = Invocation(options=options, console=console, environment=dict(os.environ))
         code = typer.main.get_command(app).main(args=rest, prog_name="overlay", standalone_mode=False, obj=invocation)
@@ -66,13 +73,30 @@ def main(arguments: Sequence[str]) -> int:
         return _usage(error)
     except OverlayError as error:
         return _failed(error, options)
-    except KeyboardInterrupt:
-        print("Interrupted. The state is safe; repeat the command to go on.", file=sys.stderr)  # noqa: T201 - the edge
-        return errors.INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # whoever read our output has gone; nothing more can be said
+    except OSError as error:
+        if not isinstance(error, BrokenPipeError):
+            return _failed(_of_system(error), options)
+        _forget_output()  # whoever read our output has gone; nothing more can be said
         return errors.ERROR
+    except KeyboardInterrupt:  # before the command had begun
+        return errors.INTERRUPTED
     return code if isinstance(code, int) else errors.DONE
+
+
+def _of_system(error: OSError) -> OverlayError:
+    """What the operating system refused: a folder that is read-only, a disk that is full."""
+    return StateError(
+        f"the system refuses: {(error.strerror or type(error).__name__).lower()}",
+        where=None if error.filename is None else str(error.filename),
+        hint="the state is safe; repeat the command when that is mended",
+    )
+
+
+def _forget_output() -> None:
+    """Let Python flush what is left into nothing when it ends."""
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.dup2(nothing, 2)
 
 
 def _usage(error: TyperException) -> int:

@@ -17,6 +17,9 @@ Paths = Annotated[
     typer.Argument(metavar="[PATH]...", help="Manifest files or folders; ./producer.yaml or ./overlay/ by default."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
+Port = Annotated[
+    int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on; 0 leaves it to the system.")
+]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 DetailedExitCode = Annotated[
     bool, typer.Option("--detailed-exitcode", help="Exit 2 when changes are pending, 3 when a guard refuses them.")

@@ -21,11 +21,12 @@ from reconciler.control.reconcile import Reconciler
 from reconciler.control.source import provenance
 from reconciler.control.world import World
 from reconciler.devnet.hosts import own_host
-from reconciler.devnet.world import ToyWorld
+from reconciler.devnet.world import BLOCK_SECONDS, Pace, ToyWorld
 from reconciler.model.errors import OverlayError, StateError
 from reconciler.model.ids import IdentityKey, Network
-from reconciler.model.networks import ENDPOINTS, Endpoints
+from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
 from reconciler.store.database import Database
+from reconciler.store.published import Published
 from reconciler.store.schema import check, prepare
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
@@ -64,22 +65,45 @@ class Site:
 async def open_site(
     invocation: Invocation, network: Network, *, endpoints: Endpoints | None = None
 ) -> AsyncIterator[Site]:
-    """Open one network's database and world for the block; `endpoints` are the network's own unless given."""
+    """Open one network's database and world for the block.
+
+    `endpoints` are those of the manifests; without, those that were applied here last, else the network's own.
+    """
     home = invocation.home
     home.create()
-    endpoints = endpoints or ENDPOINTS[network]
     async with AsyncExitStack() as stack:
-        database = await _open_database(invocation, home, network)
-        stack.push_async_callback(database.close)
+        database = await stack.enter_async_context(database_of(invocation, network))
+        # A file of our own is set up at its first use; a database that somebody else made is theirs to upgrade.
+        await (check if invocation.environment.get("DATABASE_URL") else prepare)(database)
         toy = None
         http = await stack.enter_async_context(HttpClient())
+        endpoints = endpoints or await _applied_endpoints(database, network)
         http.mount(OWN_ORIGIN, own_host(database, endpoints, http=http, clock=clock))
         if network is Network.EMBEDDED:
-            toy = ToyWorld(home.world(network), endpoints, http=http, clock=clock, randomness=secrets.token_bytes)
-            stack.push_async_callback(toy.close)
-            for origin, app in toy.apps.items():
-                http.mount(origin, app)
+            toy = await stack.enter_async_context(open_toy(home.world(network), endpoints, http))
         yield Site(network=network, endpoints=endpoints, home=home, database=database, http=http, toy=toy)
+
+
+@asynccontextmanager
+async def open_toy(
+    folder: Path, endpoints: Endpoints, http: HttpClient, *, block_time: float = BLOCK_SECONDS, pace: Pace | None = None
+) -> AsyncIterator[ToyWorld]:
+    """Open the toy world in `folder` for the block; through `http` it is reached in this process, whatever its addresses."""
+    toy = ToyWorld(
+        folder,
+        endpoints,
+        http=http,
+        clock=clock,
+        randomness=secrets.token_bytes,
+        block_time=block_time,
+        pace=pace,
+    )
+    for origin, app in toy.apps.items():
+        http.mount(origin, app)
+    try:
+        yield toy
+    finally:
+        await toy.close()
 
 
 async def load_manifests(invocation: Invocation, paths: tuple[Path, ...]) -> Loaded:
@@ -117,10 +141,8 @@ def keys_of(invocation: Invocation, network: Network, *, file: str = KEY_FILE, c
     path = Path(named) if named else invocation.home.key(file)
     if create and network.is_toy and not path.exists():
         invocation.home.create()
-        keys = new_keys()
-        write_key(path, keys, passphrase=invocation.passphrase, randomness=secrets.token_bytes)
-        invocation.console.note(f"Made a new identity key: {path}")
-        return keys
+        if write_key(path, new_keys(), passphrase=invocation.passphrase, randomness=secrets.token_bytes):
+            invocation.console.note(f"Made a new identity key: {path}")
     return read_key(path, passphrase=invocation.passphrase, plain_allowed=network.is_toy)
 
 
@@ -140,18 +162,23 @@ def _from_hex(secret: str) -> Keys:
         raise StateError("OVERLAY_IDENTITY_KEY does not hold a private key", hint="64 hex digits") from None
 
 
-async def _open_database(invocation: Invocation, home: Home, network: Network) -> Database:
-    """Open DATABASE_URL, else the network's SQLite file, which is made when it is not there."""
-    url = invocation.environment.get("DATABASE_URL")
-    if url:
-        database = Database.open(url)
-        await check(database)
-        return database
-    path = home.state(network)
+@asynccontextmanager
+async def database_of(invocation: Invocation, network: Network) -> AsyncIterator[Database]:
+    """The database of one network as it is, whatever its shape: DATABASE_URL's, else the SQLite file of OVERLAY_HOME."""
+    invocation.home.create()
+    path = invocation.home.state(network)
     path.parent.mkdir(parents=True, exist_ok=True)
-    database = Database.open(f"sqlite+aiosqlite:///{path}")
-    await prepare(database)
-    return database
+    database = Database.open(invocation.environment.get("DATABASE_URL") or f"sqlite+aiosqlite:///{path}")
+    try:
+        yield database
+    finally:
+        await database.close()
+
+
+async def _applied_endpoints(database: Database, network: Network) -> Endpoints:
+    async with database.begin() as connection:
+        root = await Published(connection).root()
+    return ENDPOINTS[network] if root is None else endpoints_of(network, root.record.sealed)
 
 
 async def _serves(http: HttpClient, url: str, identity: IdentityKey) -> bool:

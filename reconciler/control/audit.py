@@ -12,6 +12,7 @@ from typing import Final
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
+from reconciler.control.binding import check_identity
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.journal import COMMITTED, JournalState
@@ -53,7 +54,11 @@ class Audit:
 
 
 async def audit(*, database: Database, keys: Keys, arc: Arc, headers: Headers) -> Audit:
-    """Check everything. Raises UnreachableError where the chain cannot be asked."""
+    """Check everything.
+
+    Raises UnreachableError where the chain cannot be asked, GuardError where the database belongs to another identity.
+    """
+    await check_identity(database, keys.identity)
     async with database.begin() as connection:
         coins = await Coins(connection).all()
         balance = await Coins(connection).balance()
@@ -80,16 +85,17 @@ def unspent_outputs(
 
     They come from committed transactions and from those that were received or rebuilt (coins that no entry created).
     """
-    sources = {coin.outpoint.txid for coin in coins if coin.created_by is None} | set(committed)
-    foreign = {coin.outpoint for coin in coins if coin.spent_by is not None and coin.spent_by not in set(committed)}
-    spent = {each.outpoint for txid in committed for each in stored[txid].transaction.inputs} | foreign
+    ours = set(committed)
+    sources = {coin.outpoint.txid for coin in coins if coin.created_by is None} | ours
+    foreign = {coin.outpoint for coin in coins if coin.state is CoinState.SPENT and coin.spent_by not in ours}
+    spent = {each.outpoint for txid in ours for each in stored[txid].transaction.inputs} | foreign
     known = {coin.outpoint for coin in coins}
     owned: dict[Outpoint, int] = {}
     for txid in sources & stored.keys():
         transaction = stored[txid].transaction
         for vout in _ours(transaction, keys):
             outpoint = transaction.outpoint(vout)
-            if outpoint not in spent and (outpoint in known or txid in set(committed)):
+            if outpoint not in spent and (outpoint in known or txid in ours):
                 owned[outpoint] = transaction.outputs[vout].satoshis
     return owned
 

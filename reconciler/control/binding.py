@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model.errors import StateError
+from reconciler.model.errors import GuardError, StateError
 from reconciler.model.ids import Digest, IdentityKey, Network, identity_key
 from reconciler.store.database import Database
 from reconciler.store.settings import Settings
@@ -12,6 +12,17 @@ from reconciler.store.settings import Settings
 _NETWORK: Final = "network"
 _CHAIN: Final = "network_id"
 _IDENTITY: Final = "identity"
+
+
+async def check_identity(database: Database, identity: IdentityKey) -> None:
+    """Raises GuardError where the database belongs to another identity: coins and records are not to be mixed."""
+    async with database.begin() as connection:
+        bound = await Settings(connection).get(_IDENTITY)
+    if bound is not None and bound != identity.encode():
+        raise GuardError(
+            f"this database belongs to the identity {bound.decode()}, and the key at hand is {identity}'s",
+            hint="use that identity's key, or give this one an OVERLAY_HOME or DATABASE_URL of its own",
+        )
 
 
 async def bind(database: Database, *, network: Network, network_id: Digest, identity: IdentityKey) -> IdentityKey:

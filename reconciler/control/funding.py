@@ -6,8 +6,10 @@ from typing import Final
 
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
+from reconciler.chain.index import AddressIndex
+from reconciler.control.binding import check_identity
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import VerificationError
+from reconciler.model.errors import OverlayError, VerificationError
 from reconciler.model.ids import Network, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.store.coins import Coins, Purpose, StoredCoin
@@ -29,7 +31,11 @@ def funding_address(keys: Keys, network: Network) -> str:
 async def take_from_faucet(
     faucet: Faucet, amount: Satoshis, *, keys: Keys, network: Network, database: Database, headers: Headers, now: int
 ) -> Satoshis:
-    """Ask the faucet for coins and keep them; returns how many satoshis came."""
+    """Ask the faucet for coins and keep them; returns how many satoshis came.
+
+    Raises GuardError where the database belongs to another identity, before anything comes.
+    """
+    await check_identity(database, keys.identity)
     funding = await faucet.fund(funding_address(keys, network), amount)
     return await receive(funding.beef, funding.txid, keys=keys, database=database, headers=headers, now=now)
 
@@ -59,3 +65,27 @@ async def receive(beef: Beef, subject: Txid, *, keys: Keys, database: Database, 
             await Transactions(connection).put(entry.transaction, beef.proof(txid))
         await Coins(connection).add(coins)
     return Satoshis(sum(coin.satoshis for coin in coins))
+
+
+async def receive_unspent(
+    index: AddressIndex, *, keys: Keys, network: Network, database: Database, headers: Headers, now: int
+) -> tuple[Satoshis, tuple[str, ...]]:
+    """Keep what was paid to the wallet's address and is not spent, as far as the index knows, and it can be verified.
+
+    No root shows such coins (PROTOCOL §5). Returns their sum, and a sentence about each that could not be had.
+    """
+    address = funding_address(keys, network)
+    try:
+        unspent = await index.unspent(address)
+    except OverlayError as error:
+        return Satoshis(0), (f"coins paid to {address} are unknown: {error.message}",)
+    received = 0
+    doubts = []
+    for txid in sorted({coin.outpoint.txid for coin in unspent}):
+        claimed = sum(coin.satoshis for coin in unspent if coin.outpoint.txid == txid)
+        try:
+            beef = await index.beef(txid)
+            received += await receive(beef, txid, keys=keys, database=database, headers=headers, now=now)
+        except OverlayError as error:
+            doubts.append(f"unknown, at most {claimed} satoshis: {error.message}")
+    return Satoshis(received), tuple(doubts)

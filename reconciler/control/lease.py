@@ -6,11 +6,11 @@ import asyncio
 import os
 import socket
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from reconciler.model.errors import LockedError
+from reconciler.model.errors import LockedError, StateError
 from reconciler.store.database import Database
 from reconciler.store.leases import APPLY, Holder, Lease, Leases, Owner
 
@@ -27,13 +27,19 @@ def this_process(run: str) -> Owner:
 
 @asynccontextmanager
 async def apply_lease(
-    database: Database, owner: Owner, *, now: Callable[[], int], patience: float
+    database: Database,
+    owner: Owner,
+    *,
+    now: Callable[[], int],
+    patience: float,
+    waiting: Callable[[], None] = lambda: None,
 ) -> AsyncIterator[Lease]:
     """Hold the lease for the block; its token fences every write, so that a block that outlives it writes nothing more.
 
-    Raises LockedError when someone else still holds it after `patience` seconds, naming who.
+    Raises LockedError when someone else still holds it after `patience` seconds, naming who; `waiting` is called before each
+    try, and may raise to give up.
     """
-    lease = await _acquire(database, owner, now, patience)
+    lease = await _acquire(database, owner, now, patience, waiting)
     heart = asyncio.create_task(_beat(database, lease, now))
     try:
         yield lease
@@ -44,9 +50,12 @@ async def apply_lease(
             await Leases(connection).release(lease)
 
 
-async def _acquire(database: Database, owner: Owner, now: Callable[[], int], patience: float) -> Lease:
+async def _acquire(
+    database: Database, owner: Owner, now: Callable[[], int], patience: float, waiting: Callable[[], None]
+) -> Lease:
     waited = 0.0
     while True:
+        waiting()
         async with database.begin() as connection:
             answer = await Leases(connection).acquire(APPLY, owner, now=now(), ttl=TTL, alive=_alive)
         if isinstance(answer, Lease):
@@ -60,8 +69,9 @@ async def _acquire(database: Database, owner: Owner, now: Callable[[], int], pat
 async def _beat(database: Database, lease: Lease, now: Callable[[], int]) -> None:
     while True:
         await asyncio.sleep(HEARTBEAT)
-        async with database.begin() as connection:
-            lease = await Leases(connection).renew(lease, now=now(), ttl=TTL)
+        with suppress(StateError):  # a database that is busy now may not be at the next beat
+            async with database.begin() as connection:
+                lease = await Leases(connection).renew(lease, now=now(), ttl=TTL)
 
 
 def _locked(holder: Holder, now: int) -> LockedError:

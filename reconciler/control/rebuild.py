@@ -49,6 +49,7 @@ async def write_down(
             await Transactions(connection).put(entry.transaction, beef.proof(txid))
         await Documents(connection).put(*_documents(catalog))
         await Coins(connection).replace(coins)
+        await Coins(connection).mark_spent(entry.transaction for entry in beef.transactions.values())
         await Settings(connection).put(SEED_SETTING, keys.encrypt(SEED_KEY, catalog.state.content_seed, iv=iv))
         await Published(connection).clear()
         await Published(connection).commit(_outcome(catalog, replicas, now))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -10,12 +10,14 @@ from typing import Final
 
 from reconciler import __version__
 from reconciler.apply.books import Books
+from reconciler.apply.broadcast import PATIENCE
+from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import Delivered
 from reconciler.apply.events import Tell
-from reconciler.apply.execute import Applied, Executor
+from reconciler.apply.execute import Applied, Executor, go_on
 from reconciler.apply.recover import recover, settle
-from reconciler.control.binding import bind
-from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, take_from_faucet
+from reconciler.control.binding import bind, check_identity
+from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive_unspent, take_from_faucet
 from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.rebuild import refill, write_down
 from reconciler.control.source import Provenance
@@ -30,6 +32,7 @@ from reconciler.plan.guards import GuardName
 from reconciler.plan.options import PlanOptions
 from reconciler.plan.plan import Meta, Plan, make_plan
 from reconciler.store.database import Database
+from reconciler.store.journal import Journal
 from reconciler.store.leases import Lease
 from reconciler.wallet.keys import Keys
 from reconciler.wire.documents import Source
@@ -72,9 +75,15 @@ class Reconciler:
     clock: Callable[[], float]
     randomness: Callable[[int], bytes]
     tell: Tell
+    contest_patience: float = PATIENCE
+    """Seconds that apply waits for a contest of coins to be decided."""
 
     async def plan(self, desired: DesiredState, options: PlanOptions) -> Planned:
-        """What would change. On toy networks an empty wallet is filled from the faucet first, and that is said."""
+        """What would change. A wallet that has not enough looks for coins that were paid to it.
+
+        On toy networks it is then filled from the faucet, and that is said.
+        """
+        await check_identity(self.database, self.keys.identity)
         network_id = await self.world.headers.network_id()
         bound = await bind(
             self.database, network=self.world.network, network_id=network_id, identity=self.keys.identity
@@ -82,8 +91,18 @@ class Reconciler:
         await settle(books=self._books(None), arc=self.world.arc, proofs=self.world.headers, now=self._now)
         options = replace(options, bound_identity=bound)
         planned = await self._compare(desired, options, network_id)
-        wanting = [guard for guard in planned.plan.refused if guard.name is GuardName.COINS]
-        if not wanting or self.world.faucet is None:
+        if not _lacks_coins(planned):
+            return planned
+        await receive_unspent(
+            self.world.index,
+            keys=self.keys,
+            network=self.world.network,
+            database=self.database,
+            headers=self.world.headers,
+            now=self._now(),
+        )
+        planned = await self._compare(desired, options, network_id)
+        if not _lacks_coins(planned) or self.world.faucet is None:
             return planned
         funded = await self._fund(planned.plan)
         return replace(await self._compare(desired, options, network_id), funded=funded)
@@ -93,25 +112,32 @@ class Reconciler:
         desired: DesiredState,
         options: PlanOptions,
         *,
-        agree: Callable[[Planned], bool],
+        agree: Callable[[Planned], Awaitable[bool]],
         halted: Callable[[], bool],
         patience: float = LOCK_SECONDS,
     ) -> Finished:
-        """Make it so.
+        """Make it so; `halted` says, before each step, whether the user asked to stop.
 
-        Raises LockedError; GuardError before anything irreversible; StalePlanError where the world moved between plan and
-        agreement; and what execution raises.
+        Raises KeyboardInterrupt where so; LockedError; GuardError before anything irreversible; StalePlanError where the
+        world moved between plan and agreement; and what execution raises.
         """
-        async with self.lease(patience) as lease:
+        async with self.lease(patience, halted=halted) as lease:
             recovered = await recover(
-                books=self._books(lease), arc=self.world.arc, hosts=self.world.hosts, now=self._now
+                books=self._books(lease),
+                arc=self.world.arc,
+                judge=self._judge,
+                hosts=self.world.hosts,
+                now=self._now,
+                patience=self.contest_patience,
             )
+            go_on(halted)
             planned = await self.plan(desired, options)
+            go_on(halted)
             if planned.plan.is_empty:
                 await self._keep_rebuilt(planned)
                 return Finished(planned=planned, applied=None, agreed=True, recovered=recovered)
             check_guards(planned.plan)
-            if not agree(planned):
+            if not await agree(planned):
                 return Finished(planned=planned, applied=None, agreed=False, recovered=recovered)
             await self._check_root(planned.plan)
             await self._keep_rebuilt(planned)
@@ -121,10 +147,12 @@ class Reconciler:
             return Finished(planned=planned, applied=applied, agreed=True, recovered=recovered)
 
     @asynccontextmanager
-    async def lease(self, patience: float) -> AsyncIterator[Lease]:
-        """Hold the apply lease of this database."""
+    async def lease(self, patience: float, *, halted: Callable[[], bool] = lambda: False) -> AsyncIterator[Lease]:
+        """Hold the apply lease of this database; stop waiting for it when `halted` (KeyboardInterrupt)."""
         owner = this_process(self.randomness(8).hex())
-        async with apply_lease(self.database, owner, now=self._now, patience=patience) as lease:
+        async with apply_lease(
+            self.database, owner, now=self._now, patience=patience, waiting=lambda: go_on(halted)
+        ) as lease:
             yield lease
 
     async def _compare(self, desired: DesiredState, options: PlanOptions, network_id: Digest) -> Planned:
@@ -165,8 +193,10 @@ class Reconciler:
 
     async def _check_root(self, plan: Plan) -> None:
         """The live root once more: agreeing may have taken its time."""
+        async with self.database.begin() as connection:
+            void = await Journal(connection).void()
         readings = await read_roots(
-            self.keys.identity, hosts=self.world.outside, verifier=self.world.headers, now=self._now()
+            self.keys.identity, hosts=self.world.outside, verifier=self.world.headers, now=self._now(), void=void
         )
         newest = readings.newest
         if newest is not None and newest.outpoint != plan.root and newest.document.generation >= plan.generation:
@@ -202,7 +232,13 @@ class Reconciler:
             now=self._now,
             randomness=self.randomness,
             halted=halted,
+            judge=self._judge,
+            patience=self.contest_patience,
         )
+
+    @property
+    def _judge(self) -> Judge:
+        return Judge(self.world.headers, self.world.index)
 
     def _books(self, lease: Lease | None) -> Books:
         return Books(database=self.database, token=None if lease is None else lease.token, tell=self.tell)
@@ -212,6 +248,10 @@ class Reconciler:
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+def _lacks_coins(planned: Planned) -> bool:
+    return any(guard.name is GuardName.COINS for guard in planned.plan.refused)
 
 
 def check_guards(plan: Plan) -> None:

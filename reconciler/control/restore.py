@@ -6,12 +6,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from reconciler.chain.index import AddressIndex
-from reconciler.control.binding import bind
-from reconciler.control.funding import funding_address, receive
+from reconciler.control.binding import bind, check_identity
+from reconciler.control.funding import receive_unspent
 from reconciler.control.rebuild import Rebuilt, refill, write_down
 from reconciler.control.world import World
 from reconciler.model.desired import StorageHost
-from reconciler.model.errors import OverlayError, VerificationError
+from reconciler.model.errors import VerificationError
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.networks import ENDPOINTS
 from reconciler.observe.replicas import read_replicas
@@ -42,16 +42,19 @@ async def restore(
     """Read the published state back and write it down, whatever was recorded before; then the coins, then our own host.
 
     Raises UnreachableError where no host shows a root, VerificationError where a listing does not add up, StateError for a
-    database of another network.
+    database of another network or identity.
     """
     now = int(clock())
+    await check_identity(database, keys.identity)
     await bind(database, network=world.network, network_id=await world.headers.network_id(), identity=keys.identity)
     readings = await read_roots(keys.identity, hosts=world.outside, verifier=world.headers, now=now)
     catalog = await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=now)
     storage = world.storage(storage_hosts(catalog.state.producer, world))
     replicas, silent = await read_replicas(catalog.records, storage=storage)
     rebuilt = await write_down(catalog, replicas, database=database, keys=keys, iv=randomness(32), now=now)
-    received, doubts = await _receive_all(world=world, database=database, keys=keys, index=index, now=now)
+    received, doubts = await receive_unspent(
+        index, keys=keys, network=world.network, database=database, headers=world.headers, now=now
+    )
     await refill(catalog, world.own)
     silence = tuple(f"storage host {name} does not say what it keeps" for name in silent)
     return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *silence, *doubts))
@@ -71,25 +74,3 @@ def _storage_host(value: Json) -> StorageHost:
             return StorageHost(name=name, url=url, region=str(rest.get("region", "")))
         case _:
             raise VerificationError("the root's sealed document names a storage host without name and url")
-
-
-async def _receive_all(
-    *, world: World, database: Database, keys: Keys, index: AddressIndex, now: int
-) -> tuple[int, tuple[str, ...]]:
-    """Coins that were paid to the wallet's address and are in no root transaction; an index may know them."""
-    address = funding_address(keys, world.network)
-    try:
-        unspent = await index.unspent(address)
-    except OverlayError as error:
-        return 0, (f"coins paid to {address} are unknown: {error.message}",)
-    received = 0
-    doubts = []
-    for txid in sorted({coin.outpoint.txid for coin in unspent}):
-        claimed = sum(coin.satoshis for coin in unspent if coin.outpoint.txid == txid)
-        try:
-            received += await receive(
-                await index.beef(txid), txid, keys=keys, database=database, headers=world.headers, now=now
-            )
-        except OverlayError as error:
-            doubts.append(f"unknown, at most {claimed} satoshis: {error.message}")
-    return received, tuple(doubts)

@@ -55,13 +55,20 @@ async def provenance(folder: Path) -> Provenance:
 def repository(remote: str) -> str | None:
     """`host/owner/repo` of a remote URL in lower case; None where it names no host, such as a folder."""
     if "://" in remote:
-        parts = urlsplit(remote)
-        host, path = parts.hostname, parts.path
+        host, path = _host_and_path(remote)
     else:
         scp = _SCP.fullmatch(remote)
         host, path = (scp["host"], scp["path"]) if scp else (None, "")
     path = path.strip("/").removesuffix(".git")
     return f"{host}/{path}".lower() if host and path else None
+
+
+def _host_and_path(url: str) -> tuple[str | None, str]:
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # such as brackets without an address
+        return None, ""
+    return parts.hostname, parts.path
 
 
 async def _git(folder: Path, *arguments: str) -> str | None:

@@ -9,6 +9,7 @@ from typing import Final
 from reconciler.chain.arc import Arc
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
+from reconciler.chain.index import AddressIndex
 from reconciler.clients.host import HostClient
 from reconciler.clients.storage import StorageClient
 from reconciler.model.desired import StorageHost
@@ -28,6 +29,7 @@ class World:
     http: Http
     arc: Arc
     headers: Headers
+    index: AddressIndex
     outside: Mapping[str, HostClient]
     """Hosts that are not ours, by URL."""
     own: HostClient
@@ -41,6 +43,7 @@ class World:
             http=http,
             arc=Arc(http, endpoints.arc),
             headers=Headers(http, endpoints.headers),
+            index=AddressIndex(http, endpoints.headers),
             outside={url: HostClient(http, url) for url in endpoints.hosts},
             own=HostClient(http, own),
             faucet=Faucet(http, endpoints.faucet) if endpoints.faucet else None,

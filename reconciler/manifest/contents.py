@@ -16,6 +16,9 @@ from reconciler.manifest.tree import Path as TreePath
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.ids import Address, Digest
 
+UNSTATED_SIZES: Final = frozenset({0, 16})
+"""Sizes that readers of a UHRP token do not give back (WIRE §4.3). Free content is stored as it is, so it is not padded."""
+
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
 _POINTER_BYTES: Final = 1024
 
@@ -86,16 +89,27 @@ def _fault(file: SourceFile) -> Diagnostic | None:
             return file.document.fault(
                 where, "not-a-file", "this is not a regular file", found=file.relative, hint=hint
             )
-        if status.st_size <= _POINTER_BYTES and _is_pointer(file.path):
-            summary = "this is a git-LFS pointer, not the data"
-            return file.document.fault(where, "lfs-pointer", summary, found=file.relative, hint="run git lfs pull")
         if not os.access(file.path, os.R_OK):
             return file.document.fault(where, "unreadable", "the file cannot be read", found=file.relative)
+        return _unfit(file, status.st_size)
     except FileNotFoundError:
         return None if file.is_pinned else _missing(file)
     except OSError as error:
         summary = f"the file cannot be read: {os.strerror(error.errno or 0).lower()}"
         return file.document.fault(where, "unreadable", summary, found=file.relative)
+
+
+def _unfit(file: SourceFile, size: int) -> Diagnostic | None:
+    """Why a readable file cannot be published."""
+    if size in UNSTATED_SIZES:
+        summary = f"a file of {size} bytes cannot be stored: no UHRP token can state that size"
+        hint = "leave it out, or give it one byte more" if size else "leave it out, or put something in it"
+        return file.document.fault(source_field(file), "unstorable-size", summary, found=file.relative, hint=hint)
+    if size <= _POINTER_BYTES and _is_pointer(file.path):
+        summary = "this is a git-LFS pointer, not the data"
+        return file.document.fault(
+            source_field(file), "lfs-pointer", summary, found=file.relative, hint="run git lfs pull"
+        )
     return None
 
 

@@ -45,6 +45,8 @@ class JournalEvent(StrEnum):
     """Given up before anything was sent."""
     LOSE = "lose"
     """A conflicting spend is mined."""
+    REFUSE = "refuse"
+    """The one ARC that was ever given it said no, and does not know it: it went nowhere."""
     REORG = "reorg"
     """The block that proved it is gone."""
 
@@ -59,6 +61,7 @@ TRANSITIONS: Final = {
     (_S.SENDING, _E.SEE): _S.SEEN,
     (_S.SENDING, _E.MINE): _S.MINED,
     (_S.SENDING, _E.CONTEST): _S.CONTESTED,
+    (_S.SENDING, _E.REFUSE): _S.VOID,
     (_S.SUBMITTED, _E.SEE): _S.SEEN,
     (_S.SUBMITTED, _E.MINE): _S.MINED,
     (_S.SUBMITTED, _E.CONTEST): _S.CONTESTED,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.clients.host import FoundOutput
 from reconciler.model.errors import VerificationError
-from reconciler.model.ids import IdentityKey, Kind, Txid
+from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef, change_key
 from reconciler.model.observed import ObservedRecord, ObservedRoot
@@ -54,6 +54,13 @@ class Catalog:
     records: tuple[LiveRecord, ...]
     state: SealedState
     change: tuple[Change, ...]
+
+    @property
+    def spent(self) -> frozenset[Outpoint]:
+        """The outputs that the transactions shown spend: no longer anybody's coins."""
+        beefs = (self.live.beef, *(record.beef for record in self.records))
+        spenders = {txid: entry.transaction for beef in beefs for txid, entry in beef.transactions.items()}
+        return frozenset(spent.outpoint for spender in spenders.values() for spent in spender.inputs)
 
 
 async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int) -> Catalog:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Protocol
 
-from reconciler.model.errors import TransientError
+from reconciler.model.errors import RefusedError, TransientError
 from reconciler.model.ids import Digest, digest
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import ObservedReplica
@@ -34,7 +34,7 @@ async def read_replicas(
 async def _listing(host: StorageListing) -> Mapping[Digest, int] | None:
     try:
         return await host.listing()
-    except TransientError:
+    except (TransientError, RefusedError):
         return None
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler.clients.host import FoundOutput
-from reconciler.model.errors import TransientError, VerificationError
+from reconciler.model.errors import RefusedError, TransientError, VerificationError
 from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer, Reading
@@ -67,10 +67,19 @@ class RootReadings:
 
 
 async def read_roots(
-    identity: IdentityKey, *, hosts: Mapping[str, CatalogHost], verifier: Verifier, now: int
+    identity: IdentityKey,
+    *,
+    hosts: Mapping[str, CatalogHost],
+    verifier: Verifier,
+    now: int,
+    void: Collection[Txid] = (),
 ) -> RootReadings:
-    """Ask every host that lists the catalog service, all at once. A host that does not answer is a reading too."""
-    answers = await asyncio.gather(*(_ask(identity, name, host, verifier, now) for name, host in hosts.items()))
+    """Ask every host that lists the catalog service, all at once. A host that does not answer is a reading too.
+
+    Transactions that are known to be `void` are not believed in, even where a host has not heard of that yet.
+    """
+    question = _Question(identity, verifier, now, frozenset(void))
+    answers = await asyncio.gather(*(_ask(question, name, host) for name, host in hosts.items()))
     roots = [root for answer in answers for root in answer.roots]
     return RootReadings(
         newest=max(roots, key=lambda root: (root.document.generation, root.outpoint), default=None),
@@ -86,17 +95,32 @@ class _HostAnswer:
     faults: tuple[str, ...] = ()
 
 
-async def _ask(identity: IdentityKey, name: str, host: CatalogHost, verifier: Verifier, now: int) -> _HostAnswer:
+@dataclass(frozen=True, slots=True)
+class _Question:
+    """What every host is asked."""
+
+    identity: IdentityKey
+    verifier: Verifier
+    now: int
+    void: frozenset[Txid]
+
+
+async def _ask(question: _Question, name: str, host: CatalogHost) -> _HostAnswer:
+    identity, now = question.identity, question.now
     try:
         if SERVICE not in await host.services():
             return _HostAnswer(None)
         found = await host.lookup(SERVICE, {"producer": identity, "kind": Kind.PRODUCER.value})
     except TransientError:
         return _HostAnswer(Reading(host=name, answer=Answer.UNREACHABLE, at=now))
+    except (RefusedError, VerificationError) as error:  # one host that is no use must not stand for all
+        return _HostAnswer(Reading(host=name, answer=Answer.UNREACHABLE, at=now), faults=(f"{name}: {error.message}",))
     roots, faults = [], []
     for output in found:
+        if output.outpoint.txid in question.void:
+            continue
         try:
-            roots.append(await check_root(output, identity=identity, host=name, verifier=verifier, now=now))
+            roots.append(await check_root(output, identity=identity, host=name, verifier=question.verifier, now=now))
         except VerificationError as error:
             faults.append(f"{name} shows {output.outpoint} as a root of this identity, but {error.message}")
     if roots:

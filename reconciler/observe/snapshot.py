@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError, UnreachableError
-from reconciler.model.ids import Digest
+from reconciler.model.ids import Digest, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
     Answer,
@@ -36,8 +36,10 @@ class Recorded:
     live: Live
     unfinished: tuple[JournalEntry, ...]
     """What an earlier apply left behind."""
-    undelivered: bool
-    """Whether hosts are, or then will be, still owed something of that state."""
+    owed: frozenset[str]
+    """The hosts that have, or then will have, not been told all of that state."""
+    void: frozenset[Txid]
+    """Transactions of ours that lost, or were never sent."""
 
     @property
     def root(self) -> ObservedRoot | None:
@@ -60,7 +62,7 @@ async def recorded(database: Database) -> Recorded:
     """Read what this machine believes is live."""
     async with database.begin() as connection:
         published, wallet = Published(connection), Coins(connection)
-        unfinished = await Journal(connection).unfinished()
+        unfinished, void = await Journal(connection).unfinished(), await Journal(connection).void()
         live = Live(
             root=await published.root(),
             records=await published.records(),
@@ -69,8 +71,8 @@ async def recorded(database: Database) -> Recorded:
         )
         if unfinished:
             live = as_if_finished(live, unfinished, await wallet.all())
-        owed = await Outbox(connection).pending()
-    return Recorded(live=live, unfinished=unfinished, undelivered=bool(owed or unfinished))
+        owed = set(await Outbox(connection).pending_hosts(entry.id for entry in unfinished))
+    return Recorded(live=live, unfinished=unfinished, owed=frozenset(owed), void=void)
 
 
 async def observe(
@@ -93,7 +95,7 @@ async def observe(
     """
     known = await recorded(database)
     _same_world(known, network_id)
-    readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now)
+    readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
     live, warnings = _decide(known, readings)
     warnings = (*said(known.unfinished), *warnings)
     snapshot = Snapshot(
@@ -140,9 +142,12 @@ def _decide(known: Recorded, readings: RootReadings) -> tuple[bool, tuple[str, .
         warnings += (f"no answer from {', '.join(silent)}",)
     newest = readings.newest
     if newest is None:
-        if known.root is None or known.undelivered:
+        denying = {reading.host for reading in readings.readings if reading.answer is Answer.NONE} - known.owed
+        if known.root is None or (known.owed and not denying):
             return False, warnings
-        if any(reading.answer is Answer.NONE for reading in readings.readings) and not silent:
+        if not readings.readings:
+            return False, (*warnings, "no host keeps the catalog: what is recorded here is taken for live")
+        if denying and not silent:
             raise StateError(
                 f"every host says that this identity has no root, but generation {known.root.generation} is recorded",
                 hint="evicted, or another world: check --network; nothing is created over recorded state",
@@ -161,7 +166,7 @@ async def _as_of(
     snapshot: Snapshot, catalog: Catalog, storage: Mapping[str, StorageListing]
 ) -> tuple[Snapshot, tuple[str, ...]]:
     replicas, silent = await read_replicas(catalog.records, storage=storage)
-    received = (coin for coin in snapshot.coins if coin.key == FUNDING_KEY)
+    received = (coin for coin in snapshot.coins if coin.key == FUNDING_KEY and coin.outpoint not in catalog.spent)
     seen = replace(
         snapshot,
         root=catalog.root,

@@ -41,7 +41,7 @@ from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.journal import journal_transactions
 from reconciler.store.leases import fence
 from reconciler.store.transactions import transactions
-from reconciler.wire.transaction import parse_transaction
+from reconciler.wire.transaction import Transaction, parse_transaction
 
 
 class Purpose(StrEnum):
@@ -132,9 +132,10 @@ class Coins:
         await insert_new(self._connection, coins, rows)
 
     async def replace(self, found: Iterable[StoredCoin]) -> None:
-        """A rebuild found these to be ours and live: other free coins are forgotten, locked and spent ones stay as they are.
+        """A rebuild found these to be ours and live: other free coins are spent, by whom we do not know (`spent_by` is None).
 
-        Coins at the funding address stay too: no root leads to them, so that a rebuild cannot see them (PROTOCOL §5).
+        Locked coins stay as they are, and those at the funding address too: no root leads to them, so that a rebuild cannot
+        see them (PROTOCOL §5).
         """
         coins_found = tuple(found)
         outpoints = {coin.outpoint for coin in coins_found}
@@ -144,8 +145,11 @@ class Coins:
             if coin.state is CoinState.FREE and coin.key != FUNDING_KEY and coin.outpoint not in outpoints
         ]
         for batch in batches(gone):
-            await self._connection.execute(delete(coins).where(_among(batch)))
+            await self._connection.execute(update(coins).values(state=CoinState.SPENT).where(_among(batch)))
         await self.add(coins_found)
+        missed = (coins.c.state == CoinState.SPENT, coins.c.spent_by.is_(None))
+        for batch in batches(sorted(outpoints)):
+            await self._connection.execute(update(coins).values(state=CoinState.FREE).where(*missed, _among(batch)))
 
     async def get(self, outpoints: Iterable[Outpoint]) -> Mapping[Outpoint, StoredCoin]:
         """Those of `outpoints` that are ours."""
@@ -180,6 +184,12 @@ class Coins:
         for batch in batches(sorted(frozenset(outpoints))):
             if (await self._connection.execute(spent.where(unspent, _among(batch)))).rowcount != len(batch):
                 raise StateError(f"transaction {txid} spends a coin that is unknown or that another one has spent")
+
+    async def mark_spent(self, spenders: Iterable[Transaction]) -> None:
+        """Transactions that others made, and that are live, have spent these coins of ours, whatever we meant to do with them."""
+        for spender in spenders:
+            ours = await self.get(spent.outpoint for spent in spender.inputs)
+            await self.spend([each for each, coin in ours.items() if coin.state is not CoinState.SPENT], spender.txid)
 
     async def settle(self, entry: str) -> None:
         """The entry is at its commit point: what it locked is spent, what it creates is free. Idempotent."""

@@ -8,15 +8,27 @@ A repository is a small class around the connection of one transaction:
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Self
 
 from sqlalchemy import Dialect, LargeBinary, MetaData, Table, TypeDecorator, event
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
+from sqlalchemy.exc import (
+    ArgumentError,
+    DataError,
+    DBAPIError,
+    IntegrityError,
+    InvalidRequestError,
+    NoSuchModuleError,
+    ProgrammingError,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
+
+from reconciler.model.errors import StateError, UsageError
 
 metadata = MetaData(
     naming_convention={
@@ -29,6 +41,10 @@ metadata = MetaData(
 )
 
 _BUSY_SECONDS = 30
+_SWITCHES = 50
+"""How often others may be in the way before a database cannot be opened."""
+_OURS = (DataError, IntegrityError, ProgrammingError)
+"""What the database says where this program is wrong, not the database."""
 
 
 class Hex(TypeDecorator[str]):
@@ -54,8 +70,17 @@ class Database:
 
     @classmethod
     def open(cls, url: str) -> Self:
-        """Connect lazily to an SQLAlchemy URL with an async driver, such as `sqlite+aiosqlite:////path/state.db`."""
-        engine = create_async_engine(url)
+        """Connect lazily to an SQLAlchemy URL with an async driver, such as `sqlite+aiosqlite:////path/state.db`.
+
+        Raises UsageError for a URL that is none, without repeating it: it may hold a password.
+        """
+        try:
+            engine = create_async_engine(url)
+        except (ArgumentError, NoSuchModuleError, ImportError, InvalidRequestError) as error:
+            raise UsageError(
+                "the database URL names no database that can be opened",
+                hint="such as postgresql+psycopg://user@host/name or sqlite+aiosqlite:////path/state.db",
+            ) from error
         if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_immediate)
@@ -68,13 +93,31 @@ class Database:
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
-        """One database transaction: committed at the end of the block, rolled back if it raises."""
-        async with self._engine.begin() as connection:
-            yield connection
+        """One database transaction: committed at the end of the block, rolled back if it raises.
+
+        Raises StateError where the database itself fails: it cannot be opened, is read-only, full, damaged, or busy for too
+        long. No statement or parameter is shown.
+        """
+        try:
+            async with self._engine.begin() as connection:
+                yield connection
+        except DBAPIError as error:
+            if isinstance(error, _OURS):
+                raise
+            raise StateError(
+                f"the database cannot be used: {_reason(error)}",
+                where=self._engine.url.render_as_string(hide_password=True),
+                hint="check that it is reachable, writable and not full; the state is as it was before the command",
+            ) from error
 
     async def close(self) -> None:
         """Give back all connections."""
         await self._engine.dispose()
+
+
+def _reason(error: DBAPIError) -> str:
+    """The first line of the driver's own words."""
+    return str(error.orig).strip().partition("\n")[0] or type(error.orig).__name__
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -83,13 +126,29 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
-        "journal_mode=WAL",
-        "synchronous=FULL",  # a signed transaction must survive a power cut before it leaves
         f"busy_timeout={_BUSY_SECONDS * 1000}",
+        "synchronous=FULL",  # a signed transaction must survive a power cut before it leaves
         "foreign_keys=ON",
     ):
         cursor.execute(f"PRAGMA {pragma}")
+    _log_ahead(cursor)
     cursor.close()
+
+
+def _log_ahead(cursor: DBAPICursor) -> None:
+    """Switch a database file to write-ahead logging, for good; several processes may open a new one at the same time.
+
+    SQLite does not wait for others when it switches: so wait for them by a transaction, which does, and look again.
+    """
+    for _ in range(_SWITCHES):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError:
+            cursor.execute("BEGIN IMMEDIATE")
+            cursor.execute("ROLLBACK")
+        else:
+            return
+    cursor.execute("PRAGMA journal_mode=WAL")
 
 
 def _begin_immediate(connection: Any) -> None:

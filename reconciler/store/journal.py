@@ -103,6 +103,24 @@ class Journal:
         """What the network has seen and no block proves yet."""
         return await self._entries(_oldest_first().where(journal.c.state == JournalState.SEEN))
 
+    async def void(self) -> frozenset[Txid]:
+        """The transactions of void entries: they are not live, whoever shows them."""
+        query = (
+            select(journal_transactions.c.txid)
+            .join(journal, journal.c.id == journal_transactions.c.entry)
+            .where(journal.c.state == JournalState.VOID)
+        )
+        return frozenset(Txid(txid) for txid in await self._connection.scalars(query))
+
+    async def mined(self, txids: Iterable[Txid]) -> tuple[JournalEntry, ...]:
+        """The mined entries that one of these transactions belongs to."""
+        found: dict[str, JournalEntry] = {}
+        for batch in batches(txids):
+            entries = select(journal_transactions.c.entry).where(journal_transactions.c.txid.in_(batch))
+            query = _oldest_first().where(journal.c.state == JournalState.MINED, journal.c.id.in_(entries))
+            found |= {entry.id: entry for entry in await self._entries(query)}
+        return tuple(found.values())
+
     async def list(self, limit: int) -> tuple[JournalEntry, ...]:
         """The last `limit` entries, newest first."""
         newest = select(journal).order_by(journal.c.created.desc(), journal.c.generation.desc(), journal.c.id.desc())

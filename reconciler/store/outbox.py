@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, Row, Table, Text, UniqueConstraint, delete, select, update
+from sqlalchemy import Column, ForeignKey, Integer, Row, Table, Text, UniqueConstraint, delete, or_, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
@@ -81,6 +81,20 @@ class Outbox:
             .order_by(outbox.c.id)
         )
         return tuple(_delivery(row) for row in await self._connection.execute(query))
+
+    async def pending_hosts(self, unfinished: Iterable[str]) -> frozenset[str]:
+        """The hosts that are to be told something now, or once these unfinished entries are at their commit point."""
+        told = or_(journal.c.state.in_(sorted(COMMITTED)), journal.c.id.in_(tuple(unfinished)))
+        query = (
+            select(outbox.c.host)
+            .join(journal, journal.c.id == outbox.c.entry)
+            .where(outbox.c.state == DeliveryState.PENDING, told)
+        )
+        return frozenset(await self._connection.scalars(query))
+
+    async def forget(self, delivery: int) -> None:
+        """Nobody is to be told this any more."""
+        await self._connection.execute(delete(outbox).where(outbox.c.id == delivery))
 
     async def of(self, entry: str) -> tuple[Delivery, ...]:
         """All deliveries of one entry, done ones too."""

@@ -59,6 +59,11 @@ class Published:
         row = await self._root_row()
         return None if row is None else root_of(row)
 
+    async def identity(self) -> IdentityKey | None:
+        """Whose root is live."""
+        row = await self._root_row()
+        return None if row is None else IdentityKey(row.identity)
+
     async def records(self) -> dict[RecordId, ObservedRecord]:
         """All live records but the producer's own, in the order of their ids."""
         query = select(published_records).order_by(published_records.c.kind, published_records.c.name)

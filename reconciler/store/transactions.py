@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, Integer, LargeBinary, Row, Table, select, update
+from sqlalchemy import Column, Integer, LargeBinary, Row, Table, func, select, update
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError, VerificationError
@@ -83,6 +83,13 @@ class Transactions:
         """All transactions without a proof, in the order of their ids."""
         query = select(transactions.c.txid).where(transactions.c.height.is_(None)).order_by(transactions.c.txid)
         return tuple(Txid(txid) for txid in await self._connection.scalars(query))
+
+    async def newest_proofs(self) -> dict[Txid, MerklePath]:
+        """The proofs by the highest block there is one of: a reorg shows there first."""
+        top = select(func.max(transactions.c.height)).scalar_subquery()
+        query = select(transactions.c.txid, transactions.c.proof).where(transactions.c.height == top)
+        rows = await self._connection.execute(query)
+        return {Txid(row.txid): parse_path(row.proof) for row in rows}
 
     async def beef(self, txids: Iterable[Txid]) -> Beef:
         """These transactions with their ancestry back to proven ones, each once, parents first.

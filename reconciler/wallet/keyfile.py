@@ -52,8 +52,8 @@ def read_key(path: Path, *, passphrase: str | None, plain_allowed: bool) -> Keys
         raise StateError("the key file does not hold a private key", where=str(path)) from error
 
 
-def write_key(path: Path, keys: Keys, *, passphrase: str | None, randomness: Callable[[int], bytes]) -> None:
-    """Write a new key file: whole or not at all, never over another one. Raises StateError if there is one."""
+def write_key(path: Path, keys: Keys, *, passphrase: str | None, randomness: Callable[[int], bytes]) -> bool:
+    """Write a new key file: whole or not at all, and never over another one; False if there is one."""
     text = keys.secret().hex() if passphrase is None else _closed(keys, passphrase, randomness)
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # mode 0600 from the first byte on
@@ -64,9 +64,10 @@ def write_key(path: Path, keys: Keys, *, passphrase: str | None, randomness: Cal
             os.fsync(file.fileno())
         os.link(temporary, path)
     except FileExistsError:
-        raise StateError("there is an identity key already", where=str(path), hint="move it away first") from None
+        return False
     finally:
         Path(temporary).unlink()
+    return True
 
 
 def _closed(keys: Keys, passphrase: str, randomness: Callable[[int], bytes]) -> str:

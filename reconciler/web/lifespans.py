@@ -34,7 +34,7 @@ async def running(app: ASGIApp) -> AsyncIterator[None]:
         await app(scope, receive, send)
 
     life = asyncio.create_task(run())
-    if not await _comes(started, life):
+    if not await comes(started, life):
         await life
         raise RuntimeError("the app ended its lifespan instead of starting up")
     try:
@@ -44,8 +44,8 @@ async def running(app: ASGIApp) -> AsyncIterator[None]:
         await life
 
 
-async def _comes(event: asyncio.Event, task: asyncio.Task[None]) -> bool:
-    """Wait for an event that only comes while `task` runs."""
+async def comes(event: asyncio.Event, task: asyncio.Task[None]) -> bool:
+    """Wait for an event that only comes while `task` runs; False where the task ended without it."""
     waiting = asyncio.create_task(event.wait())
     try:
         await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)

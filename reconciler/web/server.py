@@ -14,7 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from reconciler.model.errors import StateError
-from reconciler.web.lifespans import running
+from reconciler.web.lifespans import comes, running
 
 _BACKLOG: Final = 2048
 _GRACE: Final = 5
@@ -86,12 +86,7 @@ class _Server(uvicorn.Server):
 
     async def ready(self, task: asyncio.Task[None]) -> None:
         """Wait until connections are taken; `task` serves. Raises what it raises."""
-        waiting = asyncio.create_task(self._listening.wait())
-        try:
-            await asyncio.wait({waiting, task}, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            waiting.cancel()
-        if task.done():
+        if not await comes(self._listening, task):
             await task
 
 

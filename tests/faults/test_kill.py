@@ -90,7 +90,9 @@ def check_converges(producer: Any, title: str) -> dict[str, int]:
     return dict(result)
 
 
-@pytest.mark.parametrize("state", [state for state in JournalState if state not in {JournalState.MINED, JournalState.VOID}])
+@pytest.mark.parametrize(
+    "state", [state for state in JournalState if state not in {JournalState.MINED, JournalState.VOID}]
+)
 @pytest.mark.parametrize("genesis", [True, False], ids=["genesis", "update"])
 def test_a_kill_in_any_state_of_the_journal_loses_nothing(producer, kill, state, genesis):
     producer.write(title="Before")
@@ -103,9 +105,7 @@ def test_a_kill_in_any_state_of_the_journal_loses_nothing(producer, kill, state,
             if isinstance(event, Moved) and event.state is state:
                 kill()
 
-        await producer.apply(
-            tell=tell, http=lambda http: Doubting(http, DOUBTS[state]) if state in DOUBTS else http
-        )
+        await producer.apply(tell=tell, http=lambda http: Doubting(http, DOUBTS[state]) if state in DOUBTS else http)
 
     assert producer.in_child(die) is None  # it was killed
     found = check_converges(producer, "After")

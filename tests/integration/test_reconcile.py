@@ -91,7 +91,10 @@ async def test_an_edited_title_is_one_update_in_one_transaction(producer):
     assert (finished.applied.generation, finished.planned.plan.summary.update) == (2, 1)
     catalog = await producer.catalog()
     assert catalog.live.document.public["displayName"] == "Acme Inc."
-    assert {str(record.observed.id) for record in catalog.records} == {"dataset/tables/data/a.csv", "dataset/tables/data/b.csv"}
+    assert {str(record.observed.id) for record in catalog.records} == {
+        "dataset/tables/data/a.csv",
+        "dataset/tables/data/b.csv",
+    }
 
 
 async def test_a_new_file_in_the_glob_is_one_record_and_one_copy(producer):

@@ -14,7 +14,8 @@ class Stop(BaseException):
 
 
 @pytest.mark.parametrize(
-    ("state", "word", "pending"), [(JournalState.PREPARED, "gives it up", 1), (JournalState.SENDING, "finishes it first", 0)]
+    ("state", "word", "pending"),
+    [(JournalState.PREPARED, "gives it up", 1), (JournalState.SENDING, "finishes it first", 0)],
 )
 async def test_plan_looks_beyond_an_unfinished_entry(producer, state, word, pending):
     await producer.apply()

@@ -80,13 +80,14 @@ async def _apply(
     keys = keys_of(invocation, state.network, file=state.key_file, create=True)
     endpoints = endpoints_of(state.network, state.producer.sealed)
 
-    def agree(planned: Planned) -> bool:
-        _show(invocation, planned, as_json=as_json)
-        return yes or _asked(invocation)
-
     async with open_site(invocation, state.network, endpoints=endpoints) as site:
         reconciler = await reconciler_of(site, loaded, keys, Telling(console, as_json))
         with graceful(console) as halted:
+
+            async def agree(planned: Planned) -> bool:
+                _show(invocation, planned, as_json=as_json)
+                return yes or await halted.or_else(_asked(invocation))
+
             finished = await reconciler.apply(state, overrides, agree=agree, halted=halted, patience=patience)
     if not finished.agreed:
         console.complain("Nothing was applied.")
@@ -112,10 +113,10 @@ def _show(invocation: Invocation, planned: Planned, *, as_json: bool) -> None:
         console.result(render(document, width=console.width, colour=console.colour) + "\n")
 
 
-def _asked(invocation: Invocation) -> bool:
+async def _asked(invocation: Invocation) -> bool:
     if not invocation.console.interactive:
         raise UsageError("nobody can be asked here", hint="add --yes to apply without asking")
-    return invocation.console.confirmed("Apply this plan?")
+    return await invocation.console.confirmed("Apply this plan?")
 
 
 def _next_step(gateway: str | None) -> str:

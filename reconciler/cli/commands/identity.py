@@ -12,6 +12,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.networks import implied_network
 from reconciler.cli.wiring import KEY_FILE, keys_of, new_keys
 from reconciler.control.funding import funding_address
+from reconciler.model.errors import StateError
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.wallet.keyfile import write_key
 
@@ -39,7 +40,8 @@ def new(
     home.create()
     path = home.key(file)
     keys = new_keys()
-    write_key(path, keys, passphrase=invocation.passphrase, randomness=secrets.token_bytes)
+    if not write_key(path, keys, passphrase=invocation.passphrase, randomness=secrets.token_bytes):
+        raise StateError("there is an identity key already", where=str(path), hint="move it away first")
     if json:
         console.document(
             {"identityKey": keys.identity, "file": str(path), "encrypted": invocation.passphrase is not None}

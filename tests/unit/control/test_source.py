@@ -29,7 +29,10 @@ def test_the_source_id_is_the_bare_name_without_a_remote() -> None:
 
 
 def test_the_source_id_names_repository_and_folder() -> None:
-    assert Provenance(repo="github.com/acme/data", folder="overlay").source_id("acme") == "acme github.com/acme/data/overlay"
+    assert (
+        Provenance(repo="github.com/acme/data", folder="overlay").source_id("acme")
+        == "acme github.com/acme/data/overlay"
+    )
     assert Provenance(repo="github.com/acme/data").source_id("acme") == "acme github.com/acme/data"
 
 

@@ -133,3 +133,10 @@ async def test_of_many_that_ask_at_once_one_is_granted(database_file):
     assert sum(isinstance(answer, Lease) for answer in answers) == 1
     for database in databases:
         await database.close()
+
+
+async def test_a_lease_from_before_the_clock_was_set_back_does_not_hold_for_years(database):
+    old = await acquire(database, now=1_000_000)
+    new = await acquire(database, OTHER, now=100)
+    assert isinstance(new, Lease)
+    assert new.token > old.token

@@ -211,7 +211,7 @@ print("alembic" in sys.modules)
 
 async def test_several_databases_are_set_up_side_by_side_in_one_process(tmp_path: Path) -> None:
     databases = [Database.open(f"sqlite+aiosqlite:///{tmp_path / name}.db") for name in "abc"]
-    await asyncio.gather(*(upgrade(database) for database in databases))
+    await asyncio.gather(*(schema.upgrade(database) for database in databases))
     for database in databases:
-        await check(database)
+        await schema.check(database)
         await database.close()

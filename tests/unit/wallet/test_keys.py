@@ -26,7 +26,9 @@ def test_anyone_derives_the_record_key_and_checks_its_signature() -> None:
 
 def test_every_key_id_is_another_key() -> None:
     keys = _keys("another key")
-    named = {keys.public(key) for key in (FUNDING_KEY, change_key("a", 0), change_key("a", 1), record_key("dataset", "a"))}
+    named = {
+        keys.public(key) for key in (FUNDING_KEY, change_key("a", 0), change_key("a", 1), record_key("dataset", "a"))
+    }
 
     assert len(named) == 4
 

@@ -1,0 +1,93 @@
+"""What README, CONTRIBUTING, CHANGELOG and the architecture promise is so."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from reconciler import __version__
+from reconciler.cli.main import app
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md")
+
+
+def shell_lines(text: str) -> list[str]:
+    """The lines of all ```sh blocks."""
+    return [
+        line
+        for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+        for line in block.splitlines()
+    ]
+
+
+def test_the_readme_has_two_commands_each_on_one_line():
+    job, tests = shell_lines(README)
+    for command in (job, tests):
+        assert command.startswith("python3 -m venv --without-pip .venv && python3 -m pip --python .venv install ")
+        assert " -c constraints.txt " in command
+    assert job.endswith(".venv/bin/overlay apply examples/producer.yaml --yes")
+    assert tests.endswith(".venv/bin/python -m pytest -q")
+
+
+def test_ci_runs_the_very_test_command_of_the_readme():
+    _, tests = shell_lines(README)
+    assert f"{tests} || exit 1" in (ROOT / ".ci" / "run").read_text(encoding="utf-8").splitlines()
+
+
+def test_the_readme_lists_every_command():
+    listed = re.search(r"^## Commands\n\n```\n(.*?)^```", README, re.DOTALL | re.MULTILINE)[1]
+    named = [command.name or command.callback.__name__ for command in app.registered_commands]
+    groups = [group.name for group in app.registered_groups]
+    for name in (*named, *groups):
+        assert re.search(rf"(overlay|\|) {name}\b", listed), name
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "reconciler").glob("*/__init__.py")), ids=lambda path: path.parent.name)
+def test_the_architecture_tells_of_every_package(path):
+    assert f"| `{path.parent.name}` |" in ARCHITECTURE
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_module_that_is_named_exists(document):
+    text = (ROOT / document).read_text(encoding="utf-8")
+    named = set(re.findall(r"`(?:reconciler/)?([a-z_]+/[a-z_/]+\.py)`", text))
+    assert not [name for name in sorted(named) if not (ROOT / "reconciler" / name).is_file()]
+
+
+def test_every_function_that_the_architecture_names_after_its_module_is_there():
+    pairs = re.findall(r"`([a-z_]+/[a-z_/]+\.py)`\*{0,2}\s+`((?:[A-Za-z_]+\.)?[A-Za-z_]+)`", ARCHITECTURE)
+    assert len(pairs) > 30
+    missing = [
+        f"{module} {name}"
+        for module, name in pairs
+        if not re.search(
+            rf"\b(def|class) {name.rpartition('.')[2]}\b|^{name}\b",
+            (ROOT / "reconciler" / module).read_text(encoding="utf-8"),
+            re.MULTILINE,
+        )
+    ]
+    assert not missing
+
+
+def test_the_architecture_tells_of_every_state_of_the_journal():
+    from reconciler.model.journal import JournalState
+
+    for state in JournalState:
+        assert f"| {state} |" in ARCHITECTURE
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_every_link_leads_somewhere(document):
+    home = (ROOT / document).parent
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / document).read_text(encoding="utf-8"))
+    assert not [link for link in links if "://" not in link and not (home / link).exists()]
+
+
+def test_the_changelog_speaks_of_this_version_or_of_what_comes():
+    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+    assert f"## [{__version__}]" in text or "## [Unreleased]" in text
