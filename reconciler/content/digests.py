@@ -28,7 +28,8 @@ _RACY_NS: Final = 2_000_000_000
 _ATTEMPTS: Final = 3
 _MAX_ENTRIES: Final = 200_000
 """The cache forgets the files that were hashed longest ago."""
-_WORKERS: Final = 4
+PARALLEL: Final = 4
+"""Files that are read at the same time, unless told otherwise; more than there are cores, for disks that wait."""
 
 
 class File(Protocol):
@@ -82,10 +83,14 @@ class _Entry:
 class Digests:
     """Digests of files, with a cache in one JSON file. `hashed` counts the files that had to be read."""
 
-    def __init__(self, cache_path: Path, *, now_ns: Callable[[], int] = time.time_ns) -> None:
-        """`cache_path` need not exist; `now_ns` is the clock of the file system, in nanoseconds."""
+    def __init__(self, cache_path: Path, *, now_ns: Callable[[], int] = time.time_ns, parallel: int = PARALLEL) -> None:
+        """`cache_path` need not exist; `now_ns` is the clock of the file system, in nanoseconds.
+
+        At most `parallel` files are read at the same time.
+        """
         self._cache_path = cache_path
         self._now_ns = now_ns
+        self._parallel = parallel
         self.hashed = 0
 
     async def facts(self, files: Iterable[File]) -> Mapping[Path, ContentFacts]:
@@ -112,7 +117,7 @@ class Digests:
         queue: SimpleQueue[File] = SimpleQueue()
         for file in files:
             queue.put(file)
-        workers = min(_WORKERS, os.cpu_count() or 1, len(files))
+        workers = min(self._parallel, len(files))
         results = await asyncio.gather(*(asyncio.to_thread(self._work, queue) for _ in range(workers)))
         read = {path: entry for result in results for path, entry in result.items()}
         self.hashed += len(read)

@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+import json
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, replace
-from pathlib import Path, PurePosixPath
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
-import rfc8785
-
-from reconciler.manifest.contents import ContentFacts, media_type, source_field
+from reconciler.manifest.contents import ContentFacts
 from reconciler.manifest.documents import Document
-from reconciler.manifest.kinds import Producer
+from reconciler.manifest.kinds import Advertisement, ConsumerPolicy, PaymentRule, Producer, ReplicationRule, Stream
 from reconciler.manifest.kinds.addresses import is_local
-from reconciler.manifest.kinds.dataset import Generated
 from reconciler.manifest.kinds.producer import Defaults, ProducerSpec
-from reconciler.manifest.kinds.visibility import PUBLIC, SEALED, values
+from reconciler.manifest.kinds.visibility import SEALED, public_and_sealed, values
+from reconciler.manifest.known_keys import check_keys
 from reconciler.manifest.load import Manifests
-from reconciler.manifest.sources import SourceFile
+from reconciler.manifest.records import Fields, Records, present
+from reconciler.manifest.replication import ReplicationRules, check_hosts
 from reconciler.manifest.tree import Path as TreePath
 from reconciler.model.amounts import satoshis
-from reconciler.model.desired import Content, DesiredRecord, DesiredState, Limits, Replication, StorageHost
+from reconciler.model.capabilities import service_of, topic_of
+from reconciler.model.desired import DesiredAd, DesiredRecord, DesiredSetting, DesiredState, Limits, StorageHost
 from reconciler.model.diagnostics import Diagnostic, has_errors
-from reconciler.model.ids import Digest, IdentityKey, Kind, Network, RecordId, digest, identity_key
-from reconciler.model.json import Json, JsonObject
+from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Network, RecordId, digest, identity_key
+
+_KEY_FILE = "identity.key"
 
 
 def compile(  # noqa: A001  # the word of DESIGN §4.2: load, compile, observe, diff
@@ -45,137 +48,84 @@ def compile(  # noqa: A001  # the word of DESIGN §4.2: load, compile, observe, 
     spec = document.manifest.spec
     world = network or (spec.network.preset if spec.network else Network.EMBEDDED)
     hosts = _storage_hosts(spec) or default_hosts.get(world, ())
-    diagnostics = [*_check_world(document, spec, world), *_check_hosts(document, hosts, manifests, world)]
-    names = sorted(file.id.name for file in manifests.files)
-    records = [
-        _record(file, facts.get(file.path), spec.defaults or Defaults(), names, diagnostics) for file in manifests.files
-    ]
+    diagnostics = [*_check_world(document, spec, world), *_check_storage(document, hosts, manifests, world)]
+    diagnostics += check_hosts(manifests.documents, hosts)
+    if world is Network.MAIN:
+        diagnostics += (fault for each in manifests.documents for fault in check_keys(each))
+    records = _records(manifests, facts, spec.defaults or Defaults(), diagnostics)
     if has_errors(diagnostics):
         return None, diagnostics
     state = DesiredState(
-        producer=_producer(document, spec, world),
-        records=tuple(record for record in records if record is not None),
+        producer=_producer(document, spec, world, _advertised(manifests.documents)),
+        records=records,
+        settings=tuple(sorted(_settings(manifests.documents), key=lambda each: (each.kind, each.name))),
+        ads=tuple(sorted(_ads(manifests.documents, spec), key=lambda ad: (ad.protocol, ad.name))),
         network=world,
         gateway_url=spec.gateway.url if spec.gateway else None,
         gateway_key=_gateway_key(spec),
         storage_hosts=hosts,
         limits=_limits(spec.defaults or Defaults()),
-        key_file=spec.identity.key.file,
+        key_file=spec.identity.key.file or _KEY_FILE,
+        key_env=spec.identity.key.env,
         manifest_digest=Digest(""),
     )
     return _with_digest(state), diagnostics
 
 
-def _producer(document: Document, spec: ProducerSpec, world: Network) -> DesiredRecord:
-    sealed = values(spec, SEALED)
-    if spec.network is not None:
+def _records(
+    manifests: Manifests, facts: Mapping[Path, ContentFacts], defaults: Defaults, diagnostics: list[Diagnostic]
+) -> tuple[DesiredRecord, ...]:
+    rules = ReplicationRules(manifests.documents, defaults.replication)
+    making = Records(defaults, rules, facts, sorted(file.id.name for file in manifests.files))
+    records = [making.dataset(file) for file in manifests.files]
+    for document in manifests.documents:
+        match document.manifest:
+            case Stream() as stream:
+                records.append(making.stream(document, stream))
+            case Advertisement() as advertisement:
+                records.append(making.advertisement(document, advertisement))
+    diagnostics += making.diagnostics
+    return tuple(sorted((record for record in records if record is not None), key=lambda record: record.id))
+
+
+def _producer(document: Document, spec: ProducerSpec, world: Network, advertised: Iterable[str]) -> DesiredRecord:
+    public, sealed = public_and_sealed(spec)
+    public.setdefault("capabilities", sorted(advertised))
+    if spec.network is not None and spec.network.preset is not world:
         # What is special about a world holds for that world only.
-        same = spec.network.preset is world
-        sealed["network"] = sealed["network"] if same else {"preset": world.value}
+        sealed["network"] = {"preset": world.value}
     id_ = RecordId(Kind.PRODUCER, document.name)
-    return DesiredRecord(id=id_, public=_present(values(spec, PUBLIC)), sealed=_present(sealed), span=document.span)
+    return DesiredRecord(id=id_, public=present(public), sealed=present(sealed), span=document.span)
 
 
-def _record(
-    file: SourceFile,
-    facts: ContentFacts | None,
-    defaults: Defaults,
-    names: Sequence[str],
-    diagnostics: list[Diagnostic],
-) -> DesiredRecord | None:
-    content = _content(file, facts, diagnostics)
-    description = _description(file, facts, diagnostics)
-    if content is None:
-        return None
-    spec = file.dataset.spec
-    public = values(spec, PUBLIC)
-    public["mediaType"] = content.media_type
-    public["tags"] = sorted({*(spec.tags or ()), *(defaults.tags or ())})
-    public["license"] = spec.license or defaults.license
-    public["title"] = _filled(spec.title, file)
-    public["description"] = description
-    # This version takes only free datasets, and free is written by saying nothing.
-    for price in ("price", "pricing"):
-        public.pop(price, None)
-    sealed: dict[str, Json] = {"content": {"sha256": content.sha256, "size": content.size}, **values(spec, SEALED)}
-    return DesiredRecord(
-        id=file.id,
-        public=_present(public),
-        sealed=sealed,
-        content=content,
-        replication=Replication(),
-        parents=tuple(_parents(spec.lineage.parents, names)) if spec.lineage else (),
-        span=file.document.span,
-    )
+def _advertised(documents: Iterable[Document]) -> dict[str, Document]:
+    """Capabilities, with the first document that offers each."""
+    found: dict[str, Document] = {}
+    for document in documents:
+        if isinstance(document.manifest, Advertisement):
+            found.setdefault(document.manifest.spec.capability, document)
+    return found
 
 
-def _parents(references: Sequence[str], names: Sequence[str]) -> Iterator[RecordId | Digest]:
-    """The records that were meant: a dataset of a pattern stands for all of its files."""
-    for reference in references:
-        _, at, document_hash = reference.partition("@")
-        if at:
-            yield digest(document_hash)
-            continue
-        for name in names:
-            if name == reference or name.startswith(f"{reference}/"):
-                yield RecordId(Kind.DATASET, name)
+def _ads(documents: Iterable[Document], spec: ProducerSpec) -> Iterator[DesiredAd]:
+    """One topic and one service for each capability, however many advertisements it has (PROTOCOL §8)."""
+    if spec.gateway is None:
+        return
+    for capability, document in _advertised(documents).items():
+        span = document.at("spec", "capability")
+        for protocol, name in (
+            (AdProtocol.SHIP, topic_of(capability)),
+            (AdProtocol.SLAP, service_of(capability)),
+        ):
+            yield DesiredAd(protocol=protocol, name=name, url=spec.gateway.url, span=span)
 
 
-def _content(file: SourceFile, facts: ContentFacts | None, diagnostics: list[Diagnostic]) -> Content | None:
-    source = file.dataset.spec.source
-    if facts is None:
-        if source.sha256 is None or source.size is None:
-            diagnostics.append(_absent(file))
-            return None
-        return Content(sha256=digest(source.sha256), size=source.size, media_type=media_type(file), path="")
-    if source.sha256 not in {None, facts.sha256}:
-        diagnostics.append(_unlike_pin(file, "sha256", facts.sha256, source.sha256))
-    if source.size not in {None, facts.size}:
-        diagnostics.append(_unlike_pin(file, "size", str(facts.size), str(source.size)))
-    return Content(sha256=facts.sha256, size=facts.size, media_type=media_type(file), path=file.relative)
-
-
-def _absent(file: SourceFile) -> Diagnostic:
-    hint = "give sha256 and size of bytes that are published already"
-    return file.document.fault(
-        source_field(file), "no-such-file", "the file is not there and not fully pinned", found=file.relative, hint=hint
-    )
-
-
-def _unlike_pin(file: SourceFile, field: str, found: str, expected: str | None) -> Diagnostic:
-    summary = f"the file's {field} is not the pinned one"
-    hint = "restore the file, or pin what it is now"
-    return file.document.fault(
-        ("spec", "source", field), "pin-mismatch", summary, found=found, expected=expected, hint=hint
-    )
-
-
-def _description(file: SourceFile, facts: ContentFacts | None, diagnostics: list[Diagnostic]) -> str | None:
-    description = file.dataset.spec.description
-    if not isinstance(description, Generated):
-        return _filled(description, file)
-    if facts is None or facts.description is None:
-        expected = "a CSV or JSON file that is present"
-        summary = "no description can be made from this file"
-        path: TreePath = ("spec", "description", "generate")
-        diagnostics.append(
-            file.document.fault(path, "cannot-describe", summary, found=file.relative, expected=expected)
-        )
-        return None
-    return facts.description
-
-
-def _filled(text: str | None, file: SourceFile) -> str | None:
-    """A title or description with the file's name in it, where the dataset is one of a glob."""
-    if text is None or not file.is_match:
-        return text
-    path = PurePosixPath(file.relative)
-    return text.replace("{stem}", path.stem).replace("{name}", path.name)
-
-
-def _present(fields: Mapping[str, Json]) -> JsonObject:
-    """Fields that say something: an empty list and an absent one are the same desire."""
-    return {key: value for key, value in fields.items() if value is not None and value not in ([], {}, ())}
+def _settings(documents: Iterable[Document]) -> Iterator[DesiredSetting]:
+    for document in documents:
+        match document.manifest:
+            case PaymentRule() | ReplicationRule() | ConsumerPolicy() as manifest:
+                value: Fields = values(manifest.spec, SEALED)
+                yield DesiredSetting(kind=manifest.SETTING, name=document.name, value=value, span=document.span)
 
 
 def _storage_hosts(spec: ProducerSpec) -> tuple[StorageHost, ...]:
@@ -192,7 +142,7 @@ def _limits(defaults: Defaults) -> Limits:
     return Limits(max_cost=max_cost, max_price_factor=defaults.max_price_factor)
 
 
-def _check_hosts(
+def _check_storage(
     document: Document, hosts: tuple[StorageHost, ...], manifests: Manifests, world: Network
 ) -> Iterator[Diagnostic]:
     if manifests.files and not hosts:
@@ -227,31 +177,36 @@ def _urls(spec: ProducerSpec, world: Network) -> Iterator[tuple[TreePath, str]]:
 
 
 def _with_digest(state: DesiredState) -> DesiredState:
-    return replace(state, manifest_digest=digest(hashlib.sha256(rfc8785.dumps(_data(state))).digest()))
+    """The digest over desired state as data: all of it, but where it was written."""
+    hashing = hashlib.sha256()
+    for part in chain([_data(state)], map(_record_data, (state.producer, *state.records))):
+        hashing.update(json.dumps(part, sort_keys=True, separators=(",", ":")).encode() + b"\n")
+    return replace(state, manifest_digest=digest(hashing.digest()))
 
 
 def _data(state: DesiredState) -> dict[str, Any]:
-    """Desired state as plain data: all of it, but where it was written and its own digest."""
+    """What is not in a record."""
     return {
-        "producer": _record_data(state.producer),
-        "records": [_record_data(record) for record in state.records],
+        "settings": [[setting.kind, setting.name, setting.value] for setting in state.settings],
+        "ads": [[ad.protocol, ad.name, ad.url] for ad in state.ads],
         "network": state.network.value,
         "gatewayUrl": state.gateway_url,
         "gatewayKey": state.gateway_key,
         "storageHosts": [asdict(host) for host in state.storage_hosts],
         "limits": asdict(state.limits),
-        "keyFile": state.key_file,
+        "key": [state.key_file, state.key_env],
     }
 
 
-def _record_data(record: DesiredRecord) -> dict[str, Any]:
-    return {
-        "id": str(record.id),
-        "public": record.public,
-        "sealed": record.sealed,
-        "content": None if record.content is None else asdict(record.content),
-        "sold": record.is_sold,
-        "replication": None if record.replication is None else asdict(record.replication),
-        "parents": [str(parent) for parent in record.parents],
-        "renamedFrom": None if record.renamed_from is None else str(record.renamed_from),
-    }
+def _record_data(record: DesiredRecord) -> list[Any]:
+    content, kept = record.content, record.replication
+    return [
+        str(record.id),
+        record.public,
+        record.sealed,
+        content and [content.sha256, content.size, content.media_type, content.path, content.url, content.uhrp],
+        record.is_sold,
+        kept and [kept.replicas, kept.spread, kept.regions, kept.hosts, kept.min_replicas, kept.renew_before],
+        [str(parent) for parent in record.parents],
+        record.renamed_from and str(record.renamed_from),
+    ]

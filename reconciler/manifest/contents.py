@@ -53,11 +53,13 @@ def content_files(manifests: Manifests) -> tuple[tuple[ContentFile, ...], list[D
     diagnostics: list[Diagnostic] = []
     needed: dict[Path, ContentFile] = {}
     for file in manifests.files:
-        fault = _fault(file)
+        if file.path is None:
+            continue
+        fault = _fault(file, file.path)
         if fault is not None:
             diagnostics.append(fault)
         elif file.path.exists():
-            content = _content_file(file)
+            content = _content_file(file, file.path)
             first = needed.setdefault(file.path, content)
             if content.describe and not first.describe:
                 needed[file.path] = replace(content, address=first.address)
@@ -66,32 +68,32 @@ def content_files(manifests: Manifests) -> tuple[tuple[ContentFile, ...], list[D
 
 def media_type(file: SourceFile) -> str:
     """As the manifest says, else as the file's name says."""
-    return file.dataset.spec.media_type or media_type_of(file.path.name)
+    return file.dataset.spec.media_type or media_type_of(file.relative.partition("?")[0])
 
 
 def source_field(file: SourceFile) -> TreePath:
     """Where the manifest names the file."""
-    return ("spec", "source", "glob" if file.is_match else "path")
+    return ("spec", "source", file.dataset.spec.source.origin)
 
 
-def _content_file(file: SourceFile) -> ContentFile:
+def _content_file(file: SourceFile, path: Path) -> ContentFile:
     describe = isinstance(file.dataset.spec.description, Generated)
     address = Address.of_record(file.id)
-    return ContentFile(path=file.path, address=address, media_type=media_type(file), describe=describe)
+    return ContentFile(path=path, address=address, media_type=media_type(file), describe=describe)
 
 
-def _fault(file: SourceFile) -> Diagnostic | None:
+def _fault(file: SourceFile, path: Path) -> Diagnostic | None:
     where = source_field(file)
     try:
-        status = file.path.stat()
+        status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             hint = "use a glob for the files of a folder" if stat.S_ISDIR(status.st_mode) else None
             return file.document.fault(
                 where, "not-a-file", "this is not a regular file", found=file.relative, hint=hint
             )
-        if not os.access(file.path, os.R_OK):
+        if not os.access(path, os.R_OK):
             return file.document.fault(where, "unreadable", "the file cannot be read", found=file.relative)
-        return _unfit(file, status.st_size)
+        return _unfit(file, path, status.st_size)
     except FileNotFoundError:
         return None if file.is_pinned else _missing(file)
     except OSError as error:
@@ -99,13 +101,13 @@ def _fault(file: SourceFile) -> Diagnostic | None:
         return file.document.fault(where, "unreadable", summary, found=file.relative)
 
 
-def _unfit(file: SourceFile, size: int) -> Diagnostic | None:
+def _unfit(file: SourceFile, path: Path, size: int) -> Diagnostic | None:
     """Why a readable file cannot be published."""
     if size in UNSTATED_SIZES:
         summary = f"a file of {size} bytes cannot be stored: no UHRP token can state that size"
         hint = "leave it out, or give it one byte more" if size else "leave it out, or put something in it"
         return file.document.fault(source_field(file), "unstorable-size", summary, found=file.relative, hint=hint)
-    if size <= _POINTER_BYTES and _is_pointer(file.path):
+    if size <= _POINTER_BYTES and _is_pointer(path):
         summary = "this is a git-LFS pointer, not the data"
         return file.document.fault(
             source_field(file), "lfs-pointer", summary, found=file.relative, hint="run git lfs pull"

@@ -9,11 +9,12 @@ from difflib import SequenceMatcher
 from pydantic import ValidationError
 
 from reconciler.manifest.encoding import UnreadableError
-from reconciler.manifest.kinds import KINDS, PLANNED_KINDS, Manifest
+from reconciler.manifest.kinds import KINDS, Manifest
 from reconciler.manifest.kinds.envelope import API_VERSION
 from reconciler.manifest.problems import did_you_mean, problems
 from reconciler.manifest.syntax import Tree, parse
 from reconciler.manifest.tree import Node, Path, Table, place_of, shown, span
+from reconciler.manifest.variables import Variables
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.source import SourceSpan
 
@@ -63,12 +64,20 @@ class Heading:
     span: SourceSpan
 
 
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A document of ours as it was written: its variables not filled in, and not checked."""
+
+    file: str
+    root: Table
+    tree: Tree
+
+
 @dataclass(slots=True)
 class FileContents:
     """What one file has."""
 
-    documents: list[Document] = field(default_factory=list)
-    headings: list[Heading] = field(default_factory=list)
+    drafts: list[Draft] = field(default_factory=list)
     diagnostics: list[Diagnostic] = field(default_factory=list)
     is_complete: bool = True
     """Whether there is nothing in it that could not even be read."""
@@ -79,7 +88,16 @@ class FileContents:
         self.is_complete = False
 
 
-def read_documents(data: bytes, file: str, *, is_named: bool) -> FileContents:
+@dataclass(slots=True)
+class Checked:
+    """What a draft is: a document, if nothing is wrong with it."""
+
+    heading: Heading
+    document: Document | None = None
+    diagnostics: list[Diagnostic] = field(default_factory=list)
+
+
+def read_drafts(data: bytes, file: str, *, is_named: bool) -> FileContents:
     """All documents of a file. Foreign ones are an error only in a file that was named."""
     contents = FileContents()
     try:
@@ -89,10 +107,42 @@ def read_documents(data: bytes, file: str, *, is_named: bool) -> FileContents:
     except UnreadableError as error:
         if is_named or API_VERSION.encode() in data:
             contents.fail(*error.diagnostics)
-    if is_named and not contents.headings and not contents.diagnostics:
+    if is_named and not contents.drafts and not contents.diagnostics:
         summary = "the file has no documents"
         contents.fail(Diagnostic(code="empty-file", summary=summary, span=SourceSpan(file, 1, 1)))
     return contents
+
+
+def check_draft(draft: Draft, variables: Variables) -> Checked:
+    """Fill in a draft's variables, and read it as its kind."""
+    root, file, faults = draft.root, draft.file, draft.tree.faults
+    if draft.tree.has_dollar:
+        faults = faults + variables.fill(root, file)
+    wrong = list(_check_version(root, file)) + list(_check_kind(root, file))
+    checked = Checked(_heading(root, file), diagnostics=faults + wrong)
+    model = KINDS.get(_text(root, "kind"))
+    if wrong or model is None:
+        return checked
+    try:
+        manifest = model.model_validate(root)
+    except ValidationError as error:
+        # What is wrong in its notation has no type either; saying so would only confuse.
+        known = {fault.span for fault in faults}
+        found = problems(error, root, file, model)
+        checked.diagnostics += [problem for problem in found if problem.span not in known]
+    else:
+        checked.document = Document(file, root, manifest)
+    return checked
+
+
+def is_producer(draft: Draft) -> bool:
+    """Whether this is the document that declares variables."""
+    return _text(draft.root, "kind") == "Producer"
+
+
+def is_ours(root: Table) -> bool:
+    """Whether a document is of this language, or was meant to be."""
+    return not _is_foreign(root)
 
 
 def _read(tree: Tree, file: str, contents: FileContents, *, is_named: bool) -> None:
@@ -105,22 +155,7 @@ def _read(tree: Tree, file: str, contents: FileContents, *, is_named: bool) -> N
         if is_named:
             contents.fail(_foreign(root, file))
         return
-    contents.diagnostics += tree.faults
-    contents.headings.append(_heading(root, file))
-    wrong = list(_check_version(root, file)) + list(_check_kind(root, file))
-    contents.diagnostics += wrong
-    model = KINDS.get(_text(root, "kind"))
-    if wrong or model is None:
-        return
-    try:
-        manifest = model.model_validate(root)
-    except ValidationError as error:
-        # What is wrong in its notation has no type either; saying so would only confuse.
-        known = {fault.span for fault in tree.faults}
-        found = problems(error, root, file, model)
-        contents.diagnostics += [problem for problem in found if problem.span not in known]
-    else:
-        contents.documents.append(Document(file, root, manifest))
+    contents.drafts.append(Draft(file, root, tree))
 
 
 def _is_foreign(root: Table) -> bool:
@@ -129,7 +164,7 @@ def _is_foreign(root: Table) -> bool:
     if version == API_VERSION:
         return False
     if not version:
-        return kind not in KINDS and kind not in PLANNED_KINDS
+        return kind not in KINDS
     near = SequenceMatcher(None, version.lower(), API_VERSION).ratio() >= 0.7
     return not (version.lower().startswith("overlay/") or near)
 
@@ -171,11 +206,8 @@ def _check_version(root: Table, file: str) -> Iterator[Diagnostic]:
 def _check_kind(root: Table, file: str) -> Iterator[Diagnostic]:
     kind = _text(root, "kind")
     where = span(file, place_of(root, ("kind",)))
-    if kind in PLANNED_KINDS:
-        summary = f"the kind {kind} is part of the language but this version cannot apply it yet"
-        yield Diagnostic(code="not-yet", summary=summary, span=where, found=kind, hint="leave the document out")
-    elif kind not in KINDS:
-        kinds = sorted([*KINDS, *PLANNED_KINDS])
+    if kind not in KINDS:
+        kinds = sorted(KINDS)
         yield Diagnostic(
             code="unknown-kind",
             summary="this kind does not exist" if kind else "the field 'kind' is missing",

@@ -14,7 +14,7 @@ from reconciler.manifest.tree import START, Place, place, span
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.source import SourceSpan
 
-MAX_BYTES: Final = 64 * 1024 * 1024
+MAX_BYTES: Final = 32 * 1024 * 1024
 
 _SCALAR: Final[type[Any]] = ScalarEvent
 _MARKS: Final = (b"\xef\xbb\xbf", b"\xff\xfe", b"\xfe\xff")
@@ -62,9 +62,9 @@ def unreadable(error: yaml.YAMLError, data: bytes, file: str) -> Diagnostic:
     if _is_tab(data, mark.line, mark.column):
         return _tab(file, place(mark.line, mark.column))
     context = f" {error.context}" if error.context else ""
-    return _fault(
-        "yaml-syntax", f"this is not YAML: {error.problem}{context}", span(file, place(mark.line, mark.column))
-    )
+    in_braces = "inside { } and [ ] a variable needs quotes" if "${" in _line(data, mark.line) else None
+    at = span(file, place(mark.line, mark.column))
+    return _fault("yaml-syntax", f"this is not YAML: {error.problem}{context}", at, hint=in_braces)
 
 
 def first_tab(data: bytes, file: str) -> Diagnostic | None:
@@ -101,9 +101,13 @@ def _scalar_ranges(data: bytes) -> tuple[list[int], list[int]]:
 
 
 def _is_tab(data: bytes, line: int, column: int) -> bool:
-    lines = data.split(b"\n", line + 1)
-    text = lines[line].decode() if line < len(lines) else ""
+    text = _line(data, line)
     return text[column : column + 1] == "\t" or text[:column].strip(" ") == "\t"
+
+
+def _line(data: bytes, line: int) -> str:
+    lines = data.split(b"\n", line + 1)
+    return lines[line].decode() if line < len(lines) else ""
 
 
 def _tab(file: str, where: Place) -> Diagnostic:

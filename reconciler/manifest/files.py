@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.manifest.encoding import MAX_BYTES
+from reconciler.manifest.kinds.envelope import API_VERSION
 from reconciler.model.diagnostics import Diagnostic, Severity
 from reconciler.model.source import SourceSpan
 
 _ENDINGS: Final = (".yaml", ".yml")
+_CHUNK: Final = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,13 +47,18 @@ def manifest_files(paths: Sequence[Path]) -> tuple[Path, tuple[ManifestFile, ...
     return folder, tuple(files.values()), diagnostics
 
 
-def read(file: ManifestFile) -> bytes | Diagnostic:
-    """The bytes of a file, or why it has none. A pipe or device is not waited for."""
+def read(file: ManifestFile) -> bytes | Diagnostic | None:
+    """The bytes of a file, or why it has none. A pipe or device is not waited for.
+
+    None for a huge file in a folder that has nothing of ours: it is somebody else's.
+    """
     try:
         status = file.path.stat()
         if not stat.S_ISREG(status.st_mode):
             return _fault("not-a-file", f"'{file.name}' is not a regular file", file.name)
         if status.st_size > MAX_BYTES:
+            if not file.is_named and not _mentions(file.path, API_VERSION.encode()):
+                return None
             return _fault(
                 "too-large", f"the file is larger than {MAX_BYTES} bytes", file.name, f"{status.st_size} bytes"
             )
@@ -60,6 +67,17 @@ def read(file: ManifestFile) -> bytes | Diagnostic:
         return _fault("no-such-file", f"there is no file or folder '{file.name}'", file.name)
     except OSError as error:
         return _fault("unreadable", f"the file cannot be read: {os.strerror(error.errno or 0).lower()}", file.name)
+
+
+def _mentions(path: Path, word: bytes) -> bool:
+    """Whether a file has a word in it; read in pieces."""
+    with path.open("rb") as stream:
+        rest = b""
+        while chunk := stream.read(_CHUNK):
+            if word in rest + chunk:
+                return True
+            rest = chunk[-len(word) :]
+    return False
 
 
 class Boundary:

@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Final
 
-from reconciler.manifest.documents import Document, Heading, read_documents
+from reconciler.manifest.documents import Document, Draft, check_draft, is_producer, read_drafts
 from reconciler.manifest.files import manifest_files, read
 from reconciler.manifest.kinds import Producer
-from reconciler.manifest.references import check_headings, check_lineage
+from reconciler.manifest.moves import check_moves
+from reconciler.manifest.references import check_headings, check_lineage, check_references, check_splits
 from reconciler.manifest.sources import SourceFile, source_files
+from reconciler.manifest.variables import Variables
 from reconciler.model.diagnostics import Diagnostic, has_errors
+from reconciler.model.source import SourceSpan
+
+MAX_REVENUE_SPLITS: Final = 10
+"""Shares of one payment rule; the environment's MAX_REVENUE_SPLITS sets another number."""
+MAX_SET_BYTES: Final = 128 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -32,28 +40,69 @@ class Manifests:
         return next((document for document in self.documents if isinstance(document.manifest, Producer)), None)
 
 
-def load(paths: Sequence[Path]) -> tuple[Manifests, list[Diagnostic]]:
+def load(
+    paths: Sequence[Path],
+    variables: Mapping[str, str] | None = None,
+    *,
+    max_revenue_splits: int = MAX_REVENUE_SPLITS,
+) -> tuple[Manifests, list[Diagnostic]]:
     """Read manifest files and folders of them.
 
+    `variables` are those given beside the manifests (`variables.given_variables`); they go before the declared ones.
     Looks at files and folders, contents of datasets excepted. Never raises for what a user can get wrong.
     """
+    drafts = _read(paths)
+    declaring = next((draft.root for draft in drafts.drafts if is_producer(draft)), None)
+    known = Variables.of(declaring, variables or {})
+    checked = [check_draft(draft, known) for draft in drafts.drafts]
+    documents = tuple(each.document for each in checked if each.document is not None)
+    headings = [each.heading for each in checked]
+    diagnostics = [*drafts.diagnostics, *(fault for each in checked for fault in each.diagnostics)]
+    sources, faults = source_files(documents, drafts.folder)
+    diagnostics += faults
+    diagnostics += check_headings(headings, is_complete=drafts.is_complete)
+    diagnostics += check_lineage(sources, headings)
+    diagnostics += check_moves(documents, sources, headings)
+    diagnostics += check_references(documents, headings, is_complete=drafts.is_complete)
+    diagnostics += check_splits(documents, max_revenue_splits)
+    return Manifests(drafts.folder, documents, sources), diagnostics
+
+
+@dataclass(slots=True)
+class _Drafts:
+    """All documents of a set, as they were written."""
+
+    folder: Path
+    drafts: list[Draft]
+    diagnostics: list[Diagnostic]
+    is_complete: bool
+
+
+def _read(paths: Sequence[Path]) -> _Drafts:
     folder, files, diagnostics = manifest_files(paths)
-    documents: list[Document] = []
-    headings: list[Heading] = []
-    is_complete = not has_errors(diagnostics)
+    found = _Drafts(folder, [], diagnostics, is_complete=not has_errors(diagnostics))
+    room = MAX_SET_BYTES
     for file in files:
         data = read(file)
+        if data is None:
+            continue
+        room -= 0 if isinstance(data, Diagnostic) else len(data)
+        if room < 0:
+            data = _too_much(file.name)
         if isinstance(data, Diagnostic):
             diagnostics.append(data)
-            is_complete = False
+            found.is_complete = False
+            if room < 0:
+                break
             continue
-        contents = read_documents(data, file.name, is_named=file.is_named)
-        documents += contents.documents
-        headings += contents.headings
+        contents = read_drafts(data, file.name, is_named=file.is_named)
+        found.drafts += contents.drafts
         diagnostics += contents.diagnostics
-        is_complete = is_complete and contents.is_complete
-    sources, faults = source_files(documents, folder)
-    diagnostics += faults
-    diagnostics += check_headings(headings, is_complete=is_complete)
-    diagnostics += check_lineage(sources, headings)
-    return Manifests(folder, tuple(documents), sources), diagnostics
+        found.is_complete = found.is_complete and contents.is_complete
+    return found
+
+
+def _too_much(name: str) -> Diagnostic:
+    summary = f"the manifests together are larger than {MAX_SET_BYTES} bytes"
+    hint = "name the folder that has the manifests, not one above it"
+    return Diagnostic(code="too-large", summary=summary, span=SourceSpan(name, 1, 1), hint=hint)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Final
 
 UNKNOWN: Final = "application/octet-stream"
@@ -53,4 +52,5 @@ MEDIA_TYPES: Final = {
 
 def media_type_of(file_name: str) -> str:
     """The media type that a file's ending stands for."""
-    return MEDIA_TYPES.get(PurePath(file_name).suffix.lower().removeprefix("."), UNKNOWN)
+    stem, _, ending = file_name.rpartition("/")[2].rpartition(".")
+    return MEDIA_TYPES.get(ending.lower(), UNKNOWN) if stem else UNKNOWN

@@ -9,7 +9,7 @@ from typing import Any, Final, get_args
 from pydantic import BaseModel, ValidationError
 from pydantic_core import ErrorDetails
 
-from reconciler.manifest.kinds.dataset import UNION_TAGS
+from reconciler.manifest.kinds.unions import UNION_TAGS
 from reconciler.manifest.tree import Path, Table, find, place_of, shown, span
 from reconciler.model.diagnostics import Diagnostic
 
@@ -21,6 +21,8 @@ _SHAPES: Final = {
     "list_type": "a list",
 }
 """What pydantic's errors about containers mean; scalars have errors of our own."""
+_KEY: Final = "[key]"
+"""Pydantic's last step to a key of a mapping."""
 _NO_FIELDS: Final = frozenset({"annotations", "namespace"})
 """Fields that the models know only to say why they do not exist."""
 
@@ -45,6 +47,8 @@ def written(path: Path) -> str:
 def _problem(detail: ErrorDetails, root: Table, file: str, model: type[BaseModel]) -> Diagnostic:
     context: Mapping[str, Any] = detail.get("ctx", {})
     path: Path = (*detail["loc"], *context.get("at", ()))
+    if path and path[-1] == _KEY:
+        return _wrong_key(path[:-1], root, file, context)
     match detail["type"]:
         case "extra_forbidden":
             return _unknown_field(path, root, file, model)
@@ -73,6 +77,18 @@ def _unknown_field(path: Path, root: Table, file: str, model: type[BaseModel]) -
     )
 
 
+def _wrong_key(path: Path, root: Table, file: str, context: Mapping[str, Any]) -> Diagnostic:
+    """A key of a mapping whose keys are the producer's own."""
+    return Diagnostic(
+        code="bad-name",
+        summary=context.get("summary", "this cannot be a key").replace("{field}", "the key"),
+        span=span(file, place_of(root, path, key=True)),
+        found=str(path[-1]),
+        expected=context.get("expected"),
+        hint=context.get("hint"),
+    )
+
+
 def _missing_field(path: Path, root: Table, file: str) -> Diagnostic:
     where = span(file, place_of(root, path[:-1], key=True))
     return Diagnostic(
@@ -83,7 +99,9 @@ def _missing_field(path: Path, root: Table, file: str) -> Diagnostic:
 def _at(
     path: Path, root: Table, file: str, code: str, summary: str, *, expected: str | None = None, hint: str | None = None
 ) -> Diagnostic:
-    where, found = span(file, place_of(root, path)), shown(find(root, path))
+    where = span(file, place_of(root, path))
+    # What stands where only the name of a secret may stand is perhaps the secret.
+    found = "a text" if code == "secret" else shown(find(root, path))
     return Diagnostic(code=code, summary=summary, span=where, found=found, expected=expected, hint=hint)
 
 

@@ -28,10 +28,10 @@ class SourceFile:
 
     document: Document
     id: RecordId
-    path: Path
-    """Absolute; it need not exist."""
+    path: Path | None
+    """Absolute; it need not exist. None: the bytes are elsewhere, or stored already."""
     relative: str
-    """To the set's folder, with forward slashes."""
+    """To the set's folder, with forward slashes; for bytes elsewhere their URL."""
 
     @property
     def dataset(self) -> Dataset:
@@ -83,6 +83,9 @@ class _Search:
         source = dataset.spec.source
         if source.glob is not None:
             return self._matches(document, source.glob, home)
+        elsewhere = source.url or source.uhrp
+        if elsewhere is not None:
+            return [SourceFile(document, RecordId(Kind.DATASET, document.name), None, elsewhere)]
         path = Path(os.path.normpath(os.path.join(home, source.path or "")))  # noqa: PTH118  # twice as fast, 10,000 times
         if not self._boundary.holds(path):
             self.diagnostics.append(_outside(document, _PATH, source.path))

@@ -35,6 +35,8 @@ class Tree:
 
     root: Node | None
     faults: list[Diagnostic] = field(default_factory=list)
+    has_dollar: bool = False
+    """Whether there may be variables in it; they are not filled in yet."""
 
 
 def parse(data: bytes, file: str) -> Iterator[Tree]:
@@ -61,6 +63,7 @@ class _Composer:
         self._anchors: dict[str, tuple[Node, int]] = {}
         self._size = 0
         self._depth = 0
+        self._has_dollar = False
 
     def documents(self) -> Iterator[Tree]:
         for event in iter(self._next, None):
@@ -68,9 +71,9 @@ class _Composer:
                 yield self._document()
 
     def _document(self) -> Tree:
-        self._faults, self._anchors, self._size, self._depth = [], {}, 0, 0
+        self._faults, self._anchors, self._size, self._depth, self._has_dollar = [], {}, 0, 0, False
         root = self._node(self._next())
-        return Tree(None if isinstance(root, Plain) and root.is_null else root, self._faults)
+        return Tree(None if isinstance(root, Plain) and root.is_null else root, self._faults, self._has_dollar)
 
     def _node(self, event: Event) -> Node:
         # The hot path: one call a node, and the first test is the one that mostly holds.
@@ -99,7 +102,7 @@ class _Composer:
             )
             text = text[:100]
         if "$" in text:
-            text = self._unescaped(text, event)
+            self._has_dollar = True
         return Plain(text) if event.implicit[0] else text
 
     def _collection(self, event: Event) -> Node:
@@ -149,6 +152,8 @@ class _Composer:
                 event, "merge-key", "merge keys are not part of YAML 1.2", found="<<", hint="write the fields out"
             )
             return None
+        if "${" in node:
+            self._fault(event, "bad-variable", "a variable stands in values only", found=node[:60], expected="a key")
         return str(node)
 
     def _alias(self, event: Event) -> Node:
@@ -163,14 +168,6 @@ class _Composer:
             self._fault(event, "alias-bomb", summary, found=found, hint="write the values out")
             raise UnreadableError(*self._faults)
         return node
-
-    def _unescaped(self, text: str, event: Event) -> str:
-        pieces = text.split("$$")
-        if any("${" in piece for piece in pieces):
-            summary = "variables are part of the language but this version cannot apply them yet"
-            hint = "write the value itself, or $${ where the text shall contain ${"
-            self._fault(event, "not-yet", summary, found=text[:60], hint=hint)
-        return "$".join(pieces)
 
     def _tagged(self, event: Event) -> None:
         hint = "quote a value that shall be text; nothing else needs a tag"

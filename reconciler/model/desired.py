@@ -133,5 +133,7 @@ class DesiredState:
     limits: Limits
     key_file: str
     """Relative to OVERLAY_HOME."""
+    key_env: str | None = None
+    """The variable of the environment that holds the identity key, where the manifest names one instead of a file."""
     manifest_digest: Digest
     """Over the desired state as data, not over the files' bytes: a comment changes nothing."""

@@ -142,6 +142,8 @@ class RecordId:
         kind, slash, name = text.partition("/")
         if not slash:
             raise ValueError(f"not a record address (kind/name): {text!r}")
+        if kind not in set(Kind):
+            raise ValueError(f"{text!r} begins with {kind!r}, not with one of {', '.join(Kind)}")
         return cls(Kind(kind), name)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from reconciler.model.ids import IdentityKey
+from reconciler.model.ids import AdProtocol, IdentityKey
 
 Counterparty = Literal["self", "anyone"] | IdentityKey
 
@@ -24,6 +24,8 @@ COIN_PROTOCOL: Final = "data catalog coin"
 SEAL_PROTOCOL: Final = "data catalog sealed"
 GATEWAY_PROTOCOL: Final = "data gateway key"
 UHRP_PROTOCOL: Final = "uhrp advertisement"
+SHIP_PROTOCOL: Final = "service host interconnect"
+SLAP_PROTOCOL: Final = "service lookup availability"
 
 
 def record_key(kind: str, name: str) -> KeyRef:
@@ -31,9 +33,27 @@ def record_key(kind: str, name: str) -> KeyRef:
     return KeyRef(RECORD_PROTOCOL, "producer" if kind == "producer" else f"{kind} {name}", "anyone")
 
 
+def ad_key(protocol: AdProtocol) -> KeyRef:
+    """The key that locks and signs advertisements of one protocol (WIRE §4.2)."""
+    return SHIP_KEY if protocol is AdProtocol.SHIP else SLAP_KEY
+
+
 def change_key(anchor: str, index: int) -> KeyRef:
-    """The key of change output `index` of a root transaction whose anchor is the outpoint `anchor` (PROTOCOL §5)."""
+    """The key of money output `index` of a transaction that spends outpoint `anchor` first.
+
+    That is the change of a root transaction (PROTOCOL §5), and what a splitter makes for the root transaction.
+    """
     return KeyRef(COIN_PROTOCOL, f"change {anchor} {index}", "self")
+
+
+def purse_key(anchor: str, index: int) -> KeyRef:
+    """The key of the purse that a splitter or an ads transaction makes as output `index`, and that spends outpoint `anchor` first."""
+    return KeyRef(COIN_PROTOCOL, f"purse {anchor} {index}", "self")
+
+
+def is_purse(key: KeyRef) -> bool:
+    """Whether a coin under this key is kept for advertisements (PROTOCOL §4, Ads)."""
+    return key.protocol == COIN_PROTOCOL and key.key_id.startswith("purse ")
 
 
 FUNDING_KEY: Final = KeyRef(COIN_PROTOCOL, "funding", "self")
@@ -44,3 +64,9 @@ GATEWAY_KEY: Final = KeyRef(GATEWAY_PROTOCOL, "1", "self")
 
 UHRP_KEY: Final = KeyRef(UHRP_PROTOCOL, "1", "anyone")
 """The key of a storage host's UHRP tokens (WIRE §4.3)."""
+
+SHIP_KEY: Final = KeyRef(SHIP_PROTOCOL, "1", "anyone")
+"""The key of advertisements that a host takes a topic."""
+
+SLAP_KEY: Final = KeyRef(SLAP_PROTOCOL, "1", "anyone")
+"""The key of advertisements that a host answers a look-up service."""

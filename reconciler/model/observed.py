@@ -7,7 +7,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.amounts import FeeRate, Satoshis
-from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Outpoint, RecordId
+from reconciler.model.amounts import satoshis as amount
+from reconciler.model.ids import Address, AdProtocol, Digest, IdentityKey, Outpoint, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef
 
@@ -24,6 +25,15 @@ class ObservedRecord:
     sealed: JsonObject
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class ListedAd:
+    """An advertisement as the root document lists it, without its outpoint (PROTOCOL §3)."""
+
+    protocol: AdProtocol
+    name: str
+    url: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedRoot:
     """The live root: the producer's own record, and what its document commits to (PROTOCOL §3)."""
@@ -37,6 +47,10 @@ class ObservedRoot:
     """The source of truth's id (PROTOCOL §4)."""
     network_id: Digest
     """The hash of block 1 of the chain it lives on."""
+    ads: tuple[ListedAd, ...] = ()
+    """As its document lists them."""
+    settings: Mapping[str, JsonObject] = field(default_factory=dict)
+    """As its sealed document has them, in plaintext, by `kind/name`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +67,32 @@ class ObservedReplica:
     """Stored bytes, all parts together."""
     expires: int
     """Unix seconds."""
+    is_recorded: bool = True
+    """Whether an apply made it or took it over; else it was found, and is adopted or left alone."""
+
+    @property
+    def address(self) -> Address:
+        """The copy's."""
+        return Address.of_replica(self.dataset, self.host)
+
+    @property
+    def is_sealed(self) -> bool:
+        """Whether the stored bytes are ciphertext: free content is stored as one object under its plain hash."""
+        return self.parts != (self.content,)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StorageQuote:
+    """What a storage host asks for keeping bytes for one term of 180 days: so many satoshis for so many bytes."""
+
+    satoshis: int
+    bytes: int
+    minimum: int = 0
+    """Satoshis that the host asks for the smallest object."""
+
+    def price(self, size: int) -> Satoshis:
+        """For one object of `size` bytes, rounded up."""
+        return amount(max(self.minimum, -(-size * self.satoshis // self.bytes)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +132,27 @@ def coin_order(coin: Coin) -> tuple[bool, int, Outpoint]:
     return coin.status is not CoinStatus.CONFIRMED, -coin.satoshis, coin.outpoint
 
 
+class DriftPlace(StrEnum):
+    """Where an object is not as the last apply left it."""
+
+    OVERLAY = "overlay"
+    STORAGE = "storage"
+    DATABASE = "database"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drifted:
+    """One object that is still ours and live, but is told wrong or not at all in one place.
+
+    What is gone altogether is not here but simply not observed.
+    """
+
+    object: Address
+    place: DriftPlace
+    detail: str
+    """A clause: `the row was edited`, `https://host.example does not list it`."""
+
+
 class Answer(StrEnum):
     """What a host said about the live root of this identity."""
 
@@ -123,6 +184,12 @@ class Snapshot:
     settings: Mapping[str, JsonObject] = field(default_factory=dict)
     """The live settings in plaintext, by `kind/name`."""
     ads: tuple[ObservedAd, ...] = ()
+    """Every live one of this identity that is recorded or was found."""
+    drifted: tuple[Drifted, ...] = ()
+    gateway_answers: bool | None = None
+    """Whether the manifest's gateway answered `/health` as this producer; None where it was not asked."""
+    quotes: Mapping[str, StorageQuote] = field(default_factory=dict)
+    """By the storage host's name; one that is not here stores for nothing."""
     coins: tuple[Coin, ...] = ()
     """Spendable coins in the order in which apply takes them."""
     fee_rate: FeeRate

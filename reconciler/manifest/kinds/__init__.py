@@ -7,14 +7,40 @@ from __future__ import annotations
 
 from typing import Final, TypeAlias
 
+from reconciler.manifest.kinds.advertisement import Advertisement
+from reconciler.manifest.kinds.consumers import ConsumerPolicy
 from reconciler.manifest.kinds.dataset import Dataset
+from reconciler.manifest.kinds.payment import PaymentRule
 from reconciler.manifest.kinds.producer import Producer
+from reconciler.manifest.kinds.replication import ReplicationRule
+from reconciler.manifest.kinds.stream import Stream
 
-Manifest: TypeAlias = Producer | Dataset
+Record: TypeAlias = Producer | Advertisement | Dataset | Stream
+"""Kinds that become records."""
+Setting: TypeAlias = PaymentRule | ReplicationRule | ConsumerPolicy
+"""Kinds that are sealed in the root."""
+Manifest: TypeAlias = Record | Setting
 
-KINDS: Final[dict[str, type[Producer | Dataset]]] = {"Producer": Producer, "Dataset": Dataset}
+KINDS: Final[dict[str, type[Manifest]]] = {
+    "Producer": Producer,
+    "Advertisement": Advertisement,
+    "Dataset": Dataset,
+    "Stream": Stream,
+    "PaymentRule": PaymentRule,
+    "ReplicationRule": ReplicationRule,
+    "ConsumerPolicy": ConsumerPolicy,
+}
 
-PLANNED_KINDS: Final = frozenset({"Advertisement", "Stream", "PaymentRule", "ReplicationRule", "ConsumerPolicy"})
-"""Part of the language; this version cannot apply them yet."""
-
-__all__ = ["KINDS", "PLANNED_KINDS", "Dataset", "Manifest", "Producer"]
+__all__ = [
+    "KINDS",
+    "Advertisement",
+    "ConsumerPolicy",
+    "Dataset",
+    "Manifest",
+    "PaymentRule",
+    "Producer",
+    "Record",
+    "ReplicationRule",
+    "Setting",
+    "Stream",
+]

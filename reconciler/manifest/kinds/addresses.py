@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from ipaddress import ip_address
 from typing import Annotated, Final
 from urllib.parse import SplitResult, urlsplit
@@ -10,7 +11,7 @@ from urllib.parse import SplitResult, urlsplit
 from pydantic import BeforeValidator, WithJsonSchema
 
 from reconciler.manifest.kinds.fault import fault
-from reconciler.manifest.kinds.scalars import line
+from reconciler.manifest.kinds.scalars import Shape, line
 from reconciler.model.ids import identity_key
 
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
@@ -40,6 +41,22 @@ def url(value: object) -> str:
     if parts.username is not None or parts.fragment:
         raise fault("wrong-value", "{field} has a user or a fragment", expected="a plain http or https URL")
     return content
+
+
+def url_of(*schemes: str, example: str) -> Callable[[object], str]:
+    """A reader of URLs of other schemes, without user or fragment."""
+
+    def read(value: object) -> str:
+        content = line(value)
+        scheme, _, rest = content.partition("://")
+        if scheme not in schemes:
+            raise fault("wrong-value", "{field} is not such a URL", expected=f"a URL such as {example}")
+        parts = _split(f"https://{rest}")
+        if parts.username is not None or parts.fragment:
+            raise fault("wrong-value", "{field} has a user or a fragment", expected=f"a URL such as {example}")
+        return content
+
+    return read
 
 
 def is_local(address: str) -> bool:
@@ -91,8 +108,23 @@ def _key(value: object) -> str:
 
 
 _URL_SCHEMA = {"type": "string", "format": "uri", "pattern": "^https?://"}
+_KEY_EXAMPLE: Final = "02a1633cafcc01ebfb6d78e39f687a1f0995c62fc95f51ead10a02ee0be551b5dc"
 
-Origin = Annotated[str, BeforeValidator(origin), WithJsonSchema(_URL_SCHEMA)]
-Url = Annotated[str, BeforeValidator(url), WithJsonSchema(_URL_SCHEMA)]
-Email = Annotated[str, BeforeValidator(_email), WithJsonSchema({"type": "string", "format": "email"})]
-Key = Annotated[str, BeforeValidator(_key), WithJsonSchema({"type": "string", "pattern": "^0[23][0-9a-f]{64}$"})]
+Origin = Annotated[
+    str, BeforeValidator(origin), WithJsonSchema(_URL_SCHEMA), Shape("origin", "https://data.example.com")
+]
+Url = Annotated[
+    str, BeforeValidator(url), WithJsonSchema(_URL_SCHEMA), Shape("http or https URL", "https://example.com/hook")
+]
+Email = Annotated[
+    str,
+    BeforeValidator(_email),
+    WithJsonSchema({"type": "string", "format": "email"}),
+    Shape("mail address", "data@example.com"),
+]
+Key = Annotated[
+    str,
+    BeforeValidator(_key),
+    WithJsonSchema({"type": "string", "pattern": "^0[23][0-9a-f]{64}$"}),
+    Shape("identity key", _KEY_EXAMPLE),
+]

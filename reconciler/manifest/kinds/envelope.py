@@ -8,7 +8,8 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSche
 from pydantic.alias_generators import to_camel
 
 from reconciler.manifest.kinds.fault import fault
-from reconciler.manifest.kinds.scalars import NOTHING, Line, Name, NotYet
+from reconciler.manifest.kinds.scalars import NOTHING, Line, Name
+from reconciler.manifest.kinds.visibility import LOCAL, PUBLIC, SEALED
 
 API_VERSION: Final = "overlay/v1"
 
@@ -29,14 +30,31 @@ def _namespace(_: object) -> None:
     raise fault("unknown-field", "there are no namespaces", hint="names may contain slashes: prices/btc")
 
 
+def _no_record(_: object) -> None:
+    raise fault("unknown-field", "only records are moved", hint="leave it out: another name costs nothing here")
+
+
 class Metadata(Part):
     """Who a document is."""
 
-    name: Name
+    name: Annotated[Name, PUBLIC]
     """Unique among the documents of its kind."""
-    labels: dict[str, Line] = Field(default_factory=dict)
+    labels: Annotated[dict[str, Line], LOCAL] = Field(default_factory=dict)
     """Marks for selectors; never published."""
-    renamed_from: NotYet = None
-    """The name under which the record was published before: the plan moves it instead of deleting and creating."""
     annotations: Annotated[None, BeforeValidator(_annotations), WithJsonSchema(NOTHING)] = None
     namespace: Annotated[None, BeforeValidator(_namespace), WithJsonSchema(NOTHING)] = None
+    renamed_from: Annotated[Name | None, BeforeValidator(_no_record), WithJsonSchema(NOTHING)] = None
+
+
+class RecordMetadata(Metadata):
+    """Who a record is."""
+
+    renamed_from: Annotated[Name | None, LOCAL] = None
+    """The name under which it was published before: the plan moves it instead of deleting and creating."""
+
+
+class SettingMetadata(Metadata):
+    """Who a setting is."""
+
+    name: Annotated[Name, SEALED]
+    """Unique among the documents of its kind."""

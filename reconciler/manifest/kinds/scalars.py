@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
@@ -38,6 +39,14 @@ _FACTORS: Final[dict[str, int]] = {"": 1} | {
 }
 
 Word = TypeVar("Word", bound=StrEnum)
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """What a scalar type is called, and an example of it; metadata for `explain`."""
+
+    name: str
+    example: str
 
 
 def text(value: object) -> str:
@@ -76,7 +85,7 @@ def satoshis(value: object) -> int:
     """A whole amount of satoshis; `5_000` is 5000."""
     expected = "a whole number of satoshis, such as 5000 or 5_000"
     if not isinstance(value, Plain) or not _AMOUNT.fullmatch(value) or len(value) > 30:
-        raise fault("wrong-type", "{field} is not an amount", expected=expected, hint=_unquote(value))
+        raise fault("wrong-type", "{field} is not an amount", expected=expected, hint=unquote(value))
     if len(value) > 1 and value.startswith("0"):
         raise fault("wrong-type", "{field} begins with 0", expected=expected, hint="leave the leading zeros out")
     amount = int(value)
@@ -92,15 +101,17 @@ def size(value: object) -> int:
     match = _SIZE.fullmatch(value) if isinstance(value, str) else None
     if match is None or len(match[1]) > 16:
         raise fault("wrong-type", "{field} is not a size", expected="a number of bytes, such as 1024, 100MB or 64MiB")
-    number, unit = match[1], match[2] or ""
-    return int(number) * _FACTORS[unit]
+    number = int(match[1]) * _FACTORS[match[2] or ""]
+    if number > _MAX_INTEGER:
+        raise fault("wrong-value", "{field} is too large", expected=f"at most {_MAX_INTEGER} bytes")
+    return number
 
 
 def truth(value: object) -> bool:
     """`true` or `false`, and nothing else."""
     if isinstance(value, Plain) and value.is_truth:
         return value == "true"
-    raise fault("wrong-type", "{field} is not a truth value", expected="true or false", hint=_unquote(value))
+    raise fault("wrong-type", "{field} is not a truth value", expected="true or false", hint=unquote(value))
 
 
 def yes(value: object) -> bool:
@@ -114,7 +125,7 @@ def factor(value: object) -> str:
     """An exact decimal above 1, as its text: `1.5`."""
     expected = "a number above 1, such as 1.5"
     if not isinstance(value, Plain) or not _DECIMAL.fullmatch(value) or len(value) > 30:
-        raise fault("wrong-type", "{field} is not a number", expected=expected, hint=_unquote(value))
+        raise fault("wrong-type", "{field} is not a number", expected=expected, hint=unquote(value))
     if Decimal(value) <= 1:
         raise fault("wrong-value", "{field} is too small", expected=expected)
     return str(value)
@@ -207,7 +218,8 @@ def _float(plain: Plain, at: tuple[str | int, ...]) -> float:
     return number
 
 
-def _unquote(value: object) -> str | None:
+def unquote(value: object) -> str | None:
+    """The hint for a number or truth value that was written as text."""
     return "leave the quotes out" if isinstance(value, str) and not isinstance(value, Plain) else None
 
 
@@ -237,27 +249,47 @@ NOTHING: Final[dict[str, Any]] = {"not": {}}
 """The JSON Schema that no value fits."""
 _TEXT_SCHEMA = {"type": ["string", "number"]}
 
-Text = Annotated[str, BeforeValidator(text), WithJsonSchema(_TEXT_SCHEMA)]
-Line = Annotated[str, BeforeValidator(line), WithJsonSchema(_TEXT_SCHEMA)]
-Name = Annotated[str, BeforeValidator(name), WithJsonSchema({"type": ["string", "number"], "maxLength": 253})]
+Text = Annotated[str, BeforeValidator(text), WithJsonSchema(_TEXT_SCHEMA), Shape("text", "Some words")]
+Line = Annotated[str, BeforeValidator(line), WithJsonSchema(_TEXT_SCHEMA), Shape("text on one line", "Some words")]
+Name = Annotated[
+    str,
+    BeforeValidator(name),
+    WithJsonSchema({"type": ["string", "number"], "maxLength": 253}),
+    Shape("name", "prices/btc_live"),
+]
 Amount = Annotated[
     int,
     BeforeValidator(satoshis),
     WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "pattern": "^[0-9_]+$"}),
+    Shape("satoshis", "5_000"),
 ]
 Size = Annotated[
     int,
     BeforeValidator(size),
     WithJsonSchema({"type": ["integer", "string"], "minimum": 0, "pattern": f"^{_SIZE.pattern}$"}),
+    Shape("size", "100MB"),
 ]
-Truth = Annotated[bool, BeforeValidator(truth)]
-Yes = Annotated[bool, BeforeValidator(yes), WithJsonSchema({"const": True})]
-Factor = Annotated[str, BeforeValidator(factor), WithJsonSchema({"type": "number", "exclusiveMinimum": 1})]
-Sha256 = Annotated[str, BeforeValidator(sha256), WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"})]
-Region = Annotated[str, BeforeValidator(region), WithJsonSchema({"enum": sorted(REGIONS)})]
+Truth = Annotated[bool, BeforeValidator(truth), Shape("true or false", "true")]
+Yes = Annotated[bool, BeforeValidator(yes), WithJsonSchema({"const": True}), Shape("true", "true")]
+Factor = Annotated[
+    str,
+    BeforeValidator(factor),
+    WithJsonSchema({"type": "number", "exclusiveMinimum": 1}),
+    Shape("number above 1", "1.5"),
+]
+Sha256 = Annotated[
+    str,
+    BeforeValidator(sha256),
+    WithJsonSchema({"type": "string", "pattern": "^[0-9a-f]{64}$"}),
+    Shape("SHA-256 in hex", "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
+]
+Region = Annotated[str, BeforeValidator(region), WithJsonSchema({"enum": sorted(REGIONS)}), Shape("region", "EU")]
 MediaType = Annotated[
-    str, BeforeValidator(media_type), WithJsonSchema({"type": "string", "pattern": f"^{_MEDIA_TYPE.pattern}$"})
+    str,
+    BeforeValidator(media_type),
+    WithJsonSchema({"type": "string", "pattern": f"^{_MEDIA_TYPE.pattern}$"}),
+    Shape("media type", "text/csv"),
 ]
-JsonMapping = Annotated[dict[str, Any], BeforeValidator(json_object)]
-NotYet = Annotated[None, BeforeValidator(_refused), WithJsonSchema(NOTHING)]
+JsonMapping = Annotated[dict[str, Any], BeforeValidator(json_object), Shape("any mapping", "{type: object}")]
+NotYet = Annotated[None, BeforeValidator(_refused), WithJsonSchema(NOTHING), Shape("not in this version", "null")]
 """A field that the language has and this version cannot apply: giving it is an error, never ignored."""

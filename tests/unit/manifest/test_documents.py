@@ -5,9 +5,19 @@ from pathlib import Path
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.manifest.documents import read_documents
+from reconciler.manifest.documents import check_draft, read_drafts
+from reconciler.manifest.variables import Variables
 
 EXAMPLE = (Path(__file__).parents[3] / "examples" / "producer.yaml").read_bytes()
+
+
+def faults_of(data: bytes, *, is_named: bool):
+    """All that is wrong with one file by itself."""
+    contents = read_drafts(data, "f.yaml", is_named=is_named)
+    checked = [check_draft(draft, Variables({})) for draft in contents.drafts]
+    return contents.diagnostics + [fault for each in checked for fault in each.diagnostics]
+
+
 PIECES = st.sampled_from(
     [
         b"",
@@ -34,15 +44,15 @@ PIECES = st.sampled_from(
 
 def test_a_document_of_ours_in_a_foreign_dress_is_not_passed_over():
     for version in ("overlay/v2", "overly/v1", "Overlay/v1", "overlay"):
-        contents = read_documents(f"apiVersion: {version}\nkind: Dataset\n".encode(), "f", is_named=False)
-        assert [diagnostic.code for diagnostic in contents.diagnostics] == ["wrong-version"], version
+        found = faults_of(f"apiVersion: {version}\nkind: Dataset\n".encode(), is_named=False)
+        assert [diagnostic.code for diagnostic in found] == ["wrong-version"], version
 
 
 def test_a_foreign_document_is_passed_over_unless_its_file_is_named():
-    data = b"apiVersion: kafka.example.com/v1\nkind: Stream\nmetadata: {annotations: {a: !x b}}\n"
+    data = b"apiVersion: kafka.example.com/v1\nkind: Stream\nmetadata: {annotations: {a: !x b, c: '${D}'}}\n"
 
-    assert read_documents(data, "f", is_named=False).diagnostics == []
-    assert [fault.code for fault in read_documents(data, "f", is_named=True).diagnostics] == ["foreign-document"]
+    assert faults_of(data, is_named=False) == []
+    assert [fault.code for fault in faults_of(data, is_named=True)] == ["foreign-document"]
 
 
 @given(
@@ -53,6 +63,6 @@ def test_a_damaged_example_never_raises_and_never_points_nowhere(edits, is_named
     for at, length, piece in edits:
         data = data[:at] + piece + data[at + length :]
 
-    contents = read_documents(data, "f.yaml", is_named=is_named)
+    found = faults_of(data, is_named=is_named)
 
-    assert all(diagnostic.span and diagnostic.span.line >= 1 for diagnostic in contents.diagnostics)
+    assert all(diagnostic.span and diagnostic.span.line >= 1 for diagnostic in found)

@@ -8,9 +8,10 @@ from pathlib import Path
 from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import content_files
+from reconciler.manifest.kinds import KINDS
 from reconciler.manifest.load import load
 from reconciler.model.desired import StorageHost
-from reconciler.model.ids import Network
+from reconciler.model.ids import Address, Network
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 HOSTS = {Network.EMBEDDED: (StorageHost(name="one", url="http://one.embedded", region="EU"),)}
@@ -24,13 +25,31 @@ async def test_the_example_compiles(tmp_path):
 
     assert diagnostics + more + last == []
     assert [str(record.id) for record in state.records] == [
-        "dataset/bitcoin/data/bitcoin-subsidy.csv",
-        "dataset/bitcoin/data/bitcoin-supply.csv",
+        "advertisement/crypto-price-feeds",
         "dataset/country-codes",
+        "dataset/crypto-history/data/bitcoin-subsidy.csv",
+        "dataset/crypto-history/data/bitcoin-supply.csv",
+        "stream/btc_live",
     ]
-    assert state.records[0].public["description"] == (
+    assert [record.is_sold for record in state.records] == [False, False, True, True, False]
+    assert [f"{setting.kind}/{setting.name}" for setting in state.settings] == [
+        "consumerpolicy/consumers",
+        "paymentrule/standard",
+        "replicationrule/worldwide",
+    ]
+    assert [str(Address.of_ad(ad.protocol, ad.name)) for ad in state.ads] == [
+        "ship/tm_data_crypto_price_feeds",
+        "slap/ls_data_crypto_price_feeds",
+    ]
+    assert state.records[2].public["description"] == (
         "34 rows, 3 columns (start_height, subsidy_satoshis, supply_satoshis_before); start_height from 0 to 6930000"
     )
+
+
+def test_the_example_has_all_kinds():
+    manifests, _ = load([EXAMPLES / "producer.yaml"])
+
+    assert {document.manifest.kind for document in manifests.documents} == KINDS.keys()
 
 
 def subsidy(height: int) -> int:

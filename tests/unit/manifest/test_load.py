@@ -203,4 +203,26 @@ def test_errors_in_several_documents_are_reported_together(tmp_path):
         tmp_path, "p.yaml", PRODUCER + dataset("A", "{path: a}") + dataset("b", "{}", ", titel: x") + "---\nkind: [\n"
     )
 
-    assert codes(load([path])[1]) == ["bad-name", "missing-field", "unknown-field", "yaml-syntax"]
+    assert sorted(codes(load([path])[1])) == ["bad-name", "missing-field", "unknown-field", "yaml-syntax"]
+
+
+def test_a_huge_file_in_a_folder_counts_only_if_it_is_ours(tmp_path):
+    put(tmp_path, "producer.yaml", PRODUCER)
+    with put(tmp_path, "dump.yaml", "a: b\n").open("ab") as stream:
+        stream.truncate(40 * 1024 * 1024)
+
+    assert load([tmp_path])[1] == []
+
+    put(tmp_path, "dump.yaml", "apiVersion: overlay/v1\n")
+    with (tmp_path / "dump.yaml").open("ab") as stream:
+        stream.truncate(40 * 1024 * 1024)
+    assert codes(load([tmp_path])[1]) == ["too-large"]
+
+
+def test_binary_and_latin_1_are_diagnostics_where_they_are_named(tmp_path):
+    binary = put(tmp_path, "a.yaml", bytes(range(256)))
+    latin = put(tmp_path, "b.yaml", "apiVersion: overlay/v1\nname: café\n".encode("latin-1"))
+
+    assert sorted(codes(load([binary, latin])[1])) == ["not-utf-8", "not-utf-8"]
+    # In a folder the binary one is somebody else's; the other says that it is ours.
+    assert codes(load([tmp_path])[1]) == ["not-utf-8"]

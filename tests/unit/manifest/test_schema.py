@@ -37,7 +37,7 @@ def test_the_example_is_valid(validator):
     [
         {"kind": "Producer"},
         {"apiVersion": "overlay/v1", "kind": "Producer", "metadata": {"name": "x", "annotations": {}}, "spec": {}},
-        {"apiVersion": "overlay/v1", "kind": "Producer", "metadata": {"name": "x"}, "spec": {"vars": {}}},
+        {"apiVersion": "overlay/v1", "kind": "Producer", "metadata": {"name": "x"}, "spec": {"vars": {"a": []}}},
         {"apiVersion": "overlay/v1", "kind": "Producer", "metadata": {"name": "x"}, "spec": {"displayName": None}},
         {
             "apiVersion": "overlay/v1",

@@ -59,8 +59,8 @@ def test_an_alias_repeats_its_anchor():
     assert root == {"a": ["1", "2"], "b": ["1", "2"], "c": "t", "d": "t"}
 
 
-def test_a_doubled_dollar_is_a_dollar():
-    assert only(b"a: $$ $${X} $5\n").root == {"a": "$ ${X} $5"}
+def test_a_document_says_whether_it_may_have_variables():
+    assert [tree.has_dollar for tree in parse(b"a: b\n---\na: [$]\n---\na: b\n", "f")] == [False, True, False]
 
 
 @pytest.mark.parametrize(
@@ -74,7 +74,7 @@ def test_a_doubled_dollar_is_a_dollar():
         (b"? [a]\n: b", ["not-a-key"]),
         (b"a: *nothing", ["unknown-alias"]),
         (b"&a [*a]", ["unknown-alias"]),
-        (b"a: ${X}", ["not-yet"]),
+        (b"${X}: a", ["bad-variable"]),
         (b"a:\tb", ["tab"]),
         (b"a:\n\tb: c", ["tab"]),
         (b"a: [\n\tb]", ["tab"]),

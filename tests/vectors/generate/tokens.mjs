@@ -13,6 +13,7 @@ import {
   HTTPSOverlayLookupFacilitator,
   LockingScript,
   MerklePath,
+  OverlayAdminTokenTemplate,
   P2PKH,
   PrivateKey,
   ProtoWallet,
@@ -280,4 +281,46 @@ async function answer () {
   })
 }
 
-for (const make of [pushdrop, derivation, record, spending, brc2, uhrp, submission, answer]) await make()
+// SHIP and SLAP, as WalletAdvertiser makes them, and as trackers refuse them: other counterparties, and whose key is not whose.
+async function advertisement () {
+  const protocols = { SHIP: 'service host interconnect', SLAP: 'service lookup availability' }
+  const root = keyOf('advertisement')
+  const identity = root.toPublicKey().toString()
+  const fields = (protocol, url, name, owner = identity) => [utf8(protocol), bytes(owner), utf8(url), utf8(name)]
+  const tokens = []
+  for (const [protocol, url, name] of [
+    ['SHIP', 'https://data.example.com', 'tm_data_crypto_price_feeds'],
+    ['SLAP', 'https://data.example.com', 'ls_data_crypto_price_feeds'],
+    ['SHIP', 'https://data.example.com:8443', 'tm_a'],
+    ['SLAP', 'https://data.example.com', 'ls_' + 'a'.repeat(47)],
+    ['SHIP', 'https+bsvauth+smf://host.example/', 'tm_ship'],
+    ['SLAP', 'https+rtt://host.example', 'ls_slap'],
+    ['SLAP', 'wss://host.example/live?feed=1', 'ls_slap'],
+    ['SHIP', 'js8c+bsvauth+smf:?lat=40&long=-130&freq=40meters&radius=1000miles', 'tm_ship']
+  ]) {
+    tokens.push({ protocol, url, name, ...(await token(root, protocols[protocol], '1', fields(protocol, url, name))), protocol })
+  }
+  const good = fields('SHIP', 'https://data.example.com', 'tm_ship')
+  const made = async (why, list, protocolID, counterparty, forSelf, keyID = '1') => {
+    const locking = await new PushDrop(new ProtoWallet(root)).lock(list, [2, protocolID], keyID, counterparty, forSelf)
+    return { why, locking: locking.toHex() }
+  }
+  const template = new OverlayAdminTokenTemplate(new ProtoWallet(root))
+  const refused = [
+    { why: 'counterparty self, as OverlayAdminTokenTemplate', locking: (await template.lock('SHIP', 'https://data.example.com', 'tm_ship')).toHex() },
+    await made('counterparty anyone without forSelf', good, protocols.SHIP, 'anyone', false),
+    await made('the key of the other protocol', good, protocols.SLAP, 'anyone', true),
+    await made('another key ID', good, protocols.SHIP, 'anyone', true, '2'),
+    await made("another's identity key", fields('SHIP', 'https://data.example.com', 'tm_ship', keyOf('other').toPublicKey().toString()), protocols.SHIP, 'anyone', true),
+    await made('a field too many', [...good, utf8('more')], protocols.SHIP, 'anyone', true),
+    await made('a field too few', good.slice(0, 3), protocols.SHIP, 'anyone', true),
+    await made('a digit in the name', fields('SHIP', 'https://data.example.com', 'tm_btc2'), protocols.SHIP, 'anyone', true),
+    await made('a service by SHIP', fields('SHIP', 'https://data.example.com', 'ls_ship'), protocols.SHIP, 'anyone', true),
+    await made('http', fields('SHIP', 'http://data.example.com', 'tm_ship'), protocols.SHIP, 'anyone', true),
+    await made('localhost', fields('SHIP', 'https://localhost:8080', 'tm_ship'), protocols.SHIP, 'anyone', true),
+    await made('a path', fields('SHIP', 'https://data.example.com/overlay', 'tm_ship'), protocols.SHIP, 'anyone', true)
+  ]
+  write('advertisement.json', 'SHIP and SLAP tokens, PushDrop.lock with counterparty anyone and forSelf; and such as must be refused', { tokens, refused })
+}
+
+for (const make of [pushdrop, derivation, record, spending, brc2, uhrp, submission, answer, advertisement]) await make()

@@ -1,0 +1,160 @@
+"""Bytes that are pinned by their hash and lie elsewhere: `url` and `uhrp` sources (MANIFESTS §2), fetched into a cache."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+from urllib.parse import quote, urljoin, urlsplit
+
+from reconciler.clients.answers import checked
+from reconciler.content.writing import appearing
+from reconciler.model.errors import OverlayError, RefusedError, UnreachableError, VerificationError
+from reconciler.model.ids import Digest
+from reconciler.wire.http import Http, Reply
+from reconciler.wire.uhrp import digest_of, location_fault
+
+_REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})
+_MOST_REDIRECTS: Final = 5
+_READ_SECONDS: Final = 30.0
+"""Without a byte moving."""
+
+Locate = Callable[[Digest], Awaitable[Sequence[str]]]
+"""URLs at which bytes with this hash are said to lie."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pin:
+    """Which bytes, and where they can be had: at `url` (https or s3), or wherever UHRP says (`uhrp`, their UHRP URL)."""
+
+    sha256: Digest
+    size: int
+    url: str | None = None
+    uhrp: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetcher:
+    """Fetches into `folder`, where files are named by their hash. `plain_http` allows this machine's http, on toy networks."""
+
+    http: Http
+    folder: Path
+    locate: Locate
+    plain_http: bool = False
+
+    async def fetch(self, pin: Pin) -> Path:
+        """Where the bytes lie now; they hash to what they should.
+
+        Raises VerificationError, RefusedError or UnreachableError (the first place's) where no place gives them.
+        """
+        path = self.folder / pin.sha256
+        if await asyncio.to_thread(_is_there, path, pin.sha256):
+            return path
+        failures: list[OverlayError] = []
+        for url in await self._places(pin):
+            try:
+                await self._fetch(url, pin, path)
+            except (VerificationError, RefusedError, UnreachableError) as error:
+                failures.append(error)
+            else:
+                return path
+        if failures:
+            raise failures[0]
+        raise UnreachableError(f"nobody says that they keep content with the hash {pin.sha256}", where=pin.uhrp)
+
+    async def _places(self, pin: Pin) -> tuple[str, ...]:
+        named = () if pin.url is None else (https_url(pin.url),)
+        if pin.uhrp is None:
+            return named
+        try:
+            wanted = digest_of(pin.uhrp)
+        except ValueError as error:
+            raise VerificationError(str(error), where=pin.uhrp) from error
+        if wanted != pin.sha256:
+            raise VerificationError(f"{pin.uhrp} names other content than {pin.sha256}", where=pin.uhrp)
+        return (*named, *await self.locate(pin.sha256))
+
+    async def _fetch(self, url: str, pin: Pin, path: Path) -> None:
+        with appearing(path) as file:
+            chunks = download(self.http, url, sha256=pin.sha256, size=pin.size, plain_http=self.plain_http)
+            async with aclosing(chunks):
+                async for chunk in chunks:
+                    await asyncio.to_thread(file.write, chunk)
+
+
+@dataclass(frozen=True, slots=True)
+class PinnedFile:
+    """Plaintext that is fetched when it is first needed, once. Satisfies content.sources.Plaintext."""
+
+    pin: Pin
+    fetcher: Fetcher
+    _lock: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
+    _paths: list[Path] = field(default_factory=list, compare=False, repr=False)
+
+    async def file(self) -> Path:
+        """See Plaintext. Raises as Fetcher.fetch does."""
+        async with self._lock:
+            if not self._paths:
+                self._paths.append(await self.fetcher.fetch(self.pin))
+            return self._paths[0]
+
+
+async def download(
+    http: Http, url: str, *, sha256: Digest, size: int, plain_http: bool = False
+) -> AsyncGenerator[bytes, None]:
+    """The bytes at a URL, chunk by chunk; only when it ends without an error are they the right ones.
+
+    Follows redirects, but never out of https. Raises VerificationError for other bytes, RefusedError and UnreachableError.
+    """
+    digest, count = hashlib.sha256(), 0
+    at = url
+    for _ in range(_MOST_REDIRECTS + 1):
+        _check_location(at, plain_http=plain_http)
+        async with http.stream(at, within=_READ_SECONDS) as streamed:
+            location = streamed.headers.get("location")
+            if streamed.status in _REDIRECTS and location:
+                at = urljoin(at, location)
+                continue
+            if streamed.status != 200:
+                checked(Reply(at, streamed.status, streamed.headers, b""))
+                raise UnreachableError(f"{at} answers HTTP {streamed.status} to a download", where=at)
+            async for chunk in streamed.chunks():
+                count += len(chunk)
+                if count > size:
+                    raise VerificationError(f"{at} gives more than {size} bytes", where=url)
+                digest.update(chunk)
+                yield chunk
+        if count != size or digest.hexdigest() != sha256:
+            raise VerificationError(f"{at} gives other content than {sha256}", where=url)
+        return
+    raise UnreachableError(f"{url} redirects more than {_MOST_REDIRECTS} times", where=url)
+
+
+def https_url(url: str) -> str:
+    """Where a `url` source is downloaded: of `s3://bucket/key` the bucket's public HTTPS address, of any other itself."""
+    if not url.startswith("s3://"):
+        return url
+    parts = urlsplit(url)
+    key = quote(parts.path.lstrip("/"))
+    if "." in parts.netloc:  # no certificate covers a bucket's name with dots
+        return f"https://s3.amazonaws.com/{parts.netloc}/{key}"
+    return f"https://{parts.netloc}.s3.amazonaws.com/{key}"
+
+
+def _check_location(url: str, *, plain_http: bool) -> None:
+    fault = location_fault(url, plain_http=plain_http)
+    if fault:
+        raise RefusedError(f"content is not fetched from {url!r}, which {fault}", where=url)
+
+
+def _is_there(path: Path, sha256: Digest) -> bool:
+    """Whether the cache has it, whole: the cache is only a folder, and anybody may have written there."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest() == sha256
+    except OSError:
+        return False
