@@ -13,13 +13,16 @@ class Action(StrEnum):
     UPDATE = "update"
     """The same object with other fields."""
     REPLACE = "replace"
-    """Another object in the same place: other bytes on the same storage host, another name in the same root."""
+    """Another object in the same place: other bytes on the same storage host, another name in the same root, a new token."""
     RENEW = "renew"
     """Nothing but a later end."""
     MOVE = "move"
     """The same object under another name, its history kept."""
     ADOPT = "adopt"
-    """What is already out there becomes ours to keep."""
+    """What exists already is kept as it is, and told to whoever lacks it: our database, the root's list, a host.
+
+    Never spends nor makes a token or a copy: this is also how an object that drifted is restored.
+    """
     DELETE = "delete"
 
     @property

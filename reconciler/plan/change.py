@@ -34,9 +34,16 @@ class Change:
     """One object that will not stay as it is.
 
     `before` and `after` are what apply and the reader need of the object on either side; None where there is no such side.
-    A record has `{"public", "sealed"}` and, after, its local `path` and `media_type` where it has content and its
-    `parents` (record ids or document hashes) where it names any. A replica has
-    `{"dataset", "host", "content", "size"}` (plaintext digest; bytes), before also `expires` (unix seconds), after `path`.
+
+    - A record has `{"public", "sealed"}`, and after: where it has content `path` (local file; empty where it is not here),
+      `media_type`, `sold` (stored encrypted) and, where pinned so, `url` or `uhrp`; where it names any, `parents` (record ids
+      or document hashes; of a moved record the old document's hash too).
+    - A replica has `{"dataset", "host", "content", "size", "sold"}` (plaintext digest; bytes: after of the plaintext, before
+      as stored; sealed or not), before also `expires` (unix seconds), after `path`, `min_replicas` (copies that there must be
+      before the apply commits) and, where pinned so, `url` or `uhrp`.
+    - An advertisement has `{"protocol", "name"}`, before also `ads` (`[{"url", "outpoint"}]`: all that go), after `url` and,
+      if adopted, `outpoint`.
+    - A setting has `{"value"}`.
     """
 
     object: Address
@@ -48,12 +55,21 @@ class Change:
     risk: Risk
     before: JsonObject | None = None
     after: JsonObject | None = None
+    moved_from: Address | None = None
+    """Of a move: the address that the object had."""
     diff: tuple[FieldDiff, ...] = ()
 
     @property
     def record(self) -> RecordId | None:
         """The record that changes, the producer's own included; None for other objects."""
         return RecordId.parse(self.object.path) if self.object.type is ObjectType.RECORD else None
+
+    @property
+    def before_id(self) -> RecordId | None:
+        """The live record whose token this change spends: of a move the one with the old name; None where there is none."""
+        if self.record is None or self.before is None or self.action is Action.ADOPT:
+            return None
+        return RecordId.parse(self.moved_from.path) if self.moved_from else self.record
 
     @property
     def is_root(self) -> bool:
@@ -64,6 +80,14 @@ class Change:
 @dataclass(frozen=True, slots=True)
 class Drift:
     """An object that is not as the last apply left it, though nobody asked for that in the manifests."""
+
+    object: Address
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """What somebody should know about a change before agreeing to it, though no guard forbids it."""
 
     object: Address
     detail: str

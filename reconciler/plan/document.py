@@ -17,6 +17,7 @@ from reconciler.plan.change import Change, FieldDiff
 from reconciler.plan.plan import FORMAT_VERSION, Meta, Plan
 from reconciler.plan.reading import read_plan
 from reconciler.plan.strict import Fields
+from reconciler.plan.transactions import TxLayout
 
 
 def plan_id(plan: Plan) -> Digest:
@@ -81,21 +82,43 @@ def _body(plan: Plan) -> dict[str, Json]:
         "gateway": {"url": plan.gateway_url, "key": plan.gateway_key},
         "storage_hosts": [asdict(host) for host in plan.storage_hosts],
         "key_file": plan.key_file,
+        "key_env": plan.key_env,
         "root": _text(plan.root),
         "previous_generation": plan.previous_generation,
         "generation": plan.generation,
         "fee_rate": asdict(plan.fee_rate),
-        "anchor": _text(plan.anchor),
-        "spends": [str(outpoint) for outpoint in plan.spends],
-        "outputs": [str(record) for record in plan.outputs],
-        "change_satoshis": plan.change_satoshis,
+        "settings": plan.settings,
+        "ads": [{"protocol": ad.protocol.value, "name": ad.name, "url": ad.url} for ad in plan.ads],
+        "transactions": [_transaction(transaction) for transaction in plan.transactions],
         "changes": [_change(change) for change in plan.changes],
         "renewals": [str(address) for address in plan.renewals],
         "drift": [{"object": str(drift.object), "detail": drift.detail} for drift in plan.drift],
+        "warnings": [{"object": str(notice.object), "detail": notice.detail} for notice in plan.warnings],
+        "partial": plan.partial,
+        "targets": list(plan.targets),
+        "excludes": list(plan.excludes),
+        "destroys": plan.destroys,
         "cost": asdict(plan.cost),
         "guards": [asdict(guard) | {"name": guard.name.value} for guard in plan.guards],
         "overrides": list(plan.overrides),
         "summary": asdict(plan.summary),
+    }
+
+
+def _transaction(transaction: TxLayout) -> dict[str, Json]:
+    return {
+        "role": transaction.role.value,
+        "spends": [str(spend) for spend in transaction.spends],
+        "outputs": [
+            {
+                "role": output.role.value,
+                "object": None if output.object is None else str(output.object),
+                "satoshis": output.satoshis,
+            }
+            for output in transaction.outputs
+        ],
+        "size": transaction.size,
+        "fee": transaction.fee,
     }
 
 
@@ -108,6 +131,7 @@ def _change(change: Change) -> dict[str, Json]:
         "risk": change.risk.value,
         "before": change.before,
         "after": change.after,
+        "moved_from": None if change.moved_from is None else str(change.moved_from),
         "diff": [_field(field) for field in change.diff],
     }
 
@@ -120,6 +144,7 @@ def _meta(meta: Meta) -> dict[str, Json]:
     return {
         "tool_version": meta.tool_version,
         "commit": meta.commit,
+        "folder": meta.folder,
         "readings": [
             {"host": reading.host, "answer": reading.answer.value, "root": _text(reading.root), "at": reading.at}
             for reading in meta.readings

@@ -13,16 +13,19 @@ from enum import StrEnum
 from fractions import Fraction
 from typing import Final
 
-from reconciler.model.desired import DesiredState
-from reconciler.model.ids import Kind, Network, ObjectType
+from reconciler.model.desired import DesiredState, Replication, StorageHost
+from reconciler.model.ids import Address, Kind, Network, ObjectType, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer, Snapshot
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change
-from reconciler.plan.cost import Cost, Layout, gross
+from reconciler.plan.cost import Cost, gross
+from reconciler.plan.layout import Layout
 from reconciler.plan.options import DeleteLimit, PlanOptions
+from reconciler.plan.placement import shortage
 from reconciler.plan.prices import price_factor
 from reconciler.plan.source import same_source
+from reconciler.plan.storage import Copy
 
 DELETE_PERCENT: Final = DeleteLimit(30, is_percent=True)
 DELETE_FROM: Final = 10
@@ -30,6 +33,12 @@ DELETE_FROM: Final = 10
 
 MAX_RECORDS: Final = 1000
 """Changed records that one transaction carries, for now."""
+
+
+_ADS: Final = frozenset({ObjectType.SHIP, ObjectType.SLAP})
+_MADE: Final = frozenset({Action.CREATE, Action.REPLACE})
+_SENT: Final = frozenset({Action.CREATE, Action.REPLACE, Action.RENEW})
+"""What needs the bytes of a copy: storage hosts are asked to store again what they are to keep for longer."""
 
 
 class GuardName(StrEnum):
@@ -41,8 +50,10 @@ class GuardName(StrEnum):
     PRICE = "price"
     IDENTITY = "identity"
     SOURCE = "source"
+    GATEWAY = "gateway"
     GENESIS = "genesis"
     CONTENT = "content"
+    COPIES = "copies"
     RECORDS = "records"
     COINS = "coins"
 
@@ -72,8 +83,14 @@ class Case:
     snapshot: Snapshot
     options: PlanOptions
     changes: tuple[Change, ...]
-    layout: Layout | None
+    copies: tuple[Copy, ...]
+    """All that are wanted, changed or not."""
+    left_out: frozenset[Address]
+    """Objects that differ, but that a restricted plan does not touch."""
+    layout: Layout
     cost: Cost
+    destroys: bool
+    """Whether everything is asked to go."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,20 +143,20 @@ def _deletes(case: Case) -> Iterator[Finding]:
             value=f"{deleted[kind]} of {_count(live[kind], kind)}",
             limit=str(given or f"{DELETE_PERCENT} of {DELETE_FROM} or more"),
             fails=not (passes and harmless),
-            allowed=passes,
+            allowed=passes or (case.destroys and given is None),
             detail=f"{_count(deleted[kind], kind)} would be deleted",
         )
 
 
 def _everything(case: Case) -> Iterator[Finding]:
     live, deleted = len(case.snapshot.records), _deleted(case.changes)
-    is_root = any(change.is_root for change in deleted)
+    count, is_root = sum(not change.is_root for change in deleted), any(change.is_root for change in deleted)
     if live or is_root:
         yield Finding(
-            value=f"{len(deleted)} of {_count(live, 'record')}",
+            value=f"{count} of {_count(live, 'record')}{', and the root' if is_root else ''}",
             limit="never all, never the root",
-            fails=is_root or (live > 0 and len(deleted) >= live),
-            allowed=case.options.allow_empty,
+            fails=is_root or (live > 0 and count >= live),
+            allowed=case.options.allow_empty or case.destroys,
             detail="nothing that is live now would be left",
         )
 
@@ -199,6 +216,20 @@ def _source(case: Case) -> Iterator[Finding]:
         )
 
 
+def _gateway(case: Case) -> Iterator[Finding]:
+    made = [change for change in case.changes if change.object.type in _ADS and change.action in _MADE]
+    if not made or case.desired.network.is_toy:
+        return
+    answers = {True: "it answers", False: "it does not answer", None: "it was not asked"}
+    yield Finding(
+        value=answers[case.snapshot.gateway_answers],
+        limit="it must answer before it is advertised",
+        fails=not case.snapshot.gateway_answers,
+        allowed=case.options.unreachable_gateway,
+        detail=f"hosts strike advertisements of a gateway that does not answer: start {case.desired.gateway_url}",
+    )
+
+
 def _genesis(case: Case) -> Iterator[Finding]:
     if case.snapshot.root is not None or case.desired.network.is_toy:
         return
@@ -213,12 +244,15 @@ def _genesis(case: Case) -> Iterator[Finding]:
 
 
 def _records(case: Case) -> Iterator[Finding]:
-    count = sum(change.object.type is ObjectType.RECORD and not change.is_root for change in case.changes)
+    count = sum(
+        change.object.type is ObjectType.RECORD and not change.is_root and change.action is not Action.ADOPT
+        for change in case.changes
+    )
     yield Finding(
         value=_count(count, "record"),
         limit=f"{MAX_RECORDS} in one transaction",
         fails=count > MAX_RECORDS,
-        detail="apply fewer changes at a time",
+        detail="apply fewer changes at a time: --target chooses some",
     )
 
 
@@ -226,7 +260,7 @@ def _content(case: Case) -> Iterator[Finding]:
     absent = [
         change.object.path
         for change in case.changes
-        if change.object.type is ObjectType.REPLICA and change.after is not None and not change.after["path"]
+        if change.object.type is ObjectType.REPLICA and change.action in _SENT and not _has_bytes(change.after or {})
     ]
     if absent:
         yield Finding(
@@ -237,20 +271,61 @@ def _content(case: Case) -> Iterator[Finding]:
         )
 
 
-def _coins(case: Case) -> Iterator[Finding]:
-    layout = case.layout
-    if layout is not None:
+def _has_bytes(after: JsonObject) -> bool:
+    return bool(after["path"] or after.get("url") or after.get("uhrp"))
+
+
+def _copies(case: Case) -> Iterator[Finding]:
+    """Of the datasets that this plan touches: another one's rule was not kept before either."""
+    touched = {_dataset(change.object) for change in case.changes if change.action is not Action.DELETE}
+    kept = Counter(copy.dataset for copy in case.copies if copy.address not in case.left_out)
+    all_kept = Counter(copy.dataset for copy in case.copies) == kept
+    lacking = [
+        f"{record.id.name}: {lack}"
+        for record in case.desired.records
+        if record.id.kind is Kind.DATASET and record.id.name in touched and record.content and record.replication
+        for lack in [_lack(record.replication, kept[record.id.name], case.desired.storage_hosts, all_kept=all_kept)]
+        if lack is not None
+    ]
+    if lacking:
+        more = f" (and {_count(len(lacking) - 1, 'dataset')} more)" if len(lacking) > 1 else ""
         yield Finding(
-            value=_satoshis(layout.available),
-            limit=f"at least {_satoshis(_needed(layout))}",
-            fails=layout.missing > 0,
-            detail=f"send {_satoshis(layout.missing)} or more to {case.snapshot.funding_address}",
+            value=min(lacking) + more,
+            limit="what its replication rule asks for",
+            fails=True,
+            detail="name more storageHosts that the rule allows, relax the rule, or leave out less",
         )
 
 
-def _needed(layout: Layout) -> int:
-    """Satoshis that the coins must have together."""
-    return layout.available + layout.missing - max(layout.change - 1, 0)
+def _lack(rule: Replication, kept: int, hosts: Sequence[StorageHost], *, all_kept: bool) -> str | None:
+    """What a dataset lacks, as a clause. A restricted plan may leave out copies, but not too many."""
+    lack = shortage(hosts, rule)
+    if lack is None and kept < rule.min_replicas and not all_kept:
+        return f"{kept} of at least {_count(rule.min_replicas, 'copy')}"
+    return lack
+
+
+def _dataset(address: Address) -> str | None:
+    """The name of the dataset that an address is about."""
+    match address.type:
+        case ObjectType.REPLICA:
+            return address.path.rpartition("@")[0]
+        case ObjectType.RECORD:
+            record = RecordId.parse(address.path)
+            return record.name if record.kind is Kind.DATASET else None
+        case _:
+            return None
+
+
+def _coins(case: Case) -> Iterator[Finding]:
+    layout = case.layout
+    if layout.transactions:
+        yield Finding(
+            value=_satoshis(layout.available),
+            limit=f"at least {_satoshis(layout.needed)}",
+            fails=layout.missing > 0,
+            detail=f"send {_satoshis(layout.missing)} or more to {case.snapshot.funding_address}",
+        )
 
 
 def _deleted(changes: Sequence[Change]) -> list[Change]:
@@ -264,7 +339,7 @@ def _public(side: JsonObject | None) -> JsonObject:
 
 def _factor(worst: Fraction | None) -> str:
     if worst is None:
-        return "to or from free"
+        return "to or from free, or another model"
     return "no price changes" if worst == 1 else f"factor {float(worst):.6g}"
 
 
@@ -273,7 +348,8 @@ def _satoshis(amount: int) -> str:
 
 
 def _count(number: int, noun: Kind | str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
+    plural = "copies" if noun == "copy" else f"{noun}s"
+    return f"{number} {noun if number == 1 else plural}"
 
 
 RULES: Final = (
@@ -283,9 +359,11 @@ RULES: Final = (
     Rule(GuardName.PRICE, "--allow-price-change", _price),
     Rule(GuardName.IDENTITY, "--replace-identity", _identity),
     Rule(GuardName.SOURCE, "--take-over", _source),
+    Rule(GuardName.GATEWAY, "--unreachable-gateway", _gateway),
     Rule(GuardName.GENESIS, "--genesis", _genesis),
     Rule(GuardName.RECORDS, None, _records),
     Rule(GuardName.CONTENT, None, _content),
+    Rule(GuardName.COPIES, None, _copies),
     Rule(GuardName.COINS, None, _coins),
 )
-"""DESIGN §4.2; a guard that is not in this table does not exist. (An unreachable gateway joins with the ads.)"""
+"""DESIGN §4.2; a guard that is not in this table does not exist."""

@@ -1,4 +1,7 @@
-"""What the command line adds to a plan: overrides of the guards, one by one; never a general `--force`."""
+"""What the command line adds to a plan: what it is restricted to, and overrides of the guards, one by one.
+
+There never is a general `--force`.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ class DeleteLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """The overrides given, and two facts that guards judge by."""
+    """The overrides given, what to look at, and two facts that guards judge by."""
 
     max_delete: DeleteLimit | None = None
     allow_empty: bool = False
@@ -46,6 +49,15 @@ class PlanOptions:
     replace_identity: bool = False
     take_over: bool = False
     genesis: bool = False
+    unreachable_gateway: bool = False
+    targets: tuple[str, ...] = ()
+    """Addresses, or patterns of addresses: only these objects, and what they refer to."""
+    excludes: tuple[str, ...] = ()
+    """Addresses, or patterns of addresses: all but these, and what cannot be without them."""
+    replaces: tuple[str, ...] = ()
+    """Addresses, or patterns of addresses: these get another token or copy, changed or not."""
+    reason: str = ""
+    """Why the overrides are given, in one line; it goes where they go."""
     interactive: bool = False
     """Somebody sees the plan before it is applied; on main, where nobody does, a cost limit must be set."""
     bound_identity: IdentityKey | None = None
@@ -61,6 +73,8 @@ class PlanOptions:
             "--allow-price-change": self.allow_price_change,
             "--replace-identity": self.replace_identity,
             "--take-over": self.take_over,
+            "--unreachable-gateway": self.unreachable_gateway,
             "--genesis": self.genesis,
+            f"--reason {self.reason}": bool(self.reason),
         }
         return tuple(flag for flag, is_given in given.items() if is_given)

@@ -3,26 +3,39 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.desired import DesiredState, StorageHost
 from reconciler.model.ids import Address, Digest, IdentityKey, Network, ObjectType, Outpoint, RecordId
 from reconciler.model.json import JsonObject
-from reconciler.model.observed import Reading, Snapshot
+from reconciler.model.observed import ListedAd, Reading, Snapshot
 from reconciler.plan.action import Action
-from reconciler.plan.change import Change, Drift
-from reconciler.plan.cost import Cost, cost_of, lay_out
-from reconciler.plan.diff import compare
+from reconciler.plan.change import Change, Drift, Notice
+from reconciler.plan.cost import Cost, cost_of
+from reconciler.plan.diff import Comparison, compare, everything_goes
 from reconciler.plan.fields import plain_object
 from reconciler.plan.guards import Case, Guard, judge
+from reconciler.plan.layout import Wish, lay_out
+from reconciler.plan.new_root import NewRoot, new_root
 from reconciler.plan.options import DeleteLimit, PlanOptions
+from reconciler.plan.selection import select
+from reconciler.plan.transactions import Spend, TxLayout, TxRole
 
-__all__ = ["FORMAT_VERSION", "DeleteLimit", "Meta", "Plan", "PlanOptions", "Summary", "make_plan"]
+__all__ = [
+    "FORMAT_VERSION",
+    "DeleteLimit",
+    "Meta",
+    "Plan",
+    "PlanOptions",
+    "Summary",
+    "make_destroy_plan",
+    "make_plan",
+]
 
-FORMAT_VERSION: Final = "1.0"
+FORMAT_VERSION: Final = "1.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,6 +65,8 @@ class Meta:
     tool_version: str
     commit: str | None = None
     """Git commit of the manifests; None outside of a repository."""
+    folder: str | None = None
+    """The manifests' folder, relative to that of the file that the plan is kept in; None where it is in no file."""
     readings: tuple[Reading, ...] = ()
     quoted_at: int | None = None
     """When the fee rate and storage prices were quoted (unix seconds)."""
@@ -82,24 +97,32 @@ class Plan:
     storage_hosts: tuple[StorageHost, ...]
     """Those of the manifests whose copies change, sorted by name."""
     key_file: str
+    key_env: str | None
+    """The variable of the environment that holds the identity key, where the manifest names one instead of a file."""
     root: Outpoint | None
     """The live root, which must still be the live one at apply; None at genesis."""
     previous_generation: int | None
     generation: int
     """The one that will be live afterwards."""
     fee_rate: FeeRate
-    anchor: Outpoint | None
-    """What `i` of every new token names; None where nothing is signed, or there is no coin to sign with."""
-    spends: tuple[Outpoint, ...]
-    """All inputs, in order (plan/cost.py has the layout)."""
-    outputs: tuple[RecordId, ...]
-    """The records whose tokens are made, in output order, the producer's first; the change output follows."""
-    change_satoshis: int
+    settings: Mapping[str, JsonObject]
+    """All settings, by `kind/name`, which the new root's sealed document will carry, changed or not."""
+    ads: tuple[ListedAd, ...]
+    """All advertisements that the new root will list, sorted."""
+    transactions: tuple[TxLayout, ...]
+    """Everything that apply signs, in order: splitter?, root?, ads? (plan/layout.py); empty where nothing is signed."""
     changes: tuple[Change, ...]
     """Sorted by address."""
     renewals: tuple[Address, ...]
     """What is in its renewal window."""
     drift: tuple[Drift, ...]
+    warnings: tuple[Notice, ...]
+    targets: tuple[str, ...]
+    """The patterns of addresses that the plan is restricted to, with what they refer to; empty for all."""
+    excludes: tuple[str, ...]
+    """The patterns of addresses that it leaves out."""
+    destroys: bool
+    """Whether everything goes, the root too; then no generation follows."""
     cost: Cost
     guards: tuple[Guard, ...]
     overrides: tuple[str, ...]
@@ -112,42 +135,112 @@ class Plan:
         return not self.changes
 
     @property
+    def partial(self) -> bool:
+        """Whether it was restricted, so that what it does not name may be other than the manifests want."""
+        return bool(self.targets or self.excludes)
+
+    def transaction(self, role: TxRole) -> TxLayout | None:
+        """The transaction of this role; None where the plan needs none."""
+        return next((transaction for transaction in self.transactions if transaction.role is role), None)
+
+    @property
+    def anchor(self) -> Spend | None:
+        """What `i` of every new record token names: the root transaction's first input; None where none is signed or funded."""
+        root = self.transaction(TxRole.ROOT)
+        return root.spends[0] if root and root.spends else None
+
+    @property
+    def spends(self) -> tuple[Outpoint, ...]:
+        """Every coin and token there is now that is spent, in the order of transactions and inputs."""
+        return tuple(
+            spend for transaction in self.transactions for spend in transaction.spends if isinstance(spend, Outpoint)
+        )
+
+    @property
+    def outputs(self) -> tuple[RecordId, ...]:
+        """The records whose tokens the root transaction makes, in output order, the producer's first."""
+        root = self.transaction(TxRole.ROOT)
+        return tuple(output.record for output in root.outputs if output.record) if root else ()
+
+    @property
     def refused(self) -> tuple[Guard, ...]:
         """The guards that forbid applying this."""
         return tuple(guard for guard in self.guards if guard.refused)
 
 
 def make_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOptions, *, meta: Meta) -> Plan:
-    """Compare, lay out, add up, judge. Pure: the same world gives the same plan and id, whatever the order of its parts."""
-    comparison = compare(desired, snapshot)
-    changes, root = comparison.changes, snapshot.root
-    layout = lay_out(desired.producer.id, changes, snapshot)
-    cost = cost_of(layout)
-    previous = root.generation if root else None
-    case = Case(desired=desired, snapshot=snapshot, options=options, changes=changes, layout=layout, cost=cost)
+    """Compare, restrict, lay out, add up, judge. Pure: the same world gives the same plan and id, in whatever order.
+
+    Raises UsageError for a pattern of addresses that is none, or that matches nothing.
+    """
+    comparison = select(compare(desired, snapshot, options.replaces), desired, snapshot, options)
+    keeps_producer = Address.of_record(desired.producer.id) in comparison.left_out
+    root = new_root(desired, snapshot, comparison.changes, keeps_producer=keeps_producer)
+    return _plan(desired, snapshot, options, comparison, root, meta=meta)
+
+
+def make_destroy_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOptions, *, meta: Meta) -> Plan:
+    """The plan that leaves nothing, not even a root. Of `desired` only the producer's name, network and limits count."""
+    comparison = everything_goes(snapshot)
+    root = replace(new_root(desired, snapshot, comparison.changes, keeps_producer=True), settings={}, ads=())
+    options = replace(options, targets=(), excludes=(), replaces=())
+    return _plan(desired, snapshot, options, comparison, root, meta=meta, destroys=True)
+
+
+def _plan(
+    desired: DesiredState,
+    snapshot: Snapshot,
+    options: PlanOptions,
+    comparison: Comparison,
+    root: NewRoot,
+    *,
+    meta: Meta,
+    destroys: bool = False,
+) -> Plan:
+    changes, live = comparison.changes, snapshot.root
+    wish = Wish(root=root.producer, changes=changes, ads=root.ads, destroys=destroys)
+    layout = lay_out(wish, snapshot)
+    cost = cost_of(layout, changes, comparison.copies, snapshot.quotes)
+    previous = live.generation if live else None
+    has_new_root = not destroys and any(each.role is TxRole.ROOT for each in layout.transactions)
+    case = Case(
+        desired=desired,
+        snapshot=snapshot,
+        options=options,
+        changes=changes,
+        copies=comparison.copies,
+        left_out=comparison.left_out,
+        layout=layout,
+        cost=cost,
+        destroys=destroys,
+    )
     return Plan(
         manifest_digest=desired.manifest_digest,
         network=desired.network,
         identity=snapshot.identity,
         source=snapshot.source,
-        producer_name=desired.producer.id.name,
-        producer_public=plain_object(desired.producer.public),
-        producer_sealed=plain_object(desired.producer.sealed),
-        gateway_url=desired.gateway_url,
-        gateway_key=desired.gateway_key or (root.gateway_key if root else None),
+        producer_name=root.producer.name,
+        producer_public=plain_object(root.public),
+        producer_sealed=plain_object(root.sealed),
+        gateway_url=root.gateway_url,
+        gateway_key=root.gateway_key,
         storage_hosts=_hosts_used(desired, changes),
         key_file=desired.key_file,
-        root=root.record.outpoint if root else None,
+        key_env=desired.key_env,
+        root=live.record.outpoint if live else None,
         previous_generation=previous,
-        generation=(previous or 0) + (1 if layout else 0),
+        generation=(previous or 0) + (1 if has_new_root else 0),
         fee_rate=snapshot.fee_rate,
-        anchor=layout.anchor if layout else None,
-        spends=layout.spends if layout else (),
-        outputs=layout.outputs if layout else (),
-        change_satoshis=layout.change if layout else 0,
+        settings={path: plain_object(value) for path, value in root.settings.items()},
+        ads=root.ads,
+        transactions=layout.transactions,
         changes=changes,
         renewals=tuple(change.object for change in changes if change.action is Action.RENEW),
         drift=comparison.drift,
+        warnings=comparison.notices,
+        targets=options.targets,
+        excludes=options.excludes,
+        destroys=destroys,
         cost=cost,
         guards=judge(case),
         overrides=options.overrides,

@@ -7,14 +7,16 @@ from typing import Final
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.desired import StorageHost
-from reconciler.model.ids import Address, Network, Outpoint, RecordId, digest, identity_key
-from reconciler.model.observed import Answer, Reading
+from reconciler.model.ids import Address, AdProtocol, Network, Outpoint, digest, identity_key
+from reconciler.model.json import JsonObject
+from reconciler.model.observed import Answer, ListedAd, Reading
 from reconciler.plan.action import Action, Risk
-from reconciler.plan.change import Change, Drift, Edit, FieldDiff
+from reconciler.plan.change import Change, Drift, Edit, FieldDiff, Notice
 from reconciler.plan.cost import Cost
 from reconciler.plan.guards import Guard, GuardName
 from reconciler.plan.plan import Meta, Plan, Summary
 from reconciler.plan.strict import Fields
+from reconciler.plan.transactions import Output, OutputRole, TxLayout, TxRole, parse_spend
 
 _BODY: Final = (
     "format_version",
@@ -26,17 +28,22 @@ _BODY: Final = (
     "gateway",
     "storage_hosts",
     "key_file",
+    "key_env",
     "root",
     "previous_generation",
     "generation",
     "fee_rate",
-    "anchor",
-    "spends",
-    "outputs",
-    "change_satoshis",
+    "settings",
+    "ads",
+    "transactions",
     "changes",
     "renewals",
     "drift",
+    "warnings",
+    "partial",
+    "targets",
+    "excludes",
+    "destroys",
     "cost",
     "guards",
     "overrides",
@@ -53,6 +60,8 @@ def read_plan(document: Fields) -> Plan:
     rate = body.nested("fee_rate", _names(FeeRate))
     cost, summary = body.nested("cost", _names(Cost)), body.nested("summary", _names(Summary))
     hosts = body.each("storage_hosts", _names(StorageHost))
+    if body.flag("partial") != bool(body.texts("targets") or body.texts("excludes")):
+        raise ValueError("the plan.body.partial does not agree with targets and excludes")
     return Plan(
         format_version=body.text("format_version"),
         manifest_digest=digest(body.text("manifest_digest")),
@@ -68,25 +77,57 @@ def read_plan(document: Fields) -> Plan:
             StorageHost(name=host.text("name"), url=host.text("url"), region=host.text("region")) for host in hosts
         ),
         key_file=body.text("key_file"),
+        key_env=body.optional_text("key_env"),
         root=_outpoint(body.optional_text("root")),
         previous_generation=body.optional_integer("previous_generation"),
         generation=body.integer("generation"),
         fee_rate=FeeRate(rate.integer("satoshis"), rate.integer("bytes")),
-        anchor=_outpoint(body.optional_text("anchor")),
-        spends=tuple(map(Outpoint.parse, body.texts("spends"))),
-        outputs=tuple(map(RecordId.parse, body.texts("outputs"))),
-        change_satoshis=body.integer("change_satoshis"),
+        settings=_settings(body.object("settings")),
+        ads=tuple(map(_ad, body.each("ads", _names(ListedAd)))),
+        transactions=tuple(map(_transaction, body.each("transactions", _names(TxLayout)))),
         changes=tuple(map(_change, body.each("changes", _names(Change)))),
         renewals=tuple(map(Address.parse, body.texts("renewals"))),
         drift=tuple(
             Drift(Address.parse(drift.text("object")), drift.text("detail"))
             for drift in body.each("drift", _names(Drift))
         ),
+        warnings=tuple(
+            Notice(Address.parse(notice.text("object")), notice.text("detail"))
+            for notice in body.each("warnings", _names(Notice))
+        ),
+        targets=body.texts("targets"),
+        excludes=body.texts("excludes"),
+        destroys=body.flag("destroys"),
         cost=Cost(**{name: cost.integer(name) for name in _names(Cost)}),
         guards=tuple(map(_guard, body.each("guards", _names(Guard)))),
         overrides=body.texts("overrides"),
         summary=Summary(**{name: summary.integer(name) for name in _names(Summary)}),
         meta=_meta(document.nested("meta", _names(Meta))),
+    )
+
+
+def _settings(settings: JsonObject) -> dict[str, JsonObject]:
+    return {path: Fields(settings, "the plan.body.settings").object(path) for path in settings}
+
+
+def _ad(ad: Fields) -> ListedAd:
+    return ListedAd(protocol=AdProtocol(ad.text("protocol")), name=ad.text("name"), url=ad.text("url"))
+
+
+def _transaction(transaction: Fields) -> TxLayout:
+    return TxLayout(
+        role=TxRole(transaction.text("role")),
+        spends=tuple(map(parse_spend, transaction.texts("spends"))),
+        outputs=tuple(
+            Output(
+                role=OutputRole(output.text("role")),
+                object=_address(output.optional_text("object")),
+                satoshis=output.integer("satoshis"),
+            )
+            for output in transaction.each("outputs", _names(Output))
+        ),
+        size=transaction.integer("size"),
+        fee=transaction.integer("fee"),
     )
 
 
@@ -99,6 +140,7 @@ def _change(change: Fields) -> Change:
         risk=Risk(change.text("risk")),
         before=change.optional_object("before"),
         after=change.optional_object("after"),
+        moved_from=_address(change.optional_text("moved_from")),
         diff=tuple(
             FieldDiff(field.text("path"), field.values["before"], field.values["after"], Edit(field.text("edit")))
             for field in change.each("diff", _names(FieldDiff))
@@ -122,6 +164,7 @@ def _meta(meta: Fields) -> Meta:
     return Meta(
         tool_version=meta.text("tool_version"),
         commit=meta.optional_text("commit"),
+        folder=meta.optional_text("folder"),
         readings=tuple(
             Reading(
                 host=reading.text("host"),
@@ -140,8 +183,27 @@ def _outpoint(text: str | None) -> Outpoint | None:
     return None if text is None else Outpoint.parse(text)
 
 
+def _address(text: str | None) -> Address | None:
+    return None if text is None else Address.parse(text)
+
+
 def _names(
-    shape: type[FeeRate | StorageHost | Reading | Change | FieldDiff | Drift | Cost | Guard | Summary | Meta],
+    shape: type[
+        Change
+        | Cost
+        | Drift
+        | FeeRate
+        | FieldDiff
+        | Guard
+        | ListedAd
+        | Meta
+        | Notice
+        | Output
+        | Reading
+        | StorageHost
+        | Summary
+        | TxLayout
+    ],
 ) -> tuple[str, ...]:
     """The field names of a value that the document writes one to one."""
     return tuple(field.name for field in fields(shape))

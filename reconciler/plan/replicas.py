@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from reconciler.model.desired import Content, DesiredRecord, DesiredState
@@ -14,49 +14,53 @@ from reconciler.model.observed import ObservedReplica, Snapshot
 from reconciler.plan.action import RISKS, Action
 from reconciler.plan.change import Change, Drift, FieldDiff
 from reconciler.plan.dates import day
+from reconciler.plan.moves import Moves
+from reconciler.plan.occasion import ON_DEMAND, Occasions
 from reconciler.plan.placement import place
-from reconciler.plan.records import GONE, line
-
-DAY: Final = 86_400
-TERM: Final = 180 * DAY
-"""For how long content is stored at a time, in seconds."""
+from reconciler.plan.records import GONE, line, origin
+from reconciler.plan.storage import DAY, TERM, Copy
 
 RENEW_BEFORE: Final = min(7 * DAY, TERM // 3)
-"""How long before its end a copy is renewed, in seconds (MANIFESTS §3)."""
+"""How long before its end a copy is renewed where no rule says otherwise, in seconds (MANIFESTS §3)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class CopyPlan:
-    """What becomes of the copies: the changes, which of them nobody asked for, and how many copies stay as they are."""
+    """What becomes of the copies: the changes, which of them nobody asked for, and all copies that are wanted."""
 
-    changes: tuple[Change, ...]
-    drift: tuple[Drift, ...]
-    unchanged: int
+    changes: list[Change] = field(default_factory=list)
+    drift: list[Drift] = field(default_factory=list)
+    wanted: list[Copy] = field(default_factory=list)
 
 
-def plan_copies(desired: DesiredState, snapshot: Snapshot, *, settled: Collection[RecordId]) -> CopyPlan:
+def plan_copies(
+    desired: DesiredState, snapshot: Snapshot, moves: Moves, occasions: Occasions, *, settled: Collection[RecordId]
+) -> CopyPlan:
     """Compare the copies of every dataset.
 
     `settled` are the records that did not change since the last apply: a copy that one of them lacks is drift.
     """
     found = _by_dataset(snapshot.replicas)
-    changes: list[Change] = []
-    drift: list[Drift] = []
-    wanted_copies = 0
+    plan = CopyPlan()
     for record in desired.records:
         if record.id.kind is not Kind.DATASET:
             continue
-        copies = found.pop(record.id.name, {})
-        work = _Dataset(desired, record, copies, snapshot.now, is_settled=record.id in settled)
+        copies = {**_carried(record, moves, found), **found.pop(record.id.name, {})}
+        work = _Dataset(desired, record, copies, snapshot.now, occasions, is_settled=record.id in settled)
         hosts = work.hosts()
-        wanted_copies += len(hosts)
+        if record.content is not None:
+            size = record.content.size
+            addresses = (Address.of_replica(record.id.name, host) for host in hosts)
+            plan.wanted += (Copy(address, size, is_sold=record.is_sold) for address in addresses)
         for change in work.changes(hosts):
-            changes.append(change)
+            plan.changes.append(change)
             if work.is_settled and change.action is Action.CREATE:
-                drift.append(Drift(change.object, change.why))
-    changes += (_forget(copy, GONE, snapshot.now) for copies in found.values() for copy in copies.values())
-    kept = wanted_copies - sum(change.action is not Action.DELETE for change in changes)
-    return CopyPlan(tuple(changes), tuple(drift), kept)
+                plan.drift.append(Drift(change.object, change.why))
+    for dataset, copies in found.items():
+        moved = moves.new.get(RecordId(Kind.DATASET, dataset))
+        why = GONE if moved is None else f"sold as {moved} from now on, under another key"
+        plan.changes += (forget(copy, why, snapshot.now) for copy in copies.values())
+    return plan
 
 
 def _by_dataset(replicas: Collection[ObservedReplica]) -> dict[str, dict[str, ObservedReplica]]:
@@ -67,6 +71,17 @@ def _by_dataset(replicas: Collection[ObservedReplica]) -> dict[str, dict[str, Ob
     return dict(found)
 
 
+def _carried(
+    record: DesiredRecord, moves: Moves, found: dict[str, dict[str, ObservedReplica]]
+) -> dict[str, ObservedReplica]:
+    """The copies that a moved dataset brings along. Those of sold content it cannot: another name is another key."""
+    old = moves.old.get(record.id)
+    copies = found.get(old.name, {}) if old else {}
+    if old is None or record.is_sold or any(copy.is_sealed for copy in copies.values()):
+        return {}
+    return found.pop(old.name, {})
+
+
 @dataclass(frozen=True, slots=True)
 class _Dataset:
     """One dataset that the manifests want, with the copies that were found of it, by host."""
@@ -75,14 +90,16 @@ class _Dataset:
     record: DesiredRecord
     copies: Mapping[str, ObservedReplica]
     now: int
+    occasions: Occasions
     is_settled: bool
 
     def hosts(self) -> tuple[str, ...]:
         """The hosts that shall keep it."""
-        readable = {host for host, copy in self.copies.items() if copy.expires > self.now}
         rule = self.record.replication
-        count = rule.replicas if rule and self.record.content else 0
-        return tuple(host.name for host in place(self.desired.storage_hosts, readable, count))
+        if rule is None or self.record.content is None:
+            return ()
+        readable = {host for host, copy in self.copies.items() if copy.expires > self.now}
+        return tuple(host.name for host in place(self.desired.storage_hosts, readable, rule))
 
     def changes(self, hosts: tuple[str, ...]) -> Iterator[Change]:
         """What has to be done for `hosts`, and only they, to keep the content."""
@@ -97,45 +114,73 @@ class _Dataset:
             if host not in hosts:
                 surplus = "more copies than the manifests ask for"
                 why = surplus if host in named else "the manifests no longer name this storage host"
-                yield _forget(copy, why, self.now)
+                yield forget(copy, why, self.now)
 
     def _at(self, host: str, content: Content) -> Change | None:
+        action, why = next(self._reasons(host, content), (None, ""))
+        return None if action is None else self._keep(action, host, content, why)
+
+    def _reasons(self, host: str, content: Content) -> Iterator[tuple[Action, str]]:
+        """What is to be done to the copy on `host`, and why: the first counts; none where it may stay as it is."""
         copy = self.copies.get(host)
-        asked = line(self.record.span)
+        address = Address.of_replica(self.record.id.name, host)
+        drifted, asked = self.occasions.drifted.get(address), line(self.record.span)
         if copy is None:
-            return self._keep(
-                Action.CREATE, host, content, "the overlay has no such copy" if self.is_settled else asked
-            )
+            yield Action.CREATE, drifted or ("the overlay has no such copy" if self.is_settled else asked)
+            return
         if copy.expires <= self.now:
-            return self._keep(Action.CREATE, host, content, f"expired on {day(copy.expires)}")
+            yield Action.CREATE, f"expired on {day(copy.expires)}"
         if copy.content != content.sha256:
-            return self._keep(Action.REPLACE, host, content, asked)
-        if copy.expires - self.now <= RENEW_BEFORE:
-            return self._keep(Action.RENEW, host, content, f"expires on {day(copy.expires)}")
-        return None
+            yield Action.REPLACE, asked
+        if copy.is_sealed is not self.record.is_sold:
+            yield Action.REPLACE, f"{asked}; {'sold' if self.record.is_sold else 'free'} from now on"
+        if self.occasions.replaced.matches(address):
+            yield Action.REPLACE, ON_DEMAND
+        if copy.expires - self.now <= self._window():
+            yield Action.RENEW, f"expires on {day(copy.expires)}"
+        if copy.dataset != self.record.id.name:
+            yield Action.MOVE, asked
+        if not copy.is_recorded:
+            yield Action.ADOPT, "found on the storage host"
+        if drifted:
+            yield Action.ADOPT, drifted
+
+    def _window(self) -> int:
+        rule = self.record.replication
+        return RENEW_BEFORE if rule is None or rule.renew_before is None else rule.renew_before
 
     def _keep(self, action: Action, host: str, content: Content, why: str) -> Change:
-        copy = None if action is Action.CREATE else self.copies[host]
-        replaced = copy is not None and copy.content != content.sha256
+        copy = self.copies.get(host)
+        before = None if copy is None or action in {Action.CREATE, Action.ADOPT} else _found(copy)
+        after: dict[str, Json] = {
+            "dataset": self.record.id.name,
+            "host": host,
+            "content": content.sha256,
+            "size": content.size,
+            "sold": self.record.is_sold,
+            "path": content.path,
+            "min_replicas": self.record.replication.min_replicas if self.record.replication else 1,
+            **origin(content),
+        }
+        is_moved = copy is not None and copy.dataset != self.record.id.name
         return Change(
             object=Address.of_replica(self.record.id.name, host),
             action=action,
             why=why,
             source=str(self.record.span),
             risk=RISKS[action],
-            before=None if copy is None else _found(copy),
-            after={
-                "dataset": self.record.id.name,
-                "host": host,
-                "content": content.sha256,
-                "size": content.size,
-                "path": content.path,
-            },
-            diff=(FieldDiff("content", copy.content, content.sha256),) if copy is not None and replaced else (),
+            before=before,
+            after=after,
+            moved_from=Address.of_replica(copy.dataset, host) if copy is not None and is_moved else None,
+            diff=tuple(
+                FieldDiff(name, before[name], after[name])
+                for name in ("content", "sold")
+                if before is not None and before[name] != after[name]
+            ),
         )
 
 
-def _forget(copy: ObservedReplica, why: str, now: int) -> Change:
+def forget(copy: ObservedReplica, why: str, now: int) -> Change:
     """Storage hosts cannot delete: forgetting a copy means that it is not renewed (PROTOCOL §6)."""
     until = f"readable until {day(copy.expires)}" if copy.expires > now else f"expired on {day(copy.expires)}"
     return Change(
@@ -153,5 +198,6 @@ def _found(copy: ObservedReplica) -> dict[str, Json]:
         "host": copy.host,
         "content": copy.content,
         "size": copy.size,
+        "sold": copy.is_sealed,
         "expires": copy.expires,
     }

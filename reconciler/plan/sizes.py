@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import Final
 
-from reconciler.model.ids import RecordId
+from reconciler.model.ids import AdProtocol, RecordId
 
 SIGNATURE: Final = 71
 _OUTPOINT_AND_SEQUENCE: Final = 36 + 4
@@ -50,13 +50,30 @@ def anchor(parents: int) -> int:
 
 def record_script(record: RecordId, parents: int = 0) -> int:
     """The locking script of a record token: PushDrop, lock-before, of six fields, which three 2DROPs take away."""
-    fields = (len("DLM1"), _KEY, len(record.kind), len(record.name), anchor(parents), SIGNATURE)
-    return push(_KEY) + 1 + sum(push(length) for length in fields) + len(fields) // 2
+    return _pushdrop(len("DLM1"), _KEY, len(record.kind), len(record.name), anchor(parents), SIGNATURE)
 
 
 def record_output(record: RecordId, parents: int = 0) -> int:
     """The whole output of a record token."""
-    script = record_script(record, parents)
+    return _output(record_script(record, parents))
+
+
+def ad_script(protocol: AdProtocol, name: str, url: str) -> int:
+    """The locking script of a SHIP or SLAP token (WIRE §4.2): PushDrop, lock-before, of five fields."""
+    return _pushdrop(len(protocol), _KEY, len(url.encode()), len(name.encode()), SIGNATURE)
+
+
+def ad_output(protocol: AdProtocol, name: str, url: str) -> int:
+    """The whole output of a SHIP or SLAP token."""
+    return _output(ad_script(protocol, name, url))
+
+
+def _pushdrop(*fields: int) -> int:
+    """A key, OP_CHECKSIG, the fields, and as many OP_2DROP and OP_DROP as take them away."""
+    return push(_KEY) + 1 + sum(push(length) for length in fields) + -(-len(fields) // 2)
+
+
+def _output(script: int) -> int:
     return 8 + compact_size(script) + script
 
 

@@ -9,13 +9,34 @@ from typing import Any
 import pytest
 
 from reconciler.model.amounts import FeeRate, Satoshis
-from reconciler.model.desired import Content, DesiredRecord, DesiredState, Limits, Replication, StorageHost
-from reconciler.model.ids import Digest, IdentityKey, Kind, Network, Outpoint, RecordId, Txid
-from reconciler.model.keys import FUNDING_KEY
+from reconciler.model.desired import (
+    Content,
+    DesiredAd,
+    DesiredRecord,
+    DesiredSetting,
+    DesiredState,
+    Limits,
+    Replication,
+    StorageHost,
+)
+from reconciler.model.ids import (
+    AdProtocol,
+    Digest,
+    IdentityKey,
+    Kind,
+    Network,
+    Outpoint,
+    RecordId,
+    SettingKind,
+    Txid,
+)
+from reconciler.model.keys import FUNDING_KEY, KeyRef, purse_key
 from reconciler.model.observed import (
     Answer,
     Coin,
     CoinStatus,
+    ListedAd,
+    ObservedAd,
     ObservedRecord,
     ObservedReplica,
     ObservedRoot,
@@ -23,8 +44,8 @@ from reconciler.model.observed import (
     Snapshot,
 )
 from reconciler.model.source import SourceSpan
-from reconciler.plan.plan import Meta, Plan, PlanOptions, make_plan
-from reconciler.plan.replicas import TERM
+from reconciler.plan.plan import Meta, Plan, PlanOptions, make_destroy_plan, make_plan
+from reconciler.plan.storage import TERM
 
 NOW = 1_767_225_600  # 2026-01-01 00:00:00 UTC
 HOSTS = (
@@ -46,8 +67,20 @@ def outpoint(label: str, vout: int = 0) -> Outpoint:
     return Outpoint(Txid(sha(label)), vout)
 
 
-def dataset(name: str, *, title: str | None = None, text: str | None = None, replicas: int = 2, **public: Any):
+def dataset(
+    name: str,
+    *,
+    title: str | None = None,
+    text: str | None = None,
+    replicas: int = 2,
+    price: int = 0,
+    rule: Replication | None = None,
+    renamed_from: str | None = None,
+    **public: Any,
+) -> DesiredRecord:
     """A dataset that the manifests want; `text` is its content."""
+    if price:
+        public["pricing"] = {"model": "per-request", "satoshis": price}
     body = text or f"content of {name}"
     content = Content(sha256=sha(body), size=len(body), media_type="text/csv", path=f"data/{name}.csv")
     return DesiredRecord(
@@ -55,9 +88,33 @@ def dataset(name: str, *, title: str | None = None, text: str | None = None, rep
         public={"title": title or name.capitalize(), "mediaType": "text/csv", "tags": ["demo"], **public},
         sealed={"content": {"sha256": content.sha256, "size": content.size}},
         content=content,
-        replication=Replication(replicas=replicas),
+        is_sold=bool(price),
+        replication=rule or Replication(replicas=replicas),
+        renamed_from=RecordId(Kind.DATASET, renamed_from) if renamed_from else None,
         span=SourceSpan("producer.yaml", 10 + len(name), 1),
     )
+
+
+def setting(name: str, kind: SettingKind = SettingKind.PAYMENT_RULE, **value: Any) -> DesiredSetting:
+    """A rule that the manifests set."""
+    return DesiredSetting(kind=kind, name=name, value=value, span=SourceSpan("producer.yaml", 40 + len(name), 1))
+
+
+def ads(*capabilities: str, url: str = "http://acme.embedded") -> tuple[DesiredAd, ...]:
+    """What the manifests advertise: a topic and a service for each capability."""
+    named = [(AdProtocol.SHIP, "tm_data_"), (AdProtocol.SLAP, "ls_data_")]
+    return tuple(
+        DesiredAd(protocol=protocol, name=prefix + name, url=url, span=SourceSpan("producer.yaml", 70, 1))
+        for protocol, prefix in named
+        for name in sorted(capabilities)
+    )
+
+
+def advertised(ad: DesiredAd, label: str = "", **changes: Any) -> ObservedAd:
+    """The live token of an advertisement."""
+    place = outpoint(f"{ad.protocol} {ad.name}{label}")
+    found = ObservedAd(protocol=ad.protocol, name=ad.name, url=ad.url, outpoint=place, is_recorded=True)
+    return replace(found, **changes)
 
 
 def desired(*records: DesiredRecord, **changes: Any) -> DesiredState:
@@ -81,8 +138,15 @@ def desired(*records: DesiredRecord, **changes: Any) -> DesiredState:
     return replace(state, **changes)
 
 
-def coin(satoshis: int, label: str = "coin", status: CoinStatus = CoinStatus.CONFIRMED) -> Coin:
-    return Coin(outpoint=outpoint(label), satoshis=Satoshis(satoshis), key=FUNDING_KEY, status=status)
+def coin(
+    satoshis: int, label: str = "coin", status: CoinStatus = CoinStatus.CONFIRMED, *, key: KeyRef = FUNDING_KEY
+) -> Coin:
+    return Coin(outpoint=outpoint(label), satoshis=Satoshis(satoshis), key=key, status=status)
+
+
+def purse(satoshis: int, label: str = "purse") -> Coin:
+    """A coin that is kept for advertisements."""
+    return coin(satoshis, label, key=purse_key("00" * 32 + ".0", 1))
 
 
 def empty(**changes: Any) -> Snapshot:
@@ -113,13 +177,14 @@ def observed(record: DesiredRecord) -> ObservedRecord:
 def copies(record: DesiredRecord, *hosts: str, expires: int = NOW + TERM - 86_400) -> tuple[ObservedReplica, ...]:
     assert record.content
     content = record.content
+    parts = (sha(f"ciphertext of {record.id}") if record.is_sold else content.sha256,)
     return tuple(
         ObservedReplica(
             dataset=record.id.name,
             host=host,
             content=content.sha256,
-            parts=(content.sha256,),
-            size=content.size,
+            parts=parts,
+            size=content.size + 16 * record.is_sold,
             expires=expires,
         )
         for host in hosts
@@ -138,17 +203,29 @@ def published(state: DesiredState, **changes: Any) -> Snapshot:
             gateway_key=key("gateway"),
             source="acme",
             network_id=sha("block 1"),
+            ads=tuple(ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) for ad in state.ads),
         ),
+        settings={f"{each.kind}/{each.name}": each.value for each in state.settings},
+        ads=tuple(map(advertised, state.ads)),
         records={record.id: observed(record) for record in state.records},
-        replicas=tuple(copy for record in state.records for copy in copies(record, "storage-eu", "storage-us")),
+        replicas=tuple(
+            copy for record in state.records if record.content for copy in copies(record, "storage-eu", "storage-us")
+        ),
         readings=(Reading(host="http://public.embedded", answer=Answer.ROOT, root=root.outpoint, at=NOW - 60),),
     )
     return replace(snapshot, **changes)
 
 
 def plan(state: DesiredState, snapshot: Snapshot, **options: Any) -> Plan:
-    meta = Meta(tool_version="0.1.0", commit="5d84125", readings=snapshot.readings, quoted_at=NOW, probed_at=None)
-    return make_plan(state, snapshot, PlanOptions(**options), meta=meta)
+    return make_plan(state, snapshot, PlanOptions(**options), meta=_meta(snapshot))
+
+
+def destroy(state: DesiredState, snapshot: Snapshot, **options: Any) -> Plan:
+    return make_destroy_plan(state, snapshot, PlanOptions(**options), meta=_meta(snapshot))
+
+
+def _meta(snapshot: Snapshot) -> Meta:
+    return Meta(tool_version="0.1.0", commit="5d84125", readings=snapshot.readings, quoted_at=NOW, probed_at=None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +238,11 @@ class World:
     key = staticmethod(key)
     outpoint = staticmethod(outpoint)
     dataset = staticmethod(dataset)
+    setting = staticmethod(setting)
+    ads = staticmethod(ads)
+    advertised = staticmethod(advertised)
+    purse = staticmethod(purse)
+    destroy = staticmethod(destroy)
     desired = staticmethod(desired)
     coin = staticmethod(coin)
     empty = staticmethod(empty)

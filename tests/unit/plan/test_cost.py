@@ -69,14 +69,14 @@ def test_at_genesis_the_first_coin_is_the_anchor(world):
 def test_inputs_pay_for_tokens_fee_and_change_to_the_satoshi(world):
     plan = world.plan(world.desired(world.dataset("a")), world.empty())
     assert plan.cost.fee_satoshis == plan.fee_rate.fee(plan.cost.bytes)
-    assert plan.change_satoshis + plan.cost.fee_satoshis + len(plan.outputs) == 100_000
+    assert plan.transactions[0].change + plan.cost.fee_satoshis + len(plan.outputs) == 100_000
 
 
 def test_deletes_release_their_satoshis_into_the_change(world):
     old = world.desired(*(world.dataset(name) for name in ("a", "b", "c")))
     plan = world.plan(world.desired(world.dataset("a")), world.published(old))
     assert plan.cost.locked_satoshis == -2
-    assert plan.change_satoshis == 100_000 + 2 - plan.cost.fee_satoshis
+    assert plan.transactions[0].change == 100_000 + 2 - plan.cost.fee_satoshis
 
 
 def test_locked_coins_are_left_alone_and_at_most_a_hundred_are_spent(world):
@@ -104,7 +104,7 @@ def test_one_more_coin_of_the_missing_amount_is_exactly_enough(world, have):
     (guard,) = poor.refused
     missing = int(guard.detail.split()[1])
     exact = world.plan(state, world.empty(coins=(*coins, world.coin(missing, "gift"))))
-    assert (exact.refused, exact.change_satoshis) == ((), 1)
+    assert (exact.refused, exact.transactions[0].change) == ((), 1)
     assert exact.cost == poor.cost
     short = world.plan(state, world.empty(coins=(*coins, world.coin(missing - 1, "gift"))))
     assert [guard.name for guard in short.refused] == ["coins"]

@@ -94,7 +94,9 @@ def test_new_content_updates_the_record_and_replaces_the_copies_where_they_lie(w
         "host": "storage-eu",
         "content": world.sha("another"),
         "size": 7,
+        "sold": False,
         "path": "data/btc.csv",
+        "min_replicas": 1,
     }
 
 

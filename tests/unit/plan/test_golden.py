@@ -1,4 +1,4 @@
-"""Every shape of plan as text and as JSON, byte for byte. `UPDATE_GOLDEN=1 pytest tests/unit/plan` writes them anew."""
+"""Every shape of plan as text, as Markdown and as JSON, byte for byte. `UPDATE_GOLDEN=1 pytest tests/unit/plan` writes them anew."""
 
 import json
 import os
@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from reconciler.cli.views.markdown import render_markdown
 from reconciler.cli.views.plan import render
 from reconciler.model.amounts import Satoshis
-from reconciler.model.desired import Limits
-from reconciler.model.ids import Kind, Network, RecordId
-from reconciler.model.observed import Answer, Reading
+from reconciler.model.desired import DesiredRecord, Limits, Replication
+from reconciler.model.ids import Address, Kind, Network, RecordId, SettingKind
+from reconciler.model.observed import Answer, Drifted, DriftPlace, Reading, StorageQuote
+from reconciler.model.source import SourceSpan
 from reconciler.plan.document import from_json, to_json
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "plans"
@@ -88,6 +90,135 @@ def drift(world):
     return world.plan(state, replace(snapshot, records=found, replicas=(*expired, *kept)))
 
 
+def vendor(world, *, crypto="crypto", price=2500, fee=100_000):
+    """A free and a sold dataset, an advertisement, a stream, rules, and what the gateway is known by."""
+    span = SourceSpan("producer.yaml", 50, 1)
+    free = world.dataset("weather/berlin")
+    sold = world.dataset("btc", price=price, capability=crypto)
+    sold = replace(sold, sealed={**sold.sealed, "paymentRule": "standard"})
+    offer = {"capability": crypto, "serviceType": "data-feed"}
+    ad = DesiredRecord(id=RecordId(Kind.ADVERTISEMENT, "feeds"), public=offer, sealed={}, span=span)
+    live = {"title": "Bitcoin", "capability": crypto, "pricing": {"model": "per-minute", "satoshis": 15}}
+    stream = DesiredRecord(
+        id=RecordId(Kind.STREAM, "btc_live"),
+        public=live,
+        sealed={"source": {"websocket": "wss://feed.example", "headers": {"X-Key": {"env": "FEED_KEY"}}}},
+        span=span,
+    )
+    rules = (
+        world.setting("standard", http={"min": 1, "max": fee}),
+        world.setting("worldwide", SettingKind.REPLICATION_RULE, replicas=2, spread={"by": "region", "min": 2}),
+    )
+    return world.desired(free, sold, ad, stream, settings=rules, ads=world.ads(crypto))
+
+
+def live_vendor(world, **changes):
+    return world.published(vendor(world), coins=(world.coin(100_000), world.purse(900)), **changes)
+
+
+def whole_language(world):
+    return world.plan(vendor(world), world.empty())
+
+
+def changed_rule(world):
+    return world.plan(vendor(world, fee=50_000), live_vendor(world))
+
+
+def another_capability(world):
+    """Old advertisements are revoked, new ones made, by the purse."""
+    return world.plan(vendor(world, crypto="finance"), live_vendor(world))
+
+
+def another_gateway(world):
+    """Advertisements are replaced; the purse is empty, and filled again by a splitter. On main the gateway must answer."""
+    url = "https://gateway.acme.example"
+    state = replace(vendor(world), ads=world.ads("crypto", url=url), gateway_url=url, network=Network.MAIN)
+    public = {**state.producer.public, "gateway": {"url": url}}
+    state = replace(state, producer=replace(state.producer, public=public))
+    snapshot = replace(live_vendor(world), coins=(world.coin(100_000), world.purse(1)), gateway_answers=False)
+    return world.plan(state, snapshot, max_cost=Satoshis(5000))
+
+
+def found_ads(world):
+    """One is found and kept, another one stands on the trackers twice, a third is not ours to show any more."""
+    state = vendor(world)
+    ship, slap = state.ads
+    stray = world.advertised(world.ads("old")[0], is_recorded=False)
+    twice = (world.advertised(slap), world.advertised(slap, " again", is_recorded=False))
+    snapshot = live_vendor(world, ads=(world.advertised(ship, is_recorded=False), *twice, stray))
+    return world.plan(state, snapshot)
+
+
+def renamed(world):
+    """A free and a sold dataset are renamed; the sold one's copies are of another key then."""
+    old = world.desired(world.dataset("btc"), world.dataset("eth", price=5))
+    new = world.desired(
+        world.dataset("coins/btc", title="Btc", text="content of btc", renamed_from="btc"),
+        world.dataset("coins/eth", title="Ether", text="content of eth", price=5, renamed_from="eth"),
+    )
+    return world.plan(new, world.published(old))
+
+
+def not_renamed(world):
+    """The same content under another name, without a word of it; and a rename of something that is not there."""
+    old = world.desired(world.dataset("btc"), world.dataset("eth"))
+    new = world.desired(
+        world.dataset("bitcoin", text="content of btc"),
+        world.dataset("eth"),
+        world.dataset("ltc", renamed_from="litecoin"),
+    )
+    return world.plan(new, world.published(old))
+
+
+def free_and_sold(world):
+    """One dataset gets a price, one loses it, a sold one goes."""
+    old = world.desired(world.dataset("btc"), world.dataset("eth", price=7), world.dataset("ltc", price=7))
+    new = world.desired(world.dataset("btc", price=2500), world.dataset("eth"))
+    return world.plan(new, world.published(old))
+
+
+def restored(world):
+    """Nothing differs from the manifests, but the database, a host and a storage host tell it wrong."""
+    drifted = (
+        Drifted(object=Address.parse("dataset/btc"), place=DriftPlace.DATABASE, detail="the row was edited"),
+        Drifted(object=Address.parse("stream/btc_live"), place=DriftPlace.OVERLAY, detail="http://b does not list it"),
+        Drifted(object=Address.parse("ship/tm_data_crypto"), place=DriftPlace.DATABASE, detail="the row is missing"),
+        Drifted(object=Address.parse("replica/btc@storage-eu"), place=DriftPlace.DATABASE, detail="the row is missing"),
+        Drifted(object=Address.parse("record/producer/acme"), place=DriftPlace.DATABASE, detail="the row was edited"),
+    )
+    return world.plan(vendor(world), live_vendor(world, drifted=drifted))
+
+
+def partial(world):
+    """Only one dataset and what it refers to; others, and what would be deleted, stay."""
+    old = world.desired(world.dataset("weather/berlin"), world.dataset("weather/paris"))
+    new = replace(vendor(world), records=(*vendor(world).records, world.dataset("zec")))
+    return world.plan(new, world.published(old), targets=("dataset/btc",), excludes=("replica/*@storage-us",))
+
+
+def partial_without_changes(world):
+    return world.plan(vendor(world, fee=5), live_vendor(world), targets=("dataset/weather/*",))
+
+
+def made_anew(world):
+    return world.plan(vendor(world), live_vendor(world), replaces=("dataset/weather/berlin", "replica/btc@storage-eu"))
+
+
+def destroyed(world):
+    return world.destroy(vendor(world), live_vendor(world))
+
+
+def too_few_hosts(world):
+    """Storage that costs, and a rule that three hosts in two regions cannot keep."""
+    rule = Replication(replicas=3, spread=3)
+    quotes = {
+        "storage-eu": StorageQuote(satoshis=1000, bytes=10**9, minimum=10),
+        "storage-us": StorageQuote(satoshis=7, bytes=1),
+    }
+    state = world.desired(world.dataset("btc", rule=rule), world.dataset("eth", price=3))
+    return world.plan(state, world.empty(quotes=quotes))
+
+
 CASES = (
     genesis,
     no_changes,
@@ -98,6 +229,20 @@ CASES = (
     renewal,
     replaced_content,
     drift,
+    whole_language,
+    changed_rule,
+    another_capability,
+    another_gateway,
+    found_ads,
+    renamed,
+    not_renamed,
+    free_and_sold,
+    restored,
+    partial,
+    partial_without_changes,
+    made_anew,
+    destroyed,
+    too_few_hosts,
 )
 
 
@@ -116,6 +261,11 @@ def test_the_text_is_the_golden_one_and_fits_80_columns(world, case):
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_the_markdown_is_the_golden_one(world, case):
+    check(GOLDEN / f"{case.__name__}.md", render_markdown(to_json(case(world))) + "\n")
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_the_document_is_the_golden_one_and_reads_back_as_the_same_plan(world, case):
     plan = case(world)
     text = json.dumps(to_json(plan), indent=2, ensure_ascii=False, sort_keys=True)
@@ -124,5 +274,5 @@ def test_the_document_is_the_golden_one_and_reads_back_as_the_same_plan(world, c
 
 
 def test_every_golden_file_belongs_to_a_case():
-    expected = {f"{case.__name__}.{ending}" for case in CASES for ending in ("txt", "json")}
+    expected = {f"{case.__name__}.{ending}" for case in CASES for ending in ("txt", "md", "json")}
     assert {path.name for path in GOLDEN.iterdir()} == expected

@@ -5,7 +5,7 @@ import pytest
 from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import Limits
 from reconciler.model.ids import Network
-from reconciler.model.observed import Answer, Reading
+from reconciler.model.observed import Answer, Reading, StorageQuote
 from reconciler.plan.guards import MAX_RECORDS
 from reconciler.plan.options import DeleteLimit, PlanOptions
 from reconciler.plan.prices import price_factor
@@ -86,6 +86,10 @@ def priced(satoshis, *tiers):
     return {"pricing": {"model": "per-request", "satoshis": satoshis, "tiers": list(tiers)}}
 
 
+def model(name, satoshis, **more):
+    return {"pricing": {"model": name, "satoshis": satoshis, **more}}
+
+
 @pytest.mark.parametrize(
     ("before", "after", "factor"),
     [
@@ -96,7 +100,12 @@ def priced(satoshis, *tiers):
         ({}, priced(1), None),
         (priced(1), {}, None),
         (priced(9, {"from": 10, "satoshis": 8}), priced(9, {"from": 10, "satoshis": 2}), 4),
-        (priced(9, {"from": 10, "satoshis": 8}), priced(9, {"from": 20, "satoshis": 1}), 1),
+        (priced(9, {"from": 10, "satoshis": 8}), priced(9, {"from": 20, "satoshis": 1}), 8),
+        (priced(100), priced(100, {"from": 10, "satoshis": 1}), 100),
+        (model("per-minute", 60), model("per-second", 1), 1),
+        (model("per-minute", 60), model("per-second", 60), 60),
+        (model("per-minute", 60), model("per-mb", 60), None),
+        (model("subscription", 9, per="30d"), model("subscription", 9, per="1d"), None),
     ],
 )
 def test_the_price_factor_looks_both_ways_and_at_every_tier(before, after, factor):
@@ -188,6 +197,71 @@ def test_a_plan_without_changes_has_nothing_to_guard(world):
 
 
 def test_the_overrides_given_are_named_as_they_were_given():
-    options = PlanOptions(max_delete=DeleteLimit(50, is_percent=True), max_cost=Satoshis(9), take_over=True)
-    assert options.overrides == ("--max-delete 50%", "--max-cost 9", "--take-over")
+    options = PlanOptions(
+        max_delete=DeleteLimit(50, is_percent=True), max_cost=Satoshis(9), take_over=True, unreachable_gateway=True
+    )
+    assert options.overrides == ("--max-delete 50%", "--max-cost 9", "--take-over", "--unreachable-gateway")
     assert PlanOptions().overrides == ()
+
+
+@pytest.mark.parametrize(("answers", "stopped"), [(True, False), (False, True), (None, True)])
+def test_a_gateway_that_does_not_answer_is_not_advertised(world, answers, stopped):
+    old = world.desired(world.dataset("a"), network=Network.TEST)
+    new = replace(old, ads=world.ads("crypto"))
+    snapshot = world.published(old, gateway_answers=answers)
+    assert refused(world.plan(new, snapshot)) == (["gateway"] if stopped else [])
+    assert refused(world.plan(new, snapshot, unreachable_gateway=True)) == []
+    assert guard(world.plan(new, snapshot, unreachable_gateway=True), "gateway").overridden is stopped
+
+
+def test_a_gateway_is_asked_only_where_ads_are_made_and_only_on_real_networks(world):
+    without = world.desired(world.dataset("a"), network=Network.TEST)
+    ads = replace(without, ads=world.ads("crypto"))
+    for state, snapshot in (
+        (replace(without, ads=()), world.published(ads)),
+        (replace(ads, network=Network.EMBEDDED), world.published(without)),
+    ):
+        plan = world.plan(state, snapshot)
+        assert plan.changes
+        assert [found for found in plan.guards if found.name == "gateway"] == []
+    adopted = tuple(world.advertised(ad, is_recorded=False) for ad in ads.ads)
+    assert refused(world.plan(ads, world.published(ads, ads=adopted))) == []
+
+
+def test_too_few_storage_hosts_for_a_rule_stop_what_touches_it_and_nothing_else(world):
+    wide, other = world.dataset("a", replicas=4), world.dataset("b")
+    state = world.desired(wide, other)
+    found = guard(world.plan(state, world.empty()), "copies")
+    assert (found.refused, found.override, found.value) == (True, None, "a: 3 of 4 hosts")
+    three = (*world.copies(wide, "storage-eu", "storage-eu-2", "storage-us"), *world.copies(other, "storage-eu"))
+    assert refused(world.plan(state, world.published(state, replicas=three))) == []
+    many = world.plan(world.desired(*(world.dataset(name, replicas=9) for name in "abc")), world.empty())
+    assert guard(many, "copies").value == "a: 3 of 9 hosts (and 2 datasets more)"
+
+
+@pytest.mark.parametrize(
+    ("content", "stopped"), [({}, True), ({"url": "https://a.example/x"}, False), ({"uhrp": "uhrp:x"}, False)]
+)
+def test_bytes_that_are_nowhere_cannot_be_stored(world, content, stopped):
+    record = world.dataset("a")
+    record = replace(record, content=replace(record.content, path="", **content))
+    assert refused(world.plan(world.desired(record), world.empty())) == (["content"] if stopped else [])
+    state = world.desired(record)
+    assert world.plan(state, world.published(state)).is_empty
+
+
+def test_destroying_needs_no_override_but_a_stricter_limit_still_holds(world):
+    state = world.desired(*(world.dataset(f"day-{number}") for number in range(20)))
+    plan = world.destroy(state, world.published(state))
+    assert refused(plan) == []
+    assert guard(plan, "everything").overridden
+    assert guard(plan, "everything").value == "20 of 20 records, and the root"
+    assert guard(plan, "deletes").overridden
+    assert refused(world.destroy(state, world.published(state), max_delete=DeleteLimit(3))) == ["deletes"]
+    assert refused(world.destroy(state, world.published(state, source="umbrella"))) == ["source"]
+
+
+def test_storage_counts_as_cost(world):
+    quotes = {host.name: StorageQuote(satoshis=1000, bytes=1) for host in world.hosts}
+    plan = world.plan(world.desired(world.dataset("a")), world.empty(quotes=quotes), max_cost=Satoshis(20_000))
+    assert refused(plan) == ["cost"]

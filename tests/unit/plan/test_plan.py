@@ -8,17 +8,28 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.errors import StalePlanError, VerificationError
+from reconciler.model.ids import Address
+from reconciler.model.observed import Drifted, DriftPlace
 from reconciler.plan.action import Action
 from reconciler.plan.document import from_json, plan_id, to_bytes
 
 
 def busy(world):
-    """A create, an update, a delete, a replace, a renew: something of everything."""
+    """A create, an update, a delete, a replace, a renew, an adopt: of records, copies, settings and ads."""
     names = ("btc", "eth", "ltc", "xmr")
     old = world.desired(*(world.dataset(name) for name in names))
     edited = world.dataset("eth", title="New", text="new")
     new = world.desired(world.dataset("btc"), edited, world.dataset("xmr"), world.dataset("zec"))
-    snapshot = world.published(old)
+    old = replace(old, settings=(world.setting("a", x=1), world.setting("b", x=1)), ads=world.ads("old", "kept"))
+    new = replace(new, settings=(world.setting("b", x=2), world.setting("c", x=1)), ads=world.ads("kept", "new"))
+    stray = world.advertised(old.ads[0], " again", is_recorded=False)
+    drifted = tuple(
+        Drifted(object=Address.parse(f"slap/ls_data_{name}"), place=place, detail="x")
+        for name in ("kept", "old")
+        for place in DriftPlace
+    )
+    snapshot = world.published(old, drifted=drifted, coins=tuple(world.coin(9000, f"coin {n}") for n in range(3)))
+    snapshot = replace(snapshot, ads=(*snapshot.ads, stray))
     aging = [replace(copy, expires=world.now + 5) if copy.dataset == "btc" else copy for copy in snapshot.replicas]
     return new, replace(snapshot, replicas=tuple(aging))
 
@@ -37,8 +48,13 @@ def test_the_order_of_the_inputs_does_not_change_the_id(world, chance):
         records=dict(shuffled(snapshot.records.items())),
         replicas=shuffled(snapshot.replicas),
         readings=shuffled(snapshot.readings * 2),
+        settings=dict(shuffled(snapshot.settings.items())),
+        ads=shuffled(snapshot.ads),
+        drifted=shuffled(snapshot.drifted),
+        coins=shuffled(snapshot.coins),
     )
-    assert plan_id(world.plan(replace(state, records=shuffled(records)), turned)) == expected
+    again = replace(state, records=shuffled(records), settings=shuffled(state.settings), ads=shuffled(state.ads))
+    assert plan_id(world.plan(again, turned)) == expected
 
 
 def test_the_order_of_python_hashes_does_not_change_the_id():
@@ -75,7 +91,7 @@ def test_anything_of_the_body_changes_the_id(world):
     plan = world.plan(state, snapshot)
     for changed in (
         replace(plan, manifest_digest=world.sha("other")),
-        replace(plan, spends=plan.spends[::-1]),
+        replace(plan, transactions=plan.transactions[::-1] * 2),
         replace(plan, changes=plan.changes[1:]),
         replace(plan, overrides=("--genesis",)),
     ):
@@ -86,9 +102,9 @@ def test_every_object_is_counted_once(world):
     state, snapshot = busy(world)
     plan = world.plan(state, snapshot)
     summary = plan.summary
-    assert (summary.create, summary.update, summary.replace, summary.renew, summary.delete) == (3, 1, 2, 2, 3)
-    assert (summary.move, summary.adopt) == (0, 0)
-    wanted = 1 + 4 + 8
+    assert (summary.create, summary.update, summary.replace, summary.renew, summary.delete) == (6, 2, 3, 2, 6)
+    assert (summary.move, summary.adopt) == (0, 1)
+    wanted = 1 + 4 + 8 + 2 + 4
     assert summary.unchanged == wanted - sum(change.action is not Action.DELETE for change in plan.changes)
     assert [str(address) for address in plan.renewals] == ["replica/btc@storage-eu", "replica/btc@storage-us"]
     assert [host.name for host in plan.storage_hosts] == ["storage-eu", "storage-us"]
@@ -126,13 +142,19 @@ def reidentified(world, edit):
     "edit",
     [
         lambda document: document["body"].update(surprise=1),
-        lambda document: document["body"].pop("spends"),
+        lambda document: document["body"].pop("transactions"),
         lambda document: document["body"]["changes"][0].update(action="explode"),
         lambda document: document["body"]["cost"].update(bytes=True),
         lambda document: document["body"]["cost"].update(bytes="1"),
-        lambda document: document["body"].update(spends=["nonsense.0"]),
-        lambda document: document["body"].update(outputs="producer/acme"),
-        lambda document: document["body"].update(outputs=[1]),
+        lambda document: document["body"]["transactions"][0].update(spends=["nonsense.0"]),
+        lambda document: document["body"]["transactions"][0].update(spends=["splitter.x"]),
+        lambda document: document["body"]["transactions"][0].update(outputs="producer/acme"),
+        lambda document: document["body"]["transactions"][0]["outputs"][0].update(object=1),
+        lambda document: document["body"]["transactions"][0]["outputs"][0].update(role="gift"),
+        lambda document: document["body"].update(ads=[{"protocol": "SHOP", "name": "tm_x", "url": "x"}]),
+        lambda document: document["body"].update(settings={"paymentrule/x": 1}),
+        lambda document: document["body"].update(partial=True),
+        lambda document: document["body"].update(warnings=[{}]),
         lambda document: document["body"].update(identity="02"),
         lambda document: document["body"].update(gateway=None),
         lambda document: document["body"]["guards"][0].update(refused="no"),

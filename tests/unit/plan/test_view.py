@@ -3,7 +3,8 @@ import json
 import pytest
 
 from reconciler.cli.views.fitting import fitted, printable, wrapped
-from reconciler.cli.views.plan import NO_CHANGES, render
+from reconciler.cli.views.plan import render
+from reconciler.cli.views.plan_document import NO_CHANGES
 from reconciler.model.observed import Answer, Reading
 from reconciler.plan.document import to_bytes, to_json
 

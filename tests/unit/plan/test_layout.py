@@ -1,0 +1,208 @@
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reconciler.model.ids import AdProtocol, Outpoint, RecordId, Txid
+from reconciler.model.observed import CoinStatus
+from reconciler.plan import sizes
+from reconciler.plan.layout import RESERVE
+from reconciler.plan.transactions import Made, OutputRole, TxRole, parse_spend
+from reconciler.wire.advertisement import AdToken, locking_size
+from reconciler.wire.transaction import Transaction, TxInput, TxOutput
+
+MONEY_SCRIPT = bytes(107)
+TOKEN_SCRIPT = bytes(73)
+
+
+def roles(plan):
+    return [str(transaction.role) for transaction in plan.transactions]
+
+
+def texts(values):
+    return [str(value) for value in values]
+
+
+@pytest.mark.parametrize("url", ["http://acme.embedded", "https://" + "a" * 80 + ".example", "https://" + "a" * 300])
+def test_an_ad_token_is_as_large_as_the_wire_makes_it(world, url):
+    for protocol, name in ((AdProtocol.SHIP, "tm_data_a"), (AdProtocol.SLAP, "ls_data_" + "a" * 42)):
+        token = AdToken(protocol=protocol, identity=world.key("identity"), url=url, name=name)
+        assert sizes.ad_script(protocol, name, url) == locking_size(token)
+
+
+def test_genesis_with_ads_splits_the_coins_and_anchors_in_the_splitter(world):
+    state = world.desired(world.dataset("a"), ads=world.ads("crypto"))
+    plan = world.plan(state, world.empty(coins=(world.coin(50_000, "x"), world.coin(9, "y"))))
+    splitter, root, ads = plan.transactions
+    assert roles(plan) == ["splitter", "root", "ads"]
+    assert set(splitter.spends) == set(plan.spends) == {world.outpoint("x"), world.outpoint("y")}
+    assert [output.role for output in splitter.outputs] == [OutputRole.COIN, OutputRole.PURSE]
+    assert root.spends == (Made(TxRole.SPLITTER, 0),)
+    assert plan.anchor == Made(TxRole.SPLITTER, 0)
+    assert texts(plan.outputs) == ["producer/acme", "dataset/a"]
+    assert ads.spends == (Made(TxRole.SPLITTER, 1),)
+    assert texts(output.object for output in ads.outputs) == ["ship/tm_data_crypto", "slap/ls_data_crypto", "None"]
+    assert plan.cost.transactions == 3
+    assert splitter.outputs[1].satoshis == ads.fee + 2 + 1 + RESERVE * ads.fee
+
+
+def test_a_filled_purse_needs_no_splitter_and_no_change_of_records_needs_no_ads_transaction(world):
+    state = world.desired(world.dataset("a"), ads=world.ads("crypto"))
+    snapshot = world.published(state, coins=(world.coin(5000), world.purse(700)))
+    more = replace(state, ads=world.ads("crypto", "weather"))
+    plan = world.plan(more, snapshot)
+    root, ads = plan.transactions
+    assert roles(plan) == ["root", "ads"]
+    assert root.spends == (plan.root, world.outpoint("coin"))
+    assert texts(plan.outputs) == ["producer/acme"]
+    assert ads.spends == (world.outpoint("purse"),)
+    assert texts(output.object for output in ads.outputs[:-1]) == ["ship/tm_data_weather", "slap/ls_data_weather"]
+    assert ads.outputs[-1].role is OutputRole.PURSE
+    edited = world.desired(world.dataset("a", title="New"), ads=world.ads("crypto"))
+    assert roles(world.plan(edited, snapshot)) == ["root"]
+    assert world.outpoint("purse") not in world.plan(edited, snapshot).spends
+
+
+def test_a_purse_that_is_short_is_spent_beside_a_new_one(world):
+    state = world.desired(world.dataset("a"), ads=world.ads("crypto"))
+    snapshot = world.published(state, coins=(world.coin(50_000), world.purse(3), world.purse(2, "older")))
+    plan = world.plan(replace(state, ads=()), snapshot)
+    assert roles(plan) == ["splitter", "root", "ads"]
+    purses = sorted([world.outpoint("purse"), world.outpoint("older")])
+    tokens = [world.outpoint("SHIP tm_data_crypto"), world.outpoint("SLAP ls_data_crypto")]
+    assert plan.transactions[2].spends == (*purses, Made(TxRole.SPLITTER, 1), *tokens)
+    assert [output.role for output in plan.transactions[2].outputs] == [OutputRole.PAYOUT]  # no token shows a purse
+
+
+def test_where_money_is_short_the_purse_gets_no_reserve_at_the_cost_of_the_change(world):
+    state = world.desired(world.dataset("a"), ads=world.ads("crypto"))
+    needed = int(
+        next(
+            guard for guard in world.plan(state, world.empty(coins=())).guards if guard.name == "coins"
+        ).detail.split()[1]
+    )
+    exact = world.plan(state, world.empty(coins=(world.coin(needed),)))
+    assert exact.refused == ()
+    assert [transaction.change for transaction in exact.transactions[1:]] == [1, 1]
+    assert [guard.name for guard in world.plan(state, world.empty(coins=(world.coin(needed - 1),))).refused] == [
+        "coins"
+    ]
+
+
+def test_a_setting_alone_is_one_root_and_no_token(world):
+    old = world.desired(world.dataset("a"), settings=(world.setting("standard", http={"max": 1}),))
+    new = replace(old, settings=(world.setting("standard", http={"max": 2}),))
+    plan = world.plan(new, world.published(old))
+    assert (roles(plan), texts(plan.outputs), plan.cost.locked_satoshis) == (["root"], ["producer/acme"], 0)
+    assert plan.generation == 4
+
+
+def test_a_moved_record_spends_the_old_token_and_counts_one_parent_more(world):
+    old, new = world.dataset("btc"), world.dataset("bit", text="content of btc", renamed_from="btc")
+    moved = world.plan(world.desired(new), world.published(world.desired(old)))
+    assert world.outpoint("dataset/btc", 1) in moved.spends
+    assert texts(moved.outputs) == ["producer/acme", "dataset/bit"]
+    again = world.dataset("bit", title="New", text="content of btc")
+    updated = world.plan(world.desired(again), world.published(world.desired(new)))
+    grown = sizes.record_output(RecordId.parse("dataset/bit"), 1) - sizes.record_output(RecordId.parse("dataset/bit"))
+    assert moved.cost.bytes - updated.cost.bytes == grown
+    assert moved.changes[0].after["parents"] == [world.sha("document of dataset/btc")]
+    assert moved.cost.locked_satoshis == 0
+
+
+def test_destroying_pays_everything_to_the_funding_address_and_leaves_no_root(world):
+    state = world.desired(world.dataset("a"), ads=world.ads("crypto"))
+    plan = world.destroy(state, world.published(state, coins=(world.coin(5000), world.purse(700))))
+    assert roles(plan) == ["root", "ads"]
+    assert [[output.role for output in each.outputs] for each in plan.transactions] == [[OutputRole.PAYOUT]] * 2
+    assert (plan.outputs, plan.ads, plan.settings) == ((), (), {})
+    assert plan.generation == plan.previous_generation == 3
+    assert plan.cost.locked_satoshis == -4
+
+
+def test_destroying_without_ads_is_one_transaction_that_takes_the_purse_too(world):
+    state = world.desired(world.dataset("a"))
+    plan = world.destroy(state, world.published(state, coins=(world.coin(5000), world.purse(700))))
+    assert roles(plan) == ["root"]
+    assert plan.transactions[0].change == 5700 + 2 - plan.cost.fee_satoshis
+
+
+def test_where_there_is_nothing_there_is_nothing_to_destroy(world):
+    plan = world.destroy(world.desired(world.dataset("a")), world.empty())
+    assert (plan.is_empty, plan.transactions, plan.generation) == (True, (), 0)
+
+
+amounts = st.lists(st.integers(1, 3000), max_size=4)
+
+
+@given(st.data())
+def test_every_transaction_pays_exactly_the_fee_of_its_largest_size(world, data):
+    """Whatever was live and is wanted, records and ads alike: built of the longest scripts, it is as large as was said."""
+
+    def state():
+        names = data.draw(st.sets(st.sampled_from("abcdef")))
+        capabilities = data.draw(st.sets(st.sampled_from(["crypto", "weather", "sport"])))
+        records = [world.dataset(name * 9, title=data.draw(st.sampled_from(["x", "y"]))) for name in names]
+        return world.desired(*records, ads=world.ads(*capabilities))
+
+    coins = [world.coin(amount, f"coin {index}") for index, amount in enumerate(data.draw(amounts))]
+    coins += [world.purse(amount, f"purse {index}") for index, amount in enumerate(data.draw(amounts))]
+    snapshot = world.empty() if data.draw(st.booleans()) else world.published(state())
+    snapshot = replace(snapshot, coins=tuple(coins))
+    make = data.draw(st.sampled_from([world.plan, world.destroy]))
+    plan = make(state(), snapshot)
+    values = {coin.outpoint: coin.satoshis for coin in coins}
+    made = {}
+    for transaction in plan.transactions:
+        _check_size(world, transaction, values)
+        assert transaction.fee == plan.fee_rate.fee(transaction.size)
+        if all(guard.name != "coins" for guard in plan.refused):
+            spent = sum(made[each] if isinstance(each, Made) else values.get(each, 1) for each in transaction.spends)
+            assert spent == transaction.fee + sum(output.satoshis for output in transaction.outputs)
+        for vout, output in enumerate(transaction.outputs):
+            assert output.satoshis >= 1
+            made[Made(transaction.role, vout)] = output.satoshis
+    assert plan.cost.fee_satoshis == sum(transaction.fee for transaction in plan.transactions)
+    assert len(set(plan.spends)) == len(plan.spends)
+
+
+def _check_size(world, transaction, values):
+    scripts = [
+        MONEY_SCRIPT if isinstance(each, Made) or each in values else TOKEN_SCRIPT for each in transaction.spends
+    ]
+    outputs = [TxOutput(1, bytes(_script(world, output))) for output in transaction.outputs]
+    inputs = [TxInput(Outpoint(Txid("ab" * 32), 0), script) for script in scripts]
+    size = len(Transaction(tuple(inputs), tuple(outputs)).raw)
+    one_more = size + sizes.P2PKH_INPUT
+    assert transaction.size in {
+        size,
+        one_more,
+    }  # the latter where money is missing: so much for the coin that brings it
+
+
+def _script(world, output):
+    if output.object is None:
+        return 25
+    if output.role is OutputRole.RECORD:
+        return sizes.record_script(output.record)
+    protocol = AdProtocol(str(output.object.type).upper())
+    token = AdToken(protocol=protocol, identity=world.key("i"), url="http://acme.embedded", name=output.object.path)
+    return locking_size(token)
+
+
+def test_locked_purses_are_left_alone(world):
+    state = world.desired(world.dataset("a"), ads=world.ads("crypto"))
+    locked = replace(world.purse(700), status=CoinStatus.LOCKED)
+    plan = world.plan(replace(state, ads=()), world.published(state, coins=(world.coin(50_000), locked)))
+    assert roles(plan) == ["splitter", "root", "ads"]
+    assert world.outpoint("purse") not in plan.spends
+
+
+def test_spends_have_a_text_form():
+    outpoint = Outpoint(Txid("ab" * 32), 3)
+    for spend in (outpoint, Made(TxRole.SPLITTER, 1)):
+        assert parse_spend(str(spend)) == spend
+    for text in ("", "splitter", "splitter.", "splitter.-1", "gift.0", "splitter.\uff11"):
+        with pytest.raises(ValueError, match=r"not an? "):
+            parse_spend(text)
