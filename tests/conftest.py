@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import hashlib
+import inspect
 import json
 import os
 import random
 import select
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 import time
 import traceback
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -37,7 +40,7 @@ from reconciler.observe.catalog import Catalog
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import catalog_of
 from reconciler.plan.options import PlanOptions
-from reconciler.wire.http import Http
+from reconciler.wire.http import Http, Reply
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
@@ -111,6 +114,22 @@ class Producer:
         async with self.site() as site:
             reconciler, desired = await self.reconciler(site)
             return await reconciler.plan(desired, PlanOptions(**options))
+
+    async def plan_with(self, *, refresh: bool) -> Planned:
+        """Plan after a close look."""
+        async with self.site() as site:
+            reconciler, desired = await self.reconciler(site)
+            return await reconciler.plan(desired, PlanOptions(), refresh=refresh)
+
+    async def destroy(self) -> Finished:
+        """Leave nothing."""
+
+        async def agree(_: Planned) -> bool:
+            return True
+
+        async with self.site() as site:
+            reconciler, desired = await self.reconciler(site)
+            return await reconciler.destroy(desired, PlanOptions(), agree=agree, halted=lambda: False)
 
     async def apply(
         self,
@@ -190,6 +209,56 @@ def producer(tmp_path: Path) -> Producer:
     made.data("a.csv", "id,value\n1,one\n")
     made.data("b.csv", "id,value\n2,two\n")
     return made
+
+
+class Door:
+    """A door to the network. A test may look at a request before it goes out: raise, wait, or answer it; and at its reply."""
+
+    def __init__(self, http: Http, *, before: Any = None, after: Any = None) -> None:
+        self._http = http
+        self._before = before
+        self._after = after
+
+    async def request(
+        self,
+        method: str,
+        url: str,
+        *,
+        headers: Mapping[str, str] | None = None,
+        content: bytes | AsyncIterable[bytes] | None = None,
+        within: float = 10.0,
+        limit: int = 64 * 1024 * 1024,
+    ) -> Reply:
+        answer = None if self._before is None else self._before(method, url)
+        if inspect.isawaitable(answer):
+            answer = await answer
+        if answer is not None:
+            return replace(answer, url=url)
+        reply = await self._http.request(method, url, headers=headers, content=content, within=within, limit=limit)
+        return reply if self._after is None else self._after(method, url, reply)
+
+    def stream(self, url: str, *, headers: Mapping[str, str] | None = None, within: float = 10.0) -> Any:
+        return self._http.stream(url, headers=headers, within=within)
+
+
+@pytest.fixture
+def door() -> type[Door]:
+    """Wraps the network: `producer.apply(http=lambda http: door(http, before=...))`."""
+    return Door
+
+
+@pytest.fixture
+def twins(producer: Producer, tmp_path: Path, request: pytest.FixtureRequest) -> tuple[Producer, Producer]:
+    """Two machines with the same key, manifests and world, and a database each."""
+    producer.environment["OVERLAY_IDENTITY_KEY"] = hashlib.sha256(request.node.name.encode()).hexdigest()
+    folder = tmp_path / "twin"
+    shutil.copytree(producer.folder, folder)
+    twin = replace(producer, folder=folder, home=tmp_path / "twin-home")
+    for home in (producer.home, twin.home):
+        (home / "embedded").mkdir(parents=True)
+    (producer.home / "embedded" / "world").mkdir()
+    (twin.home / "embedded" / "world").symlink_to(producer.home / "embedded" / "world")
+    return producer, twin
 
 
 @pytest.fixture

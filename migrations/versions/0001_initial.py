@@ -101,6 +101,15 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         sa.UniqueConstraint("identity_key", name=op.f("uq_producer_identities_identity_key")),
     )
     op.create_table(
+        "published_ads",
+        sa.Column("protocol", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("txid", sa.LargeBinary(), nullable=False),
+        sa.Column("vout", sa.BigInteger(), nullable=False),
+        sa.PrimaryKeyConstraint("protocol", "name", "url", name=op.f("pk_published_ads")),
+    )
+    op.create_table(
         "published_records",
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
@@ -109,6 +118,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         sa.Column("document_hash", sa.LargeBinary(), nullable=False),
         sa.Column("public", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("sealed", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("kind", "name", name=op.f("pk_published_records")),
     )
     op.create_table(
@@ -119,6 +129,7 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         sa.Column("parts", sa.JSON(none_as_null=True), nullable=False),
         sa.Column("size", sa.BigInteger(), nullable=False),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("dataset", "host", name=op.f("pk_published_replicas")),
     )
     op.create_table(
@@ -136,7 +147,21 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         sa.Column("gateway_key", sa.LargeBinary(), nullable=False),
         sa.Column("source", sa.Text(), nullable=False),
         sa.Column("network_id", sa.LargeBinary(), nullable=False),
+        sa.Column("ads", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("settings", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("digest", sa.LargeBinary(), nullable=False),
         sa.PrimaryKeyConstraint("identity", name=op.f("pk_published_root")),
+    )
+    op.create_table(
+        "sealed_parts",
+        sa.Column("dataset", sa.Text(), nullable=False),
+        sa.Column("content", sa.LargeBinary(), nullable=False),
+        sa.Column("key_commitment", sa.LargeBinary(), nullable=False),
+        sa.Column("size", sa.BigInteger(), nullable=False),
+        sa.Column("salted", sa.LargeBinary(), nullable=False),
+        sa.Column("parts", sa.JSON(none_as_null=True), nullable=False),
+        sa.Column("tags", sa.LargeBinary(), nullable=False),
+        sa.PrimaryKeyConstraint("dataset", "content", name=op.f("pk_sealed_parts")),
     )
     op.create_table(
         "settings",
@@ -529,6 +554,23 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         )
 
     op.create_table(
+        "host_ads",
+        sa.Column("output_id", sa.Integer(), nullable=False),
+        sa.Column("protocol", sa.String(length=4), nullable=False),
+        sa.Column("identity", sa.LargeBinary(), nullable=False),
+        sa.Column("url", sa.Text(), nullable=False),
+        sa.Column("name", sa.String(length=50), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["output_id"], ["host_outputs.id"], name=op.f("fk_host_ads_output_id_host_outputs"), ondelete="CASCADE"
+        ),
+        sa.PrimaryKeyConstraint("output_id", name=op.f("pk_host_ads")),
+    )
+    with op.batch_alter_table("host_ads", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_host_ads_identity"), ["identity"], unique=False)
+        batch_op.create_index(batch_op.f("ix_host_ads_name"), ["name"], unique=False)
+        batch_op.create_index(batch_op.f("ix_host_ads_url"), ["url"], unique=False)
+
+    op.create_table(
         "host_adverts",
         sa.Column("output_id", sa.Integer(), nullable=False),
         sa.Column("host", sa.LargeBinary(), nullable=False),
@@ -575,6 +617,21 @@ def upgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         )
 
     op.create_table(
+        "host_record_capabilities",
+        sa.Column("output_id", sa.Integer(), nullable=False),
+        sa.Column("capability", sa.String(length=42), nullable=False),
+        sa.ForeignKeyConstraint(
+            ["output_id"],
+            ["host_records.output_id"],
+            name=op.f("fk_host_record_capabilities_output_id_host_records"),
+            ondelete="CASCADE",
+        ),
+        sa.PrimaryKeyConstraint("output_id", "capability", name=op.f("pk_host_record_capabilities")),
+    )
+    with op.batch_alter_table("host_record_capabilities", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_host_record_capabilities_capability"), ["capability"], unique=False)
+
+    op.create_table(
         "host_record_tags",
         sa.Column("output_id", sa.Integer(), nullable=False),
         sa.Column("tag", sa.Text(), nullable=False),
@@ -595,6 +652,10 @@ def downgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         batch_op.drop_index(batch_op.f("ix_host_record_tags_tag"))
 
     op.drop_table("host_record_tags")
+    with op.batch_alter_table("host_record_capabilities", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_host_record_capabilities_capability"))
+
+    op.drop_table("host_record_capabilities")
     with op.batch_alter_table("host_records", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_host_records_producer_kind_name"))
 
@@ -608,6 +669,12 @@ def downgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
         batch_op.drop_index(batch_op.f("ix_host_adverts_host"))
 
     op.drop_table("host_adverts")
+    with op.batch_alter_table("host_ads", schema=None) as batch_op:
+        batch_op.drop_index(batch_op.f("ix_host_ads_url"))
+        batch_op.drop_index(batch_op.f("ix_host_ads_name"))
+        batch_op.drop_index(batch_op.f("ix_host_ads_identity"))
+
+    op.drop_table("host_ads")
     with op.batch_alter_table("content_distribution", schema=None) as batch_op:
         batch_op.drop_index(batch_op.f("ix_content_distribution_content_id_distribution_status"))
 
@@ -669,9 +736,11 @@ def downgrade() -> None:  # noqa: PLR0915 - a statement for each table and index
 
     op.drop_table("storage_files")
     op.drop_table("settings")
+    op.drop_table("sealed_parts")
     op.drop_table("published_root")
     op.drop_table("published_replicas")
     op.drop_table("published_records")
+    op.drop_table("published_ads")
     op.drop_table("producer_identities")
     op.drop_table("leases")
     with op.batch_alter_table("journal", schema=None) as batch_op:

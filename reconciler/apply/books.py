@@ -18,6 +18,7 @@ from reconciler.store.documents import Documents
 from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Delivery, Outbox
 from reconciler.store.outcome import Outcome
+from reconciler.store.outputs import Connection
 from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import MerklePath
@@ -31,6 +32,15 @@ _TO_VOID: Final = {
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A journal entry to be written, with the bytes of its transactions and the coins that they make ours."""
+
+    entry: JournalEntry
+    transactions: tuple[Transaction, ...]
+    created: tuple[StoredCoin, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Books:
     """The database, with the fencing token of the lease under which it is written (None: only proofs are written)."""
 
@@ -39,26 +49,30 @@ class Books:
     tell: Tell
 
     async def write_down(
-        self,
-        entry: JournalEntry,
-        *,
-        transaction: Transaction,
-        created: Sequence[StoredCoin],
-        documents: Sequence[bytes],
-        deliveries: Sequence[Delivery],
+        self, pages: Sequence[Page], *, documents: Sequence[bytes], deliveries: Sequence[Delivery]
     ) -> None:
-        """Journal a signed transaction with every coin it locks, before any byte leaves.
+        """Journal signed transactions with every coin they lock, before any byte leaves.
 
-        Raises LockedError where a coin is not free or the lease was lost: then nothing is written.
+        A page may spend what an earlier one creates. Raises LockedError where a coin is not free or the lease was lost: then
+        nothing is written.
         """
         async with self.database.begin() as connection:
-            await Transactions(connection).put(transaction)
             await Documents(connection).put(*documents)
-            await Coins(connection).lock([spent.outpoint for spent in transaction.inputs], entry.id, token=self.token)
-            await Coins(connection).add(created, entry=entry.id)
+            for page in pages:
+                await self._write_page(connection, page, among=frozenset(each.entry.id for each in pages))
             await Outbox(connection).add(deliveries)
-            await Journal(connection).create(entry, token=self.token)
-        self.tell(Moved(entry=entry.id, state=entry.state))
+        for page in pages:
+            self.tell(Moved(entry=page.entry.id, state=page.entry.state))
+
+    async def _write_page(self, connection: Connection, page: Page, *, among: frozenset[str]) -> None:
+        coins, made = Coins(connection), {each.txid for each in page.transactions}
+        for transaction in page.transactions:
+            await Transactions(connection).put(transaction)
+        spent = [each.outpoint for transaction in page.transactions for each in transaction.inputs]
+        outside = [outpoint for outpoint in spent if outpoint.txid not in made]
+        await coins.lock(outside, page.entry.id, token=self.token, expected_of=among)
+        await coins.add(page.created, entry=page.entry.id)
+        await Journal(connection).create(page.entry, token=self.token)
 
     async def move(self, entry: JournalEntry, event: JournalEvent, *, now: int) -> JournalState:
         """Move an entry on, with everything that its new state means for coins and published state.
@@ -69,9 +83,9 @@ class Books:
             before = entry.state
             after = await Journal(connection).move(entry.id, event, now=now, token=self.token)
             if after in COMMITTED and before not in COMMITTED:
-                outcome = Outcome.from_bytes(entry.outcome)
                 await Coins(connection).settle(entry.id)
-                await Published(connection).commit(outcome)
+                if entry.publishes:
+                    await Published(connection).commit(Outcome.from_bytes(entry.outcome))
             if after is JournalState.VOID:
                 await Coins(connection).free(entry.id)
                 await Outbox(connection).drop(entry.id)
@@ -85,7 +99,7 @@ class Books:
             current = await journal.get(entry.id)
             if current is None or current.state is not JournalState.SEEN:
                 return
-            await Transactions(connection).prove(entry.txids[-1], path)
+            await Transactions(connection).prove(entry.root, path)
             state = await journal.move(entry.id, JournalEvent.MINE, now=now, token=None)
         self.tell(Moved(entry=entry.id, state=state))
 

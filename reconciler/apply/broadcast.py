@@ -72,7 +72,7 @@ async def broadcast(
     """
     if entry.state is JournalState.PREPARED:
         entry = await _move(entry, JournalEvent.SEND, books, now)
-    txid = entry.txids[-1]
+    txid = entry.root
     async with books.database.begin() as connection:
         beef = await Transactions(connection).beef([txid])
     ours = beef.transactions[txid].transaction
@@ -117,7 +117,7 @@ async def _refused(
     What it never heard of went nowhere. Where the refusal is about us (a token, a wrong address), or ARC knows the
     transaction after all, nothing is decided: the refusal is raised again.
     """
-    txid = entry.txids[-1]
+    txid = entry.root
     is_verdict = entry.state is JournalState.SENDING and error.code in VERDICTS
     if not is_verdict or await arc.status(txid) is not None:
         raise error
@@ -134,11 +134,11 @@ def _undecided(entry: JournalEntry, report: TxReport) -> StalePlanError | Unreac
     if entry.state is JournalState.CONTESTED:
         return StalePlanError(
             f"another transaction spends the same coins; {detail}",
-            where=entry.txids[-1],
+            where=entry.root,
             hint="the coins stay locked until one of the two is mined; plan again then",
         )
     return UnreachableError(
         f"the network has not confirmed seeing the transaction; {detail}",
-        where=entry.txids[-1],
+        where=entry.root,
         hint="repeat the command: it goes on from here",
     )

@@ -1,53 +1,113 @@
-"""The one transaction of a small apply (PROTOCOL §4), exactly as the plan costed it. Pure but for the keys it signs with."""
+"""The transactions of an apply, exactly as the plan laid them out (plan/layout.py), built and signed in order.
+
+Pure but for the keys it signs with. A splitter comes first, since record tokens name what the root transaction spends; the
+draft of the records is made in between.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TypeAlias
 
-from reconciler.apply.draft import Draft
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StalePlanError
-from reconciler.model.keys import KeyRef, change_key, record_key
-from reconciler.store.coins import Purpose, StoredCoin
+from reconciler.model.ids import Address, AdProtocol, Outpoint, RecordId
+from reconciler.model.keys import FUNDING_KEY, KeyRef, ad_key, change_key, purse_key, record_key
+from reconciler.plan.plan import Plan
+from reconciler.plan.transactions import Made, Output, OutputRole, Spend, TxLayout, TxRole
+from reconciler.store.coins import CoinState, Purpose, StoredCoin
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
-from reconciler.wire.record import RecordToken, lock, preimage
+from reconciler.wire import advertisement, record
+from reconciler.wire.advertisement import AdToken
+from reconciler.wire.record import RecordToken
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxOutput
 
-TOKEN_SATOSHIS = Satoshis(1)
+Tokens: TypeAlias = Mapping[Address, RecordToken | AdToken]
+"""The tokens that the transactions make, by the address of their object."""
 
 
-def build(draft: Draft, spent: Sequence[Spendable], *, fee: Satoshis, size: int, keys: Keys) -> Transaction:
-    """Root first, then the tokens, then the change, which has its place as index.
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One signed transaction, and what it makes ours."""
 
-    Raises StalePlanError where the coins at hand do not leave exactly the plan's `fee` or the transaction would be larger
-    than its `size` bytes: then this is not the transaction that was shown.
-    """
-    tokens = [TxOutput(TOKEN_SATOSHIS, _locked(token, keys)) for token in draft.tokens]
-    rest = sum(coin.output.satoshis for coin in spent) - len(tokens) * TOKEN_SATOSHIS - fee
-    if rest < 1:
-        raise StalePlanError(f"the coins at hand leave {rest} satoshis of change, the plan counted on at least 1")
-    change = TxOutput(Satoshis(rest), p2pkh(keys.public(change_key(str(draft.anchor), len(tokens)))))
-    transaction = signed(spent, [*tokens, change], keys)
-    if len(transaction.raw) > size:
-        raise StalePlanError(f"the transaction has {len(transaction.raw)} bytes, the plan counted on {size} at most")
-    return transaction
+    role: TxRole
+    transaction: Transaction
+    created: tuple[StoredCoin, ...]
 
 
-def _locked(token: RecordToken, keys: Keys) -> bytes:
-    key = record_key(token.id.kind, token.id.name)
-    return lock(token, keys.sign(key, preimage(token)))
+@dataclass(slots=True)
+class Builder:
+    """Builds one plan's transactions, in order. `coins` are the wallet's that the plan spends; `plain_http` as in AdToken."""
 
+    plan: Plan
+    coins: Mapping[Outpoint, StoredCoin]
+    keys: Keys
+    plain_http: bool
+    built: dict[TxRole, Built] = field(default_factory=dict)
 
-def created_coins(transaction: Transaction, draft: Draft) -> tuple[StoredCoin, ...]:
-    """What the transaction makes ours: its tokens, and its change."""
-    tokens = tuple(
-        _coin(transaction, vout, record_key(token.id.kind, token.id.name), Purpose.TOKEN)
-        for vout, token in enumerate(draft.tokens)
-    )
-    change = len(draft.tokens)
-    return (*tokens, _coin(transaction, change, change_key(str(draft.anchor), change), Purpose.MONEY))
+    def anchor(self) -> Outpoint | None:
+        """What record tokens name as `i`. Builds the splitter, if there is one; None where no root transaction is planned."""
+        splitter = self.plan.transaction(TxRole.SPLITTER)
+        if splitter is not None and TxRole.SPLITTER not in self.built:
+            self._build(splitter, {})
+        return None if self.plan.anchor is None else self._outpoint(self.plan.anchor)
+
+    def finish(self, tokens: Tokens) -> tuple[Built, ...]:
+        """Build the others. Raises StalePlanError where one would not be what was shown."""
+        for layout in self.plan.transactions:
+            if layout.role not in self.built:
+                self._build(layout, tokens)
+        return tuple(self.built[layout.role] for layout in self.plan.transactions)
+
+    def _build(self, layout: TxLayout, tokens: Tokens) -> None:
+        spent = [self._spendable(spend) for spend in layout.spends]
+        first = spent[0].outpoint
+        outputs = [self._output(output, vout, first, tokens) for vout, output in enumerate(layout.outputs)]
+        fee = sum(coin.output.satoshis for coin in spent) - sum(output.satoshis for output in outputs)
+        if fee != layout.fee:
+            raise StalePlanError(f"the coins at hand leave a fee of {fee} satoshis, the plan says {layout.fee}")
+        transaction = signed(spent, outputs, self.keys)
+        if len(transaction.raw) > layout.size:
+            raise StalePlanError(
+                f"the transaction has {len(transaction.raw)} bytes, the plan says {layout.size} at most"
+            )
+        created = tuple(
+            _coin(transaction, vout, _key(output, vout, first), output.role)
+            for vout, output in enumerate(layout.outputs)
+        )
+        self.built[layout.role] = Built(layout.role, transaction, created)
+
+    def _spendable(self, spend: Spend) -> Spendable:
+        coin = self.coins.get(spend) if isinstance(spend, Outpoint) else self._made(spend)
+        if coin is None or coin.state is CoinState.SPENT:
+            raise StalePlanError(
+                "a coin of the plan is not in the wallet any more", where=str(spend), hint="plan again"
+            )
+        return spendable(coin)
+
+    def _made(self, spend: Made) -> StoredCoin | None:
+        source = self.built.get(spend.role)
+        return None if source is None else source.created[spend.vout]
+
+    def _outpoint(self, spend: Spend) -> Outpoint:
+        return spend if isinstance(spend, Outpoint) else self.built[spend.role].transaction.outpoint(spend.vout)
+
+    def _output(self, output: Output, vout: int, first: Outpoint, tokens: Tokens) -> TxOutput:
+        if output.object is None:
+            return TxOutput(Satoshis(output.satoshis), p2pkh(self.keys.public(_key(output, vout, first))))
+        match tokens[output.object]:
+            case RecordToken() as token:
+                return TxOutput(
+                    Satoshis(output.satoshis), record.lock(token, self.keys.sign(token.key, record.preimage(token)))
+                )
+            case AdToken() as ad:
+                signature = self.keys.sign(ad.key, advertisement.preimage(ad))
+                return TxOutput(
+                    Satoshis(output.satoshis), advertisement.lock(ad, signature, plain_http=self.plain_http)
+                )
 
 
 def spendable(coin: StoredCoin) -> Spendable:
@@ -56,12 +116,39 @@ def spendable(coin: StoredCoin) -> Spendable:
     return Spendable(coin.outpoint, TxOutput(coin.satoshis, coin.locking), coin.key, kind)
 
 
-def _coin(transaction: Transaction, vout: int, key: KeyRef, purpose: Purpose) -> StoredCoin:
+def _key(output: Output, vout: int, first: Outpoint) -> KeyRef:
+    """The key of one output of a transaction that spends `first` first."""
+    match output.role:
+        case OutputRole.RECORD:
+            return _record_key(output.record)
+        case OutputRole.AD:
+            return ad_key(_protocol(output.object))
+        case OutputRole.PURSE:
+            return purse_key(str(first), vout)
+        case OutputRole.COIN | OutputRole.CHANGE:  # a root's coin is money like any other, should that root never be
+            return change_key(str(first), vout)
+        case OutputRole.PAYOUT:
+            return FUNDING_KEY
+
+
+def _record_key(named: RecordId | None) -> KeyRef:
+    if named is None:
+        raise StalePlanError("the plan has a record output without its record")
+    return record_key(named.kind, named.name)
+
+
+def _protocol(address: Address | None) -> AdProtocol:
+    if address is None:
+        raise StalePlanError("the plan has an advertisement output without its address")
+    return AdProtocol(address.type.upper())
+
+
+def _coin(transaction: Transaction, vout: int, key: KeyRef, role: OutputRole) -> StoredCoin:
     output = transaction.outputs[vout]
     return StoredCoin(
         outpoint=transaction.outpoint(vout),
         satoshis=output.satoshis,
         locking=output.locking,
         key=key,
-        purpose=purpose,
+        purpose=Purpose.TOKEN if role in {OutputRole.RECORD, OutputRole.AD} else Purpose.MONEY,
     )

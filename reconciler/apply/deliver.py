@@ -7,10 +7,14 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler.apply.books import Books
+from reconciler.apply.broadcast import Broadcaster
 from reconciler.apply.events import Ending, Event, Step, Tell
+from reconciler.apply.follow import follow
+from reconciler.clients.trackers import SERVICES, TOPICS
 from reconciler.model.errors import OverlayError, PartialError, UnreachableError
-from reconciler.model.ids import Outpoint
+from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint
 from reconciler.model.json import JsonObject
+from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.outbox import Delivery, Outbox
 from reconciler.store.transactions import Transactions
@@ -18,6 +22,8 @@ from reconciler.wire.submission import Admittance, Submission, pack_documents
 
 CATALOG_TOPIC: Final = "tm_data_catalog"
 CATALOG_SERVICE: Final = "ls_data_catalog"
+AD_TOPICS: Final = TOPICS
+"""Where advertisements of each protocol go."""
 
 
 class OverlayHost(Protocol):
@@ -48,18 +54,29 @@ class Delivered:
     failed: tuple[Delivery, ...]
 
 
-async def deliver(*, books: Books, hosts: Mapping[str, OverlayHost], now: Callable[[], int]) -> Delivered:
+async def deliver(
+    *,
+    books: Books,
+    hosts: Mapping[str, OverlayHost],
+    arc: Broadcaster,
+    identity: IdentityKey,
+    now: Callable[[], int],
+) -> Delivered:
     """Try every delivery that is due once; failures stay in the outbox, with their reason.
 
-    A host that does not answer is not tried again in this round. What is for hosts that are not configured any more is
+    What follows a root (the transaction of the advertisements) is handed to ARC before any host hears of it. A host that does not answer is not tried again in this round. What is for hosts that are not configured any more is
     forgotten; what is for a host that does not keep the topic waits, and is nobody's failure.
     """
+    unsent = await follow(books=books, arc=arc)
     async with books.database.begin() as connection:
         due = await Outbox(connection).pending()
     done, failed = [], []
     silent: dict[str, str] = {}
     for delivery in due:
-        ending, detail = await _attempt(delivery, books, hosts, silent)
+        if delivery.txid in unsent:
+            ending, detail = Ending.FAILED, unsent[delivery.txid]
+        else:
+            ending, detail = await _attempt(delivery, _Door(books.database, identity), hosts, silent)
         async with books.database.begin() as connection:
             outbox = Outbox(connection)
             if delivery.host not in hosts:
@@ -75,7 +92,7 @@ async def deliver(*, books: Books, hosts: Mapping[str, OverlayHost], now: Callab
 
 
 async def _attempt(
-    delivery: Delivery, books: Books, hosts: Mapping[str, OverlayHost], silent: dict[str, str]
+    delivery: Delivery, door: _Door, hosts: Mapping[str, OverlayHost], silent: dict[str, str]
 ) -> tuple[Ending, str]:
     """How a delivery went; `silent` collects the hosts that did not answer."""
     host = hosts.get(delivery.host)
@@ -84,7 +101,7 @@ async def _attempt(
     if delivery.host in silent:
         return Ending.FAILED, silent[delivery.host]
     try:
-        is_taken = await _deliver(delivery, books, host)
+        is_taken = await _deliver(delivery, door, host)
     except OverlayError as error:
         if isinstance(error, UnreachableError):
             silent[delivery.host] = error.message
@@ -92,30 +109,38 @@ async def _attempt(
     return (Ending.DONE, "") if is_taken else (Ending.BLOCKED, f"keeps none of {', '.join(delivery.topics)}")
 
 
-async def _deliver(delivery: Delivery, books: Books, host: OverlayHost) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Door:
+    """What a delivery needs beside its host."""
+
+    database: Database
+    identity: IdentityKey
+
+
+async def _deliver(delivery: Delivery, door: _Door, host: OverlayHost) -> bool:
     """Submit; False where the host keeps none of the topics."""
     listed = await host.topics()
     topics = tuple(topic for topic in delivery.topics if topic in listed)  # one unknown topic fails a whole submit
     if not topics:
         return False
-    async with books.database.begin() as connection:
+    async with door.database.begin() as connection:
         beef = await Transactions(connection).beef([delivery.txid])
-        documents = [await Documents(connection).get(digest) for digest in delivery.documents]
-    steak = await host.submit(
-        Submission(beef.to_bytes(), topics, pack_documents([d for d in documents if d is not None]))
-    )
-    if not any(admittance.outputs for admittance in steak.values()):
-        await _confirm(delivery, host)
+        found = await Documents(connection).find(delivery.documents)
+    documents = pack_documents([found[digest] for digest in delivery.documents]) if delivery.documents else None
+    steak = await host.submit(Submission(beef.to_bytes(), topics, documents))
+    if not any(admittance.outputs or admittance.removed for admittance in steak.values()):
+        await _confirm(delivery, topics, host, door.identity)
     return True
 
 
-async def _confirm(delivery: Delivery, host: OverlayHost) -> None:
+async def _confirm(delivery: Delivery, topics: tuple[str, ...], host: OverlayHost, identity: IdentityKey) -> None:
     """An empty STEAK means unknown (WIRE §4.1): the look-up decides."""
-    found = await host.outpoints(CATALOG_SERVICE, {"outpoint": f"{delivery.txid}.0"})
-    if Outpoint(delivery.txid, 0) not in found:
-        raise PartialError(
-            f"{delivery.host} took the transaction but admitted none of its records", where=delivery.host
-        )
+    queries: dict[str, JsonObject] = {SERVICES[protocol]: {"identityKey": identity} for protocol in AdProtocol}
+    if CATALOG_TOPIC in topics:
+        queries = {CATALOG_SERVICE: {"outpoint": f"{delivery.txid}.0"}}
+    found = [await host.outpoints(service, query) for service, query in queries.items()]
+    if not any(outpoint.txid == delivery.txid for outpoints in found for outpoint in outpoints):
+        raise PartialError(f"{delivery.host} took the transaction but admitted nothing of it", where=delivery.host)
 
 
 async def undiscoverable(

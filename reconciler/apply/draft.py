@@ -10,8 +10,9 @@ from dataclasses import dataclass
 
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId, digest
 from reconciler.model.json import JsonObject
+from reconciler.model.observed import ListedAd
 from reconciler.wire.canonical import sha256_hex
-from reconciler.wire.documents import PublishedContent, RecordDocument, RootDocument, RootKeys, SealedRef, Source
+from reconciler.wire.documents import Ad, PublishedContent, RecordDocument, RootDocument, RootKeys, SealedRef, Source
 from reconciler.wire.record import Anchor, RecordToken
 from reconciler.wire.sealing import seal_record
 from reconciler.wire.state_root import Leaf, state_root
@@ -40,6 +41,7 @@ class RootText:
     network_id: Digest
     gateway_key: IdentityKey
     gateway_url: str | None
+    ads: tuple[ListedAd, ...]
     source: Source
 
 
@@ -108,6 +110,7 @@ def _root_document(identity: IdentityKey, root: RootText, leaves: Sequence[Leaf]
         keys=RootKeys(identity=identity, gateway_key=root.gateway_key, gateway_url=root.gateway_url),
         state_root=state_root(leaves),
         leaf_count=len(leaves),
+        ads=tuple(Ad(ad.protocol, ad.name, ad.url) for ad in root.ads),
         sealed=SealedRef(sha256=sha256_hex(sealed_state), size=len(sealed_state), uhrp=None),
         source=root.source,
     ).to_bytes()

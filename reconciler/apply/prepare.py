@@ -7,25 +7,23 @@ from dataclasses import dataclass
 from typing import cast
 
 from reconciler.apply.draft import Draft, RecordText, RootText, draft
-from reconciler.apply.upload import forgotten_of
-from reconciler.model.errors import StalePlanError, StateError
-from reconciler.model.ids import Digest, IdentityKey, Kind, RecordId, digest
+from reconciler.model.errors import StateError
+from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import GATEWAY_KEY
-from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
+from reconciler.model.observed import ObservedRecord
 from reconciler.plan.action import Action
 from reconciler.plan.plan import Plan
+from reconciler.plan.transactions import TxRole
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
-from reconciler.store.outcome import Outcome
 from reconciler.store.published import Published
 from reconciler.store.settings import Settings
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import SEED_KEY, seal, unseal
-from reconciler.wire.documents import PublishedContent, Source, StoredPart, parse_root_document
+from reconciler.wire.advertisement import AdToken
+from reconciler.wire.documents import PublishedContent, Source, parse_root_document
 from reconciler.wire.sealing import SealedState, recipients
-from reconciler.wire.transaction import Transaction
-from reconciler.wire.uhrp import url_of
 
 SEED_SETTING = "content_seed"
 
@@ -68,24 +66,25 @@ def prepare(
     plan: Plan,
     was: Before,
     *,
+    anchor: Outpoint,
     seed: bytes,
+    contents: Mapping[RecordId, PublishedContent],
     source: Source,
     network_id: Digest,
     keys: Keys,
     randomness: Callable[[int], bytes],
 ) -> Draft:
-    """The draft of everything that the plan writes. Raises StalePlanError for a plan that signs nothing."""
-    if plan.anchor is None:
-        raise StalePlanError("the plan has no coin to sign with", hint="fund the wallet and plan again")
+    """The draft of every record that the plan writes, the root's included; their tokens name `anchor` as `i`."""
     root = root_text(plan, source=source, network_id=network_id, keys=keys)
-    touched = {change.record for change in plan.changes}
-    state = SealedState(settings={}, producer=root.sealed, source=plan.source, content_seed=seed)
+    written = {change.record for change in plan.changes if change.record and change.action is not Action.ADOPT}
+    spent = written | {change.before_id for change in plan.changes}
+    state = SealedState(settings=plan.settings, producer=root.sealed, source=plan.source, content_seed=seed)
     return draft(
         identity=keys.identity,
-        anchor=plan.anchor,
+        anchor=anchor,
         root=root,
-        records=record_texts(plan),
-        unchanged={record: was.records[record].document_hash for record in was.records if record not in touched},
+        records=record_texts(plan, contents),
+        unchanged={record: observed.document_hash for record, observed in was.records.items() if record not in spent},
         seed=seed,
         sealed_state=_sealed(
             state, was.sealed, readers={keys.identity, root.gateway_key}, keys=keys, randomness=randomness
@@ -94,47 +93,15 @@ def prepare(
     )
 
 
-def outcome(
-    plan: Plan,
-    draft: Draft,
-    transaction: Transaction,
-    replicas: Sequence[ObservedReplica],
-    *,
-    commit: str | None,
-    keys: Keys,
-    at: int,
-) -> Outcome:
-    """What becomes live when the network has seen the transaction."""
-    texts = {text.id: text for text in record_texts(plan)}
-    root, *others = (
-        ObservedRecord(
-            id=token.id,
-            outpoint=transaction.outpoint(vout),
-            document_hash=token.anchor.document_hash,
-            public=texts[token.id].public if vout else plan.producer_public,
-            sealed=texts[token.id].sealed if vout else plan.producer_sealed,
-        )
-        for vout, token in enumerate(draft.tokens)
-    )
-    document = parse_root_document(draft.documents[0])
-    return Outcome(
-        identity=keys.identity,
-        root=ObservedRoot(
-            record=root,
-            generation=plan.generation,
-            state_root=draft.state_root,
-            leaf_count=draft.leaf_count,
-            gateway_key=document.keys.gateway_key,
-            source=plan.source,
-            network_id=document.network_id,
-        ),
-        upserts=tuple(others),
-        deletes=tuple(change.record for change in plan.changes if change.record and change.action is Action.DELETE),
-        replicas=tuple(replicas),
-        forgotten=forgotten_of(plan),
-        commit=commit,
-        at=at,
-    )
+def ad_tokens(plan: Plan, identity: IdentityKey) -> dict[Address, AdToken]:
+    """The advertisements that the plan makes tokens for, by their address."""
+    listed = {Address.of_ad(ad.protocol, ad.name): ad for ad in plan.ads}
+    ads = plan.transaction(TxRole.ADS)
+    made = [output.object for output in ads.outputs if output.object is not None] if ads else []
+    return {
+        address: AdToken(listed[address].protocol, identity, listed[address].url, listed[address].name)
+        for address in made
+    }
 
 
 def root_text(plan: Plan, *, source: Source, network_id: Digest, keys: Keys) -> RootText:
@@ -147,37 +114,31 @@ def root_text(plan: Plan, *, source: Source, network_id: Digest, keys: Keys) -> 
         network_id=network_id,
         gateway_key=plan.gateway_key or keys.public(GATEWAY_KEY),
         gateway_url=plan.gateway_url,
+        ads=plan.ads,
         source=source,
     )
 
 
-def record_texts(plan: Plan) -> tuple[RecordText, ...]:
+def record_texts(plan: Plan, contents: Mapping[RecordId, PublishedContent]) -> tuple[RecordText, ...]:
     """The records that the plan creates and updates, in output order, without the producer's own."""
     after = {change.record: change.after for change in plan.changes if change.record and change.after is not None}
-    return tuple(_text(record, after[record]) for record in plan.outputs if record.kind is not Kind.PRODUCER)
+    return tuple(
+        _text(record, after[record], contents.get(record))
+        for record in plan.outputs
+        if record.kind is not Kind.PRODUCER
+    )
 
 
-def _text(record: RecordId, after: JsonObject) -> RecordText:
+def _text(record: RecordId, after: JsonObject, content: PublishedContent | None) -> RecordText:
     public, sealed = cast("JsonObject", after["public"]), cast("JsonObject", after["sealed"])
     parents = cast("Sequence[str]", after.get("parents", ()))
     return RecordText(
         id=record,
         public=public,
         sealed=sealed,
-        content=_content(sealed, after.get("media_type")),
+        content=content,
         parents=tuple(parents),
     )
-
-
-def _content(sealed: JsonObject, media_type: object) -> PublishedContent | None:
-    """Free content is stored as it is: one object, under its plain hash (PROTOCOL §6)."""
-    match sealed.get("content"), media_type:
-        case {"sha256": str(text), "size": int(size)}, str(kind):
-            sha256 = digest(text)
-            part = StoredPart(uhrp=url_of(sha256), sha256=sha256, size=size)
-            return PublishedContent(digest=sha256, size=size, media_type=kind, parts=(part,))
-        case _:
-            return None
 
 
 def _sealed(

@@ -10,7 +10,7 @@ from reconciler.apply.contest import Judge, Proofs
 from reconciler.apply.deliver import Delivered, OverlayHost, deliver
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.model.errors import RefusedError, UnreachableError
-from reconciler.model.ids import Txid
+from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.journal import JournalEvent, JournalState
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
@@ -26,6 +26,7 @@ async def recover(
     arc: Broadcaster,
     judge: Judge,
     hosts: Mapping[str, OverlayHost],
+    identity: IdentityKey,
     now: Callable[[], int],
     patience: float = PATIENCE,
 ) -> Delivered:
@@ -38,25 +39,27 @@ async def recover(
     await _look_after_seen(books=books, arc=arc, judge=judge, now=now)
     async with books.database.begin() as connection:
         unfinished = await Journal(connection).unfinished()
+    prepared = [entry for entry in unfinished if entry.state is JournalState.PREPARED]
+    for entry in reversed(prepared):  # what spends another one's outputs goes first
+        await books.move(entry, JournalEvent.ABANDON, now=now())
+        detail = "nothing had been sent; its coins are free again"
+        books.tell(Event(step=Step.RECOVER, subject=entry.id, ending=Ending.DONE, detail=detail))
     for entry in unfinished:
-        if entry.state is JournalState.PREPARED:
-            await books.move(entry, JournalEvent.ABANDON, now=now())
-            detail = "nothing had been sent; its coins are free again"
-        else:
+        if entry not in prepared:
             ended = await broadcast(entry, books=books, arc=arc, judge=judge, now=now, patience=patience)
             is_void = ended.state is JournalState.VOID
             detail = "void; its coins are free again" if is_void else f"generation {entry.generation} finished"
-        books.tell(Event(step=Step.RECOVER, subject=entry.id, ending=Ending.DONE, detail=detail))
-    return await deliver(books=books, hosts=hosts, now=now)
+            books.tell(Event(step=Step.RECOVER, subject=entry.id, ending=Ending.DONE, detail=detail))
+    return await deliver(books=books, hosts=hosts, arc=arc, identity=identity, now=now)
 
 
 async def _look_after_seen(*, books: Books, arc: Broadcaster, judge: Judge, now: Callable[[], int]) -> None:
     """What was seen is not mined yet: dropped or thrown back by a reorg, it is sent again; or it has lost after all."""
     async with books.database.begin() as connection:
         seen = await Journal(connection).unproven()
-        beefs = {entry.id: await Transactions(connection).beef([entry.txids[-1]]) for entry in seen}
+        beefs = {entry.id: await Transactions(connection).beef([entry.root]) for entry in seen}
     for entry in seen:
-        txid, beef = entry.txids[-1], beefs[entry.id]
+        txid, beef = entry.root, beefs[entry.id]
         report = await arc.status(txid)
         if (report is None or report.standing is Standing.STALE) and beef.proof(txid) is None:
             report = await _sent_again(beef, txid, arc)
@@ -83,7 +86,7 @@ async def settle(*, books: Books, arc: Broadcaster, proofs: Proofs, now: Callabl
     async with books.database.begin() as connection:
         waiting = await Journal(connection).unproven()
     for entry in waiting:
-        path = await proof_of(entry.txids[-1], arc=arc, proofs=proofs)
+        path = await proof_of(entry.root, arc=arc, proofs=proofs)
         if path is not None:
             await books.prove(entry, path, now=now())
     await prove_coins(database=books.database, arc=arc, proofs=proofs)

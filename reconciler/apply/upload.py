@@ -1,45 +1,66 @@
 """Getting content onto storage hosts: in parallel, idempotent by hash, before anything is signed.
 
-Nothing here is lost when the process dies: what a host already keeps is found there by the next apply and not sent again.
+Nothing here is lost when the process dies: what a host already keeps, part by part, is found there by the next apply and not
+sent again.
 """
 
 from __future__ import annotations
 
 import asyncio
-import hashlib
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Protocol, cast
+from typing import Final, Protocol
 
 from reconciler.apply.events import Ending, Event, Progress, Step, Tell
+from reconciler.content.sources import Stored
 from reconciler.model.errors import OverlayError, RefusedError, StalePlanError, TransientError, UnreachableError
-from reconciler.model.ids import Address, Digest, ObjectType, digest
+from reconciler.model.ids import Address, Digest, ObjectType
 from reconciler.model.observed import ObservedReplica
 from reconciler.plan.action import Action
 from reconciler.plan.plan import Plan
+from reconciler.wire.documents import StoredPart
 
 PARALLEL: Final = 4
-CHUNK: Final = 1 << 20
 TERM_MINUTES: Final = 180 * 24 * 60
 """For how long a storage host is asked to keep content."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """One copy to be made: the bytes of `path`, which must hash to `content`, onto `host`."""
+    """One copy to be made: all parts of `stored` onto `host`."""
 
     dataset: str
     host: str
-    path: Path
     content: Digest
-    size: int
+    """Of the plaintext."""
+    stored: Stored
+    least: int = 1
+    """How many copies of the content there must be before an apply commits."""
 
     @property
     def subject(self) -> str:
         """Its address in the plan."""
         return str(Address.of_replica(self.dataset, self.host))
+
+    @property
+    def parts(self) -> tuple[Digest, ...]:
+        """The hashes of the stored bytes."""
+        return tuple(part.sha256 for part in self.stored.parts)
+
+    @property
+    def size(self) -> int:
+        """Stored bytes of all parts."""
+        return sum(part.size for part in self.stored.parts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Uploaded:
+    """What has become of the copies: those that failed are few enough to be left to the next apply."""
+
+    replicas: tuple[ObservedReplica, ...]
+    failed: Mapping[str, OverlayError]
+    """By their address in the plan."""
 
 
 class Storage(Protocol):
@@ -54,30 +75,24 @@ class Storage(Protocol):
         ...
 
 
-async def check_files(uploads: Sequence[Upload]) -> None:
-    """Raises StalePlanError where a file is not what was planned any more; before anything is paid."""
-    for upload in {upload.path: upload for upload in uploads}.values():
-        found = await asyncio.to_thread(_digest, upload.path)
-        if found != upload.content:
-            raise StalePlanError(
-                f"{upload.path.name} changed since the plan was made", where=str(upload.path), hint="plan again"
-            )
-
-
 async def upload_all(
     uploads: Sequence[Upload],
     *,
     storage: Mapping[str, Storage],
     now: int,
     tell: Tell,
+    standing: Sequence[ObservedReplica] = (),
     halted: Callable[[], bool] = lambda: False,
-) -> tuple[ObservedReplica, ...]:
-    """Make every copy; once `halted`, those in flight are finished and no other is begun (KeyboardInterrupt).
+    parallel: int = PARALLEL,
+) -> Uploaded:
+    """Make every copy, or enough of them, `parallel` at a time; once `halted`, those in flight are finished and no other is begun (KeyboardInterrupt).
 
-    Raises, after all were tried, StalePlanError where a file is no longer what was planned, UnreachableError or RefusedError
-    where some could not be made; nothing is on chain then.
+    `standing` are the copies that there were before, and stay.
+
+    Raises, after all were tried, UnreachableError or RefusedError where some content has fewer copies than it must have, and
+    StalePlanError where a file changed; nothing is on chain then.
     """
-    gate = asyncio.Semaphore(PARALLEL)
+    gate = asyncio.Semaphore(parallel)
     sending: defaultdict[tuple[str, Digest], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def one(upload: Upload) -> ObservedReplica | OverlayError | None:
@@ -94,111 +109,101 @@ async def upload_all(
     results = await asyncio.gather(*(one(upload) for upload in uploads))
     if None in results:
         raise KeyboardInterrupt
-    failures = [result for result in results if isinstance(result, OverlayError)]
-    if failures:
-        raise _summary(failures, len(uploads))
-    return tuple(result for result in results if isinstance(result, ObservedReplica))
+    made = tuple(result for result in results if isinstance(result, ObservedReplica))
+    failed = [
+        (upload, result) for upload, result in zip(uploads, results, strict=True) if isinstance(result, OverlayError)
+    ]
+    readable = [copy for copy in standing if copy.expires > now]
+    _check(failed, [*readable, *made], len(uploads))
+    return Uploaded(replicas=made, failed={upload.subject: error for upload, error in failed})
+
+
+def _check(failed: Sequence[tuple[Upload, OverlayError]], copies: Sequence[ObservedReplica], tried: int) -> None:
+    """Raises unless what failed can be left to the next apply."""
+    for _, error in failed:
+        if isinstance(error, StalePlanError):
+            raise error
+    hosts: defaultdict[tuple[str, Digest, tuple[Digest, ...]], set[str]] = defaultdict(set)
+    for copy in copies:
+        hosts[copy.dataset, copy.content, copy.parts].add(copy.host)  # free and sold, it has other bytes
+    short = [upload for upload, _ in failed if len(hosts[upload.dataset, upload.content, upload.parts]) < upload.least]
+    if short:
+        raise _summary([error for _, error in failed], tried)
 
 
 def _summary(failures: Sequence[OverlayError], tried: int) -> OverlayError:
-    worst = next((failure for failure in failures if isinstance(failure, StalePlanError)), failures[0])
-    message = f"{len(failures)} of {tried} copies could not be stored, and nothing was published: {worst.message}"
-    if isinstance(worst, StalePlanError):
-        return StalePlanError(message, where=worst.where, hint=worst.hint)
+    message = f"{len(failures)} of {tried} copies could not be stored, and nothing was published: {failures[0].message}"
+    where = failures[0].where
     if all(isinstance(failure, TransientError) for failure in failures):
         return UnreachableError(
-            message, where=worst.where, hint="repeat the command; copies that were made are not sent again"
+            message, where=where, hint="repeat the command; copies that were made are not sent again"
         )
-    return RefusedError(message, where=worst.where)
+    return RefusedError(message, where=where)
 
 
 async def _upload(upload: Upload, storage: Storage, now: int, tell: Tell) -> ObservedReplica:
-    expires = await storage.kept_until(upload.content)
-    wanted = now + TERM_MINUTES * 60
-    detail = "already there"
-    if expires is None or expires < wanted - TERM_MINUTES * 20:  # less than two thirds of the term are left
-        expires = await _send(upload, storage, tell)
-        detail = f"{upload.size} bytes"
+    """Part after part; those that the host has, and keeps long enough, are not sent again."""
+    work = _Copying(upload, storage, now, tell)
+    expires = [await work.keep(part) for part in range(len(upload.stored.parts))]
+    detail = f"{work.sent} bytes" if work.sent else "already there"
     tell(Event(step=Step.UPLOAD, subject=upload.subject, ending=Ending.DONE, detail=detail))
     return ObservedReplica(
         dataset=upload.dataset,
         host=upload.host,
         content=upload.content,
-        parts=(upload.content,),
+        parts=upload.parts,
         size=upload.size,
-        expires=expires,
+        expires=min(expires),
     )
-
-
-async def _send(upload: Upload, storage: Storage, tell: Tell) -> int:
-    """Send the file; whatever comes of a file that changes on the way, it is said to be that."""
-    file = _File(upload, tell)
-    try:
-        return await storage.upload(file.chunks(), size=upload.size, sha256=upload.content, minutes=TERM_MINUTES)
-    except (OverlayError, StaleFileError):
-        if file.fault is not None:
-            raise file.fault from None
-        raise
 
 
 class StaleFileError(Exception):
     """Ends a request whose file turned out to be another one."""
 
 
-class _File:
-    """A planned file on its way out: exactly the bytes that were planned, or a `fault`."""
+class _Copying:
+    """One copy under way. `sent` are the bytes that have left, `_there` those that the host has."""
 
-    def __init__(self, upload: Upload, tell: Tell) -> None:
+    def __init__(self, upload: Upload, storage: Storage, now: int, tell: Tell) -> None:
         self._upload = upload
+        self._storage = storage
+        self._wanted = now + TERM_MINUTES * 60
         self._tell = tell
-        self.fault: StalePlanError | None = None
+        self._there = 0
+        self._fault: StalePlanError | None = None
+        self.sent = 0
 
-    async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes, as long as they are no more than planned."""
-        upload, digest, sent = self._upload, hashlib.sha256(), 0
+    async def keep(self, index: int) -> int:
+        """Unix seconds until which the host keeps a part, which it is given unless it has it."""
+        part = self._upload.stored.parts[index]
+        expires = await self._storage.kept_until(part.sha256)
+        if expires is None or expires < self._wanted - TERM_MINUTES * 20:  # less than two thirds of the term are left
+            expires = await self._send(index, part)
+        else:
+            self._there += part.size
+        return expires
+
+    async def _send(self, index: int, part: StoredPart) -> int:
+        """Whatever comes of a file that changes on its way out, it is said to be that."""
         try:
-            with upload.path.open("rb") as file:
-                while chunk := await asyncio.to_thread(file.read, CHUNK):
-                    sent += len(chunk)
-                    digest.update(chunk)
-                    if sent > upload.size or (sent == upload.size and digest.hexdigest() != upload.content):
-                        raise self._stale("changed while it was sent")
-                    yield chunk
-                    self._tell(Progress(subject=upload.subject, sent=sent, total=upload.size))
-        except OSError as error:
-            raise self._stale(f"can no longer be read: {(error.strerror or str(error)).lower()}") from error
-        if sent < upload.size:
-            raise self._stale("changed while it was sent")
+            return await self._storage.upload(
+                self._chunks(index), size=part.size, sha256=part.sha256, minutes=TERM_MINUTES
+            )
+        except (OverlayError, StaleFileError):
+            if self._fault is not None:
+                raise self._fault from None
+            raise
 
-    def _stale(self, how: str) -> StaleFileError:
-        path = self._upload.path
-        self.fault = StalePlanError(f"{path.name} {how}", where=str(path), hint="plan again")
-        return StaleFileError(path.name)
-
-
-def _digest(path: Path) -> Digest:
-    try:
-        with path.open("rb") as file:
-            return Digest(hashlib.file_digest(file, "sha256").hexdigest())
-    except OSError as error:
-        raise StalePlanError(
-            f"{path.name} can no longer be read: {error.strerror}", where=str(path), hint="plan again"
-        ) from error
-
-
-def uploads_of(plan: Plan, folder: Path) -> tuple[Upload, ...]:
-    """The copies that a plan makes or renews."""
-    made = (change.after for change in plan.changes if change.object.type is ObjectType.REPLICA and change.after)
-    return tuple(
-        Upload(
-            dataset=str(after["dataset"]),
-            host=str(after["host"]),
-            path=folder / str(after["path"]),
-            content=digest(str(after["content"])),
-            size=cast("int", after["size"]),
-        )
-        for after in made
-    )
+    async def _chunks(self, index: int) -> AsyncIterator[bytes]:
+        try:
+            async for chunk in self._upload.stored.chunks(index):
+                yield chunk
+                self.sent += len(chunk)
+                sent = self._there + self.sent
+                self._tell(Progress(subject=self._upload.subject, sent=sent, total=self._upload.size))
+        except StalePlanError as error:
+            self._fault = error
+            raise StaleFileError(self._upload.subject) from error
 
 
 def forgotten_of(plan: Plan) -> tuple[tuple[str, str], ...]:

@@ -39,12 +39,11 @@ class Headers:
 
     async def height(self) -> int:
         """The height of the tip. Raises UnreachableError, RefusedError."""
-        latest = _answer(await self._get("/block/headers"))
-        first = latest[0] if isinstance(latest, list) and latest else None
-        height = first.get("height") if isinstance(first, Mapping) else None
-        if not isinstance(height, int):
-            raise UnreachableError(f"{self._url} did not answer its latest headers", where=self._url)
-        return height
+        return await self._latest("height")
+
+    async def time(self) -> int:
+        """What the block at the tip says when it was made (unix seconds). Raises UnreachableError, RefusedError."""
+        return await self._latest("time")
 
     async def network_id(self) -> Digest:
         """The hash of block 1, which tells one chain from another. Raises UnreachableError, RefusedError."""
@@ -70,6 +69,14 @@ class Headers:
     async def _roots(self, heights: Sequence[int]) -> dict[int, Digest]:
         roots = await asyncio.gather(*(self.root(height) for height in heights))
         return {height: root for height, root in zip(heights, roots, strict=True) if root is not None}
+
+    async def _latest(self, name: str) -> int:
+        latest = _answer(await self._get("/block/headers"))
+        first = latest[0] if isinstance(latest, list) and latest else None
+        found = first.get(name) if isinstance(first, Mapping) else None
+        if not isinstance(found, int):
+            raise UnreachableError(f"{self._url} did not answer its latest headers", where=self._url)
+        return found
 
     async def _header(self, height: int) -> JsonObject | None:
         if height in self._deep:

@@ -16,13 +16,13 @@ from reconciler.control.binding import check_identity
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.journal import COMMITTED, JournalState
-from reconciler.model.keys import FUNDING_KEY, change_key
+from reconciler.model.keys import FUNDING_KEY, change_key, purse_key
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.transactions import StoredTransaction, Transactions
 from reconciler.wallet.keys import Keys
-from reconciler.wire import record
+from reconciler.wire import advertisement, record
 from reconciler.wire.arc import Standing
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction
@@ -101,21 +101,21 @@ def unspent_outputs(
 
 
 def _ours(transaction: Transaction, keys: Keys) -> Iterator[int]:
-    """Which outputs these keys can unlock: our address, our record tokens, and their transaction's change."""
-    anchor: Outpoint | None = None
-    funding = p2pkh(keys.public(FUNDING_KEY))
+    """Which outputs these keys can unlock: our address, tokens of ours, and what a transaction of ours leaves over."""
+    first = str(transaction.inputs[0].outpoint) if transaction.inputs else ""
     for vout, output in enumerate(transaction.outputs):
-        try:
-            token = record.parse(output.locking)
-        except VerificationError:
-            continue
-        if token is not None and token.identity == keys.identity:
-            anchor = token.anchor.spends
+        money = (FUNDING_KEY, change_key(first, vout), purse_key(first, vout))
+        if _is_token(output.locking, keys) or any(output.locking == p2pkh(keys.public(key)) for key in money):
             yield vout
-        elif output.locking == funding or (
-            anchor is not None and output.locking == p2pkh(keys.public(change_key(str(anchor), vout)))
-        ):
-            yield vout
+
+
+def _is_token(locking: bytes, keys: Keys) -> bool:
+    """Whether this is a record or an advertisement of ours. Where it may be reached does not matter for whose it is."""
+    try:
+        token = record.parse(locking) or advertisement.parse(locking, plain_http=True)
+    except VerificationError:
+        return False
+    return token is not None and token.identity == keys.identity
 
 
 def _compare(live: Mapping[Outpoint, StoredCoin], expected: Mapping[Outpoint, int]) -> Iterator[str]:

@@ -10,11 +10,13 @@ from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import content_files
 from reconciler.manifest.kinds.producer import Producer
-from reconciler.manifest.load import load
+from reconciler.manifest.load import MAX_REVENUE_SPLITS, load
+from reconciler.manifest.variables import given_variables
 from reconciler.model.desired import DesiredState
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.errors import ManifestError
 from reconciler.model.ids import Network
+from reconciler.model.json import JsonObject
 from reconciler.model.networks import ENDPOINTS
 
 
@@ -27,10 +29,49 @@ class Loaded:
     """The manifests'; paths in a plan are relative to it."""
     warnings: tuple[Diagnostic, ...]
 
+    @property
+    def network(self) -> Network:
+        """The world that the producer is to be published in."""
+        return self.state.network
 
-async def load_desired(paths: Sequence[Path], *, digests: Digests, network: Network | None) -> Loaded:
+    @property
+    def producer_sealed(self) -> JsonObject:
+        """The producer's sealed fields, in which a world of its own is described."""
+        return self.state.producer.sealed
+
+    @property
+    def gateway_url(self) -> str | None:
+        """Where the producer's gateway shall be."""
+        return self.state.gateway_url
+
+    @property
+    def key_file(self) -> str:
+        """Where the identity key is, relative to OVERLAY_HOME."""
+        return self.state.key_file
+
+    @property
+    def key_env(self) -> str | None:
+        """The variable of the environment that holds it instead."""
+        return self.state.key_env
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Beside:
+    """What is given beside the manifests: NAME=VALUE and files of variables, and a limit of the environment."""
+
+    assignments: tuple[str, ...] = ()
+    variable_files: tuple[Path, ...] = ()
+    max_revenue_splits: int = MAX_REVENUE_SPLITS
+
+
+async def load_desired(
+    paths: Sequence[Path], *, digests: Digests, network: Network | None, beside: Beside | None = None
+) -> Loaded:
     """Read manifests and the content they name. Raises ManifestError with all that is wrong, warnings included."""
-    manifests, found = load(paths)
+    beside = beside or Beside()
+    variables, found = given_variables(beside.assignments, beside.variable_files)
+    manifests, faults = load(paths, variables, max_revenue_splits=beside.max_revenue_splits)
+    found += faults
     files, faults = content_files(manifests)
     found += faults
     _stop(found)

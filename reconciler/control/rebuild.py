@@ -5,14 +5,15 @@ The same after a lost database (`state rebuild`), on a fresh CI runner, and wher
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost
 from reconciler.apply.prepare import SEED_SETTING
 from reconciler.model.ids import Outpoint, Txid
-from reconciler.model.keys import KeyRef
-from reconciler.model.observed import ObservedReplica
+from reconciler.model.keys import KeyRef, ad_key
+from reconciler.model.observed import ListedAd, ObservedReplica
+from reconciler.observe.ads import LiveAd, purses
 from reconciler.observe.catalog import Catalog
 from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
@@ -39,11 +40,18 @@ class Rebuilt:
 
 
 async def write_down(
-    catalog: Catalog, replicas: tuple[ObservedReplica, ...], *, database: Database, keys: Keys, iv: bytes, now: int
+    catalog: Catalog,
+    replicas: tuple[ObservedReplica, ...],
+    ads: Sequence[LiveAd],
+    *,
+    database: Database,
+    keys: Keys,
+    iv: bytes,
+    now: int,
 ) -> Rebuilt:
-    """Make the catalog this machine's recorded state, in one database transaction: records, documents, coins, seed."""
-    coins = tuple(_coins(catalog))
-    beef = _beef(catalog)
+    """Make the catalog this machine's recorded state, in one database transaction: records, ads, documents, coins, seed."""
+    coins = (*_coins(catalog), *ad_coins(ads), *_purse_coins(ads, keys))
+    beef = merge([_beef(catalog), *(ad.found.beef for ad in ads)])
     async with database.begin() as connection:
         for txid, entry in beef.transactions.items():
             await Transactions(connection).put(entry.transaction, beef.proof(txid))
@@ -52,13 +60,22 @@ async def write_down(
         await Coins(connection).mark_spent(entry.transaction for entry in beef.transactions.values())
         await Settings(connection).put(SEED_SETTING, keys.encrypt(SEED_KEY, catalog.state.content_seed, iv=iv))
         await Published(connection).clear()
-        await Published(connection).commit(_outcome(catalog, replicas, now))
+        await Published(connection).commit(_outcome(catalog, replicas, ads, now))
     return Rebuilt(
         generation=catalog.root.generation,
         records=len(catalog.records),
         replicas=len(replicas),
-        change=sum(change.output.satoshis for change in catalog.change),
+        change=sum(coin.satoshis for coin in coins if coin.purpose is Purpose.MONEY),
     )
+
+
+async def keep_ads(ads: Sequence[LiveAd], database: Database) -> None:
+    """Keep the tokens of advertisements that were found, so that they can be spent or taken over."""
+    async with database.begin() as connection:
+        for ad in ads:
+            for txid, entry in ad.found.beef.transactions.items():
+                await Transactions(connection).put(entry.transaction, ad.found.beef.proof(txid))
+        await Coins(connection).add(ad_coins(ads))
 
 
 async def refill(catalog: Catalog, own: OverlayHost) -> None:
@@ -68,12 +85,32 @@ async def refill(catalog: Catalog, own: OverlayHost) -> None:
         await own.submit(Submission(subset(beef, [txid]).to_bytes(), (CATALOG_TOPIC,), pack_documents(documents)))
 
 
-def _outcome(catalog: Catalog, replicas: tuple[ObservedReplica, ...], now: int) -> Outcome:
+def ad_coins(ads: Iterable[LiveAd]) -> Iterator[StoredCoin]:
+    """The tokens of these advertisements, as coins."""
+    for ad in ads:
+        yield _coin(ad.found.outpoint, ad.found.output, ad_key(ad.found.protocol), Purpose.TOKEN)
+
+
+def _purse_coins(ads: Sequence[LiveAd], keys: Keys) -> Iterator[StoredCoin]:
+    for purse in purses(ads, keys):
+        yield _coin(purse.outpoint, purse.output, purse.key, Purpose.MONEY)
+
+
+def _outcome(catalog: Catalog, replicas: tuple[ObservedReplica, ...], ads: Sequence[LiveAd], now: int) -> Outcome:
+    listed = set(catalog.root.ads)
+    observed = (ad.observed(is_recorded=True) for ad in ads)
     return Outcome(
         identity=catalog.live.document.producer,
         root=catalog.root,
         upserts=tuple(record.observed for record in catalog.records),
         replicas=replicas,
+        ads=tuple(
+            {
+                (ad.protocol, ad.name, ad.url): ad
+                for ad in observed
+                if ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) in listed
+            }.values()
+        ),
         commit=catalog.live.document.source.commit,
         at=now,
     )

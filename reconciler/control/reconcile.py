@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol, TypeAlias
 
 from reconciler import __version__
 from reconciler.apply.books import Books
@@ -16,26 +16,42 @@ from reconciler.apply.deliver import Delivered
 from reconciler.apply.events import Tell
 from reconciler.apply.execute import Applied, Executor, go_on
 from reconciler.apply.recover import recover, settle
+from reconciler.apply.upload import PARALLEL
+from reconciler.clients.host import HostClient
+from reconciler.content.fetching import Fetcher
 from reconciler.control.binding import bind, check_identity
 from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive_unspent, take_from_faucet
 from reconciler.control.lease import apply_lease, this_process
-from reconciler.control.rebuild import refill, write_down
+from reconciler.control.mend import submit_again
+from reconciler.control.quotes import storage_quotes
+from reconciler.control.rebuild import keep_ads, refill, write_down
 from reconciler.control.source import Provenance
 from reconciler.control.world import World
 from reconciler.model.amounts import Satoshis
-from reconciler.model.desired import DesiredState
+from reconciler.model.desired import DesiredState, StorageHost
 from reconciler.model.errors import GuardError, StalePlanError
-from reconciler.model.ids import Digest
+from reconciler.model.ids import Digest, IdentityKey, Network
+from reconciler.model.observed import ListedAd, Snapshot, StorageQuote
 from reconciler.observe.roots import read_roots
-from reconciler.observe.snapshot import Observation, observe
+from reconciler.observe.snapshot import Look, Observation, observe
+from reconciler.plan.document import plan_id
 from reconciler.plan.guards import GuardName
 from reconciler.plan.options import PlanOptions
-from reconciler.plan.plan import Meta, Plan, make_plan
+from reconciler.plan.plan import Meta, Plan, make_destroy_plan, make_plan
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.leases import Lease
 from reconciler.wallet.keys import Keys
 from reconciler.wire.documents import Source
+
+
+class PlanMaker(Protocol):
+    """`make_plan` or `make_destroy_plan`."""
+
+    def __call__(self, desired: DesiredState, snapshot: Snapshot, options: PlanOptions, *, meta: Meta) -> Plan:
+        """The plan. Pure."""
+        ...
+
 
 LOCK_SECONDS: Final = 30.0
 """How long apply waits for the lease by default."""
@@ -50,6 +66,10 @@ class Planned:
     network_id: Digest
     funded: Satoshis
     """Satoshis that were taken from a toy network's faucet for it."""
+
+
+Agree: TypeAlias = Callable[[Planned], Awaitable[bool]]
+"""Asks whether a plan shall be carried out."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,22 +95,133 @@ class Reconciler:
     clock: Callable[[], float]
     randomness: Callable[[int], bytes]
     tell: Tell
+    fetcher: Fetcher | None = None
+    """Gets pinned bytes that are not on this machine."""
+    parallel: int = PARALLEL
+    """Copies of content that are made at the same time."""
     contest_patience: float = PATIENCE
     """Seconds that apply waits for a contest of coins to be decided."""
 
-    async def plan(self, desired: DesiredState, options: PlanOptions) -> Planned:
+    async def plan(self, desired: DesiredState, options: PlanOptions, *, refresh: bool = False) -> Planned:
         """What would change. A wallet that has not enough looks for coins that were paid to it.
 
-        On toy networks it is then filled from the faucet, and that is said.
+        On toy networks it is then filled from the faucet, and that is said. With `refresh` everything is read anew.
         """
+        return await self._plan(desired, _Wish(make_plan, options, refresh=refresh))
+
+    async def apply(
+        self,
+        desired: DesiredState,
+        options: PlanOptions,
+        *,
+        agree: Agree,
+        halted: Callable[[], bool],
+        patience: float = LOCK_SECONDS,
+        refresh: bool = False,
+        approved: Digest | None = None,
+    ) -> Finished:
+        """Make it so; `halted` says, before each step, whether the user asked to stop.
+
+        With `approved`, the id of a plan, nobody is asked: it goes on only if the plan made now is that one. Raises
+        KeyboardInterrupt; LockedError; GuardError before anything irreversible; StalePlanError where the world moved between
+        plan and agreement; and what execution raises.
+        """
+        wish = _Wish(make_plan, options, refresh=refresh)
+        return await self._reconcile(desired, wish, _approving(approved, agree), halted, patience)
+
+    async def destroy(
+        self,
+        desired: DesiredState,
+        options: PlanOptions,
+        *,
+        agree: Agree,
+        halted: Callable[[], bool],
+        patience: float = LOCK_SECONDS,
+    ) -> Finished:
+        """Leave nothing: every record, advertisement and copy goes, and the root. Raises as `apply` does."""
+        return await self._reconcile(desired, _Wish(make_destroy_plan, options), agree, halted, patience)
+
+    async def execute_plan(self, plan: Plan, *, halted: Callable[[], bool], patience: float = LOCK_SECONDS) -> Finished:
+        """Do exactly what a plan says that was made before. Nobody is asked.
+
+        Raises StalePlanError where it was made for another identity, network or state of the world than there is now; else as
+        `apply` does.
+        """
+        _check_owner(plan, self.keys.identity, self.world.network)
+        async with self.lease(patience, halted=halted) as lease:
+            recovered = await self._recover(lease)
+            go_on(halted)
+            network_id, _ = await self._prepare()
+            observation = await self._observe(plan.storage_hosts, plan.ads, network_id)
+            _check_world(plan, observation)
+            check_guards(plan)
+            planned = Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
+            return await self._execute(planned, lease, halted, recovered)
+
+    async def _reconcile(
+        self,
+        desired: DesiredState,
+        wish: _Wish,
+        agree: Agree,
+        halted: Callable[[], bool],
+        patience: float,
+    ) -> Finished:
+        async with self.lease(patience, halted=halted) as lease:
+            recovered = await self._recover(lease)
+            go_on(halted)
+            planned = await self._plan(desired, wish)
+            go_on(halted)
+            if planned.plan.is_empty:
+                await self._keep_found(planned)
+                return Finished(planned=planned, applied=None, agreed=True, recovered=recovered)
+            check_guards(planned.plan)
+            if not await agree(planned):
+                return Finished(planned=planned, applied=None, agreed=False, recovered=recovered)
+            await self._check_root(planned.plan)
+            return await self._execute(planned, lease, halted, recovered, hosts=desired.storage_hosts)
+
+    async def _execute(
+        self,
+        planned: Planned,
+        lease: Lease,
+        halted: Callable[[], bool],
+        recovered: Delivered,
+        hosts: Sequence[StorageHost] = (),
+    ) -> Finished:
+        await self._keep_found(planned)
+        applied = await self._executor(hosts or planned.plan.storage_hosts, lease, halted).execute(
+            planned.plan, source=self._source(), network_id=planned.network_id
+        )
+        await submit_again(
+            planned.observation.snapshot.drifted, database=self.database, hosts=self.world.hosts, tell=self.tell
+        )
+        return Finished(planned=planned, applied=applied, agreed=True, recovered=recovered)
+
+    async def _recover(self, lease: Lease) -> Delivered:
+        return await recover(
+            books=self._books(lease),
+            arc=self.world.arc,
+            judge=self._judge,
+            hosts=self.world.hosts,
+            identity=self.keys.identity,
+            now=self._now,
+            patience=self.contest_patience,
+        )
+
+    async def _prepare(self) -> tuple[Digest, IdentityKey]:
+        """What must hold before anything is compared: whose database it is, on which chain; proofs are taken in."""
         await check_identity(self.database, self.keys.identity)
         network_id = await self.world.headers.network_id()
         bound = await bind(
             self.database, network=self.world.network, network_id=network_id, identity=self.keys.identity
         )
         await settle(books=self._books(None), arc=self.world.arc, proofs=self.world.headers, now=self._now)
-        options = replace(options, bound_identity=bound)
-        planned = await self._compare(desired, options, network_id)
+        return network_id, bound
+
+    async def _plan(self, desired: DesiredState, wish: _Wish) -> Planned:
+        network_id, bound = await self._prepare()
+        wish = replace(wish, options=replace(wish.options, bound_identity=bound))
+        planned = await self._compare(desired, wish, network_id)
         if not _lacks_coins(planned):
             return planned
         await receive_unspent(
@@ -101,50 +232,11 @@ class Reconciler:
             headers=self.world.headers,
             now=self._now(),
         )
-        planned = await self._compare(desired, options, network_id)
+        planned = await self._compare(desired, wish, network_id)
         if not _lacks_coins(planned) or self.world.faucet is None:
             return planned
         funded = await self._fund(planned.plan)
-        return replace(await self._compare(desired, options, network_id), funded=funded)
-
-    async def apply(
-        self,
-        desired: DesiredState,
-        options: PlanOptions,
-        *,
-        agree: Callable[[Planned], Awaitable[bool]],
-        halted: Callable[[], bool],
-        patience: float = LOCK_SECONDS,
-    ) -> Finished:
-        """Make it so; `halted` says, before each step, whether the user asked to stop.
-
-        Raises KeyboardInterrupt where so; LockedError; GuardError before anything irreversible; StalePlanError where the
-        world moved between plan and agreement; and what execution raises.
-        """
-        async with self.lease(patience, halted=halted) as lease:
-            recovered = await recover(
-                books=self._books(lease),
-                arc=self.world.arc,
-                judge=self._judge,
-                hosts=self.world.hosts,
-                now=self._now,
-                patience=self.contest_patience,
-            )
-            go_on(halted)
-            planned = await self.plan(desired, options)
-            go_on(halted)
-            if planned.plan.is_empty:
-                await self._keep_rebuilt(planned)
-                return Finished(planned=planned, applied=None, agreed=True, recovered=recovered)
-            check_guards(planned.plan)
-            if not await agree(planned):
-                return Finished(planned=planned, applied=None, agreed=False, recovered=recovered)
-            await self._check_root(planned.plan)
-            await self._keep_rebuilt(planned)
-            applied = await self._executor(desired, lease, halted).execute(
-                planned.plan, source=self._source(), network_id=planned.network_id
-            )
-            return Finished(planned=planned, applied=applied, agreed=True, recovered=recovered)
+        return replace(await self._compare(desired, wish, network_id), funded=funded)
 
     @asynccontextmanager
     async def lease(self, patience: float, *, halted: Callable[[], bool] = lambda: False) -> AsyncIterator[Lease]:
@@ -155,28 +247,59 @@ class Reconciler:
         ) as lease:
             yield lease
 
-    async def _compare(self, desired: DesiredState, options: PlanOptions, network_id: Digest) -> Planned:
-        fee_rate = await self.world.arc.policy()
-        observation = await observe(
-            database=self.database,
-            keys=self.keys,
-            hosts=self.world.outside,
-            storage=self.world.storage(desired.storage_hosts),
-            verifier=self.world.headers,
-            network_id=network_id,
-            fee_rate=fee_rate,
-            funding_address=funding_address(self.keys, self.world.network),
+    async def _compare(self, desired: DesiredState, wish: _Wish, network_id: Digest) -> Planned:
+        wanted = tuple(ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) for ad in desired.ads)
+        observation = await self._observe(desired.storage_hosts, wanted, network_id, refresh=wish.refresh)
+        snapshot = replace(
+            observation.snapshot,
             source=self.provenance.source_id(desired.producer.id.name),
-            now=self._now(),
+            gateway_answers=await self._asked_gateway(desired),
+            quotes=await self._quotes(desired.storage_hosts),
         )
+        observation = replace(observation, snapshot=snapshot)
         meta = Meta(
             tool_version=__version__,
             commit=self.provenance.commit,
             readings=observation.readings.readings,
             quoted_at=self._now(),
         )
-        plan = make_plan(desired, observation.snapshot, options, meta=meta)
+        plan = wish.make(desired, snapshot, wish.options, meta=meta)
         return Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
+
+    async def _observe(
+        self,
+        storage_hosts: Sequence[StorageHost],
+        ads: Sequence[ListedAd],
+        network_id: Digest,
+        *,
+        refresh: bool = False,
+    ) -> Observation:
+        is_toy = self.world.network.is_toy
+        return await observe(
+            Look(wanted_ads=frozenset(ads), refresh=refresh, plain_http=is_toy),
+            database=self.database,
+            keys=self.keys,
+            hosts=self.world.outside,
+            storage=self.world.storage(storage_hosts),
+            verifier=self.world.headers,
+            network_id=network_id,
+            fee_rate=await self.world.arc.policy(),
+            funding_address=funding_address(self.keys, self.world.network),
+            source="",
+            now=self._now(),
+        )
+
+    async def _asked_gateway(self, desired: DesiredState) -> bool | None:
+        """Whether the gateway answers before it is advertised: reference hosts ban those that do not (PROTOCOL §8)."""
+        if self.world.network.is_toy or desired.gateway_url is None or not desired.ads:
+            return None
+        return await HostClient(self.world.http, desired.gateway_url).healthy()
+
+    async def _quotes(self, hosts: Sequence[StorageHost]) -> dict[str, StorageQuote]:
+        """What storage costs where it costs something; toy storage hosts ask nothing."""
+        if self.world.network.is_toy:
+            return {}
+        return await storage_quotes(self.world.storage(hosts))
 
     async def _fund(self, plan: Plan) -> Satoshis:
         if self.world.faucet is None:
@@ -204,21 +327,25 @@ class Reconciler:
                 f"generation {newest.document.generation} was applied elsewhere meanwhile", hint="plan again"
             )
 
-    async def _keep_rebuilt(self, planned: Planned) -> None:
-        catalog = planned.observation.rebuilt
-        if catalog is None:
+    async def _keep_found(self, planned: Planned) -> None:
+        """Write down what was found and not recorded: a state read back from a host, tokens of advertisements."""
+        observation = planned.observation
+        ads = observation.ads.distinct if observation.ads is not None else ()
+        if observation.rebuilt is None:
+            await keep_ads(ads, self.database)
             return
         await write_down(
-            catalog,
-            planned.observation.snapshot.replicas,
+            observation.rebuilt,
+            observation.snapshot.replicas,
+            ads,
             database=self.database,
             keys=self.keys,
             iv=self.randomness(32),
             now=self._now(),
         )
-        await refill(catalog, self.world.own)
+        await refill(observation.rebuilt, self.world.own)
 
-    def _executor(self, desired: DesiredState, lease: Lease, halted: Callable[[], bool]) -> Executor:
+    def _executor(self, hosts: Sequence[StorageHost], lease: Lease, halted: Callable[[], bool]) -> Executor:
         return Executor(
             books=self._books(lease),
             keys=self.keys,
@@ -226,8 +353,10 @@ class Reconciler:
             verifier=self.world.headers,
             hosts=self.world.hosts,
             outside=self.world.outside,
-            storage=self.world.storage(desired.storage_hosts),
+            storage=self.world.storage(hosts),
+            fetcher=self.fetcher,
             folder=self.folder,
+            parallel=self.parallel,
             owner=f"{lease.owner.host}:{lease.owner.pid}",
             now=self._now,
             randomness=self.randomness,
@@ -248,6 +377,48 @@ class Reconciler:
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+@dataclass(frozen=True, slots=True)
+class _Wish:
+    """Which plan is wanted: how it is made, with what overrides, after how close a look."""
+
+    make: PlanMaker
+    options: PlanOptions
+    refresh: bool = False
+
+
+def _approving(approved: Digest | None, agree: Agree) -> Agree:
+    """Instead of asking, hold the plan against the approved one."""
+    if approved is None:
+        return agree
+
+    async def is_approved(planned: Planned) -> bool:
+        found = plan_id(planned.plan)
+        if found != approved:
+            raise StalePlanError(
+                f"the plan is now {found}, approved was {approved}", hint="look at the new plan, and approve that one"
+            )
+        return True
+
+    return is_approved
+
+
+def _check_owner(plan: Plan, identity: IdentityKey, network: Network) -> None:
+    if plan.identity != identity:
+        raise StalePlanError(f"the plan was made for the identity {plan.identity}, this one is {identity}")
+    if plan.network is not network:
+        raise StalePlanError(f"the plan was made for the network {plan.network}, this one is {network}")
+
+
+def _check_world(plan: Plan, observation: Observation) -> None:
+    """Raises StalePlanError unless the world is the one that the plan was computed against."""
+    snapshot = observation.snapshot
+    live = snapshot.root.record.outpoint if snapshot.root else None
+    if live != plan.root:
+        raise StalePlanError(
+            f"the live root is {live or 'none'}, the plan was made against {plan.root or 'none'}", hint="plan again"
+        )
 
 
 def _lacks_coins(planned: Planned) -> bool:

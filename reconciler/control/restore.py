@@ -14,6 +14,7 @@ from reconciler.model.desired import StorageHost
 from reconciler.model.errors import VerificationError
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.networks import ENDPOINTS
+from reconciler.observe.ads import read_ads
 from reconciler.observe.replicas import read_replicas
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import catalog_of
@@ -51,13 +52,18 @@ async def restore(
     catalog = await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=now)
     storage = world.storage(storage_hosts(catalog.state.producer, world))
     replicas, silent = await read_replicas(catalog.records, storage=storage)
-    rebuilt = await write_down(catalog, replicas, database=database, keys=keys, iv=randomness(32), now=now)
+    ads = await read_ads(
+        keys.identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy
+    )
+    rebuilt = await write_down(
+        catalog, replicas, ads.distinct, database=database, keys=keys, iv=randomness(32), now=now
+    )
     received, doubts = await receive_unspent(
         index, keys=keys, network=world.network, database=database, headers=world.headers, now=now
     )
     await refill(catalog, world.own)
     silence = tuple(f"storage host {name} does not say what it keeps" for name in silent)
-    return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *silence, *doubts))
+    return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *silence, *ads.doubts, *doubts))
 
 
 def storage_hosts(producer: JsonObject, world: World) -> tuple[StorageHost, ...]:

@@ -9,10 +9,13 @@ from starlette.types import ASGIApp
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
 from reconciler.host.app import build_app
-from reconciler.host.lookups.data_catalog import DataCatalogLookup
+from reconciler.host.lookups.advertisements import AdLookup
+from reconciler.host.lookups.data_catalog import DataCatalogLookup, capability_lookup
 from reconciler.host.lookups.uhrp import UhrpLookup
+from reconciler.host.topics.advertisements import AdTopic
 from reconciler.host.topics.data_catalog import DataCatalogTopic
 from reconciler.host.topics.uhrp import UhrpTopic
+from reconciler.model.ids import AdProtocol
 from reconciler.model.networks import Endpoints
 from reconciler.store.database import Database
 from reconciler.wire.http import Http
@@ -46,13 +49,18 @@ def public_host(
     clock: Callable[[], float],
     refresh_every: float | None = None,
 ) -> ASGIApp:
-    """A toy world's public host, which keeps what a peer would: records, and who stores what."""
+    """A toy world's public host: a peer, which keeps records, and a tracker, which knows who stores and who serves what."""
     return build_app(
         database=database,
         headers=Headers(http, endpoints.headers),
         arc=Arc(http, endpoints.arc),
         clock=clock,
-        topics=[DataCatalogTopic(), UhrpTopic(plain_http=True)],
-        lookups=[DataCatalogLookup(), UhrpLookup()],
+        topics=[
+            *(AdTopic(protocol, plain_http=True) for protocol in AdProtocol),
+            UhrpTopic(plain_http=True),
+            DataCatalogTopic(),
+        ],
+        lookups=[*map(AdLookup, AdProtocol), UhrpLookup(), DataCatalogLookup()],
+        more_lookups=capability_lookup,
         refresh_every=refresh_every,
     )

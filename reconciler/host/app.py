@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Final
 
@@ -46,15 +46,24 @@ def build_app(
     body_limit: int = BODY_LIMIT,
     limits: Limits | None = None,
     refresh_every: float | None = None,
+    more_lookups: Callable[[str], Lookup | None] = lambda _: None,
 ) -> ASGIApp:
     """A host that keeps what it takes in `database`; several processes may serve one, and ours shares the producer's.
 
-    `clock` gives unix seconds; `limits` bound the ancestry that a submission may bring. With `refresh_every` (seconds) proofs are looked after in the background of the server's
-    lifespan; without, requests set that off.
+    `clock` gives unix seconds; `limits` bound the ancestry that a submission may bring. With `refresh_every` (seconds) proofs
+    are looked after in the background of the server's lifespan; without, requests set that off. `more_lookups` makes services
+    that are answered without being listed, by name; they read what the listed ones have indexed.
     """
     proofs = Proofs(database=database, chain=headers, statuses=arc, clock=clock)
     engine = Engine(
-        database=database, chain=headers, proofs=proofs, topics=topics, lookups=lookups, clock=clock, limits=limits
+        database=database,
+        chain=headers,
+        proofs=proofs,
+        topics=topics,
+        lookups=lookups,
+        clock=clock,
+        limits=limits,
+        more_lookups=more_lookups,
     )
     routes = _Routes(engine, body_limit)
     return OpenOrigins(
@@ -109,10 +118,10 @@ class _Routes:
         return JSONResponse({name: lookup.about.to_json() for name, lookup in self._engine.lookups.items()})
 
     async def topic_documentation(self, request: Request) -> Response:
-        return _documentation(self._engine.topics, request.query_params.get("manager"))
+        return _documentation(self._engine.topics.get(request.query_params.get("manager", "")))
 
     async def lookup_documentation(self, request: Request) -> Response:
-        return _documentation(self._engine.lookups, request.query_params.get("lookupService"))
+        return _documentation(self._engine.lookup_named(request.query_params.get("lookupService", "")))
 
     async def document(self, request: Request) -> Response:
         try:
@@ -136,8 +145,7 @@ def _plain(answer: Answer) -> Response:
     return JSONResponse(answer_json(outputs))
 
 
-def _documentation(services: Mapping[str, Topic] | Mapping[str, Lookup], name: str | None) -> Response:
-    service = services.get(name or "")
+def _documentation(service: Topic | Lookup | None) -> Response:
     text = "No documentation found!" if service is None else service.about.documentation
     return PlainTextResponse(text, media_type="text/markdown")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from reconciler.model.capabilities import capability_fault
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest, Kind
 from reconciler.model.json import Json, JsonObject
@@ -35,6 +36,7 @@ def entry_of(token: RecordToken, document: bytes) -> RecordEntry:
         document=token.anchor.document_hash,
         sealed=sealed,
         tags=tags,
+        capabilities=_capabilities(public),
         text="\n".join(texts),
     )
 
@@ -51,6 +53,12 @@ def _root(token: RecordToken, document: bytes) -> tuple[JsonObject, Digest]:
     if (parsed.producer, parsed.name) != (token.identity, token.id.name):
         raise VerificationError(f"the document of {token.id} speaks of {parsed.name} of {parsed.producer}")
     return parsed.public, parsed.sealed.sha256
+
+
+def _capabilities(public: JsonObject) -> tuple[str, ...]:
+    """A record's capability, a producer's capabilities; what is none in form can be asked for by nobody."""
+    named = (*_texts([public.get("capability")]), *_texts(public.get("capabilities")))
+    return tuple(capability for capability in named if capability_fault(capability) is None)
 
 
 def _texts(value: Json) -> tuple[str, ...]:

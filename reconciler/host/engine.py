@@ -49,6 +49,7 @@ class Engine:
         lookups: Sequence[Lookup],
         clock: Callable[[], float],
         limits: Limits | None = None,
+        more_lookups: Callable[[str], Lookup | None] = lambda _: None,
     ) -> None:
         self.topics = {topic.name: topic for topic in topics}
         self.lookups = {lookup.name: lookup for lookup in lookups}
@@ -57,6 +58,11 @@ class Engine:
         self._proofs = proofs
         self._clock = clock
         self._limits = limits
+        self._more_lookups = more_lookups
+
+    def lookup_named(self, service: str) -> Lookup | None:
+        """A look-up service, listed or made as it is asked for."""
+        return self.lookups.get(service) or self._more_lookups(service)
 
     async def submit(self, submission: Submission) -> dict[str, Admittance]:
         """Take a transaction in; the STEAK by topic (BRC-22).
@@ -84,7 +90,7 @@ class Engine:
 
     async def lookup(self, service: str, query: Json) -> Answer:
         """Answer a look-up (BRC-24). Raises RefusedError for an unknown service, or a query it does not understand."""
-        lookup = self.lookups.get(service)
+        lookup = self.lookup_named(service)
         if lookup is None:
             raise RefusedError(f"This server does not support this lookup service: {service[:80]}")
         await self._proofs.touch()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.clients.host import FoundOutput
@@ -10,7 +10,7 @@ from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef, change_key
-from reconciler.model.observed import ObservedRecord, ObservedRoot
+from reconciler.model.observed import ListedAd, ObservedRecord, ObservedRoot
 from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, Verifier
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import unseal
@@ -101,7 +101,13 @@ def observed_root(live: LiveRoot, state: SealedState) -> ObservedRoot:
         gateway_key=document.keys.gateway_key,
         source=state.source,
         network_id=document.network_id,
+        ads=tuple(ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) for ad in document.ads),
+        settings=_settings(state),
     )
+
+
+def _settings(state: SealedState) -> dict[str, JsonObject]:
+    return {name: value for name, value in state.settings.items() if isinstance(value, Mapping)}
 
 
 async def _record(output: FoundOutput, identity: IdentityKey, state: SealedState, once: _Once) -> LiveRecord | None:

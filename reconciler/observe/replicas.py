@@ -25,10 +25,18 @@ async def read_replicas(
     records: Sequence[LiveRecord], *, storage: Mapping[str, StorageListing]
 ) -> tuple[tuple[ObservedReplica, ...], tuple[str, ...]]:
     """The copies of these records' content on the given hosts, and the names of hosts that did not answer."""
+    kept, silent = await read_listings(storage)
+    replicas = [replica for record in records for replica in _copies(record, kept)]
+    return tuple(replicas), silent
+
+
+async def read_listings(
+    storage: Mapping[str, StorageListing],
+) -> tuple[dict[str, Mapping[Digest, int]], tuple[str, ...]]:
+    """What each storage host keeps of ours, and the names of those that did not answer."""
     listings = await asyncio.gather(*(_listing(host) for host in storage.values()))
     kept = {name: listing for name, listing in zip(storage, listings, strict=True) if listing is not None}
-    replicas = [replica for record in records for replica in _copies(record, kept)]
-    return tuple(replicas), tuple(name for name in storage if name not in kept)
+    return kept, tuple(name for name in storage if name not in kept)
 
 
 async def _listing(host: StorageListing) -> Mapping[Digest, int] | None:

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError, UnreachableError
-from reconciler.model.ids import Digest, Txid
+from reconciler.model.ids import Address, Digest, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
     Answer,
     Coin,
     CoinStatus,
+    ListedAd,
     ObservedRoot,
     Snapshot,
     coin_order,
 )
+from reconciler.observe.ads import AdReadings, merged, purses, read_ads
 from reconciler.observe.catalog import Catalog, read_catalog
+from reconciler.observe.drift import drifted_rows, refreshed
 from reconciler.observe.replicas import StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, RootReadings, Verifier, read_roots
 from reconciler.observe.unfinished import Live, as_if_finished, said
@@ -27,6 +31,15 @@ from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Outbox
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
+from reconciler.wire.state_root import Leaf, state_root
+
+
+class OutsideHost(CatalogHost, Protocol):
+    """A host that is not ours: it may keep the catalog, and be a tracker."""
+
+    async def topics(self) -> frozenset[str]:
+        """The topics that it lists."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,6 +49,8 @@ class Recorded:
     live: Live
     unfinished: tuple[JournalEntry, ...]
     """What an earlier apply left behind."""
+    edited: tuple[Address, ...]
+    """Objects whose rows somebody else than an apply has changed."""
     owed: frozenset[str]
     """The hosts that have, or then will have, not been told all of that state."""
     void: frozenset[Txid]
@@ -55,7 +70,21 @@ class Observation:
     readings: RootReadings
     rebuilt: Catalog | None
     """Set where the live state is not the recorded one and was read from a host: apply persists it first."""
+    ads: AdReadings | None
+    """What trackers showed, where they were asked."""
     warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How closely to look at the world."""
+
+    wanted_ads: frozenset[ListedAd] = frozenset()
+    """Trackers are asked where the manifests want others than the live root lists."""
+    refresh: bool = False
+    """Read everything, in bulk: what hosts, trackers and storage hosts really list."""
+    plain_http: bool = False
+    """Whether advertisements may name this machine: toy networks."""
 
 
 async def recorded(database: Database) -> Recorded:
@@ -67,19 +96,22 @@ async def recorded(database: Database) -> Recorded:
             root=await published.root(),
             records=await published.records(),
             replicas=await published.replicas(),
+            ads=await published.ads(),
             coins=await wallet.spendable(),
         )
+        edited = await published.edited()
         if unfinished:
             live = as_if_finished(live, unfinished, await wallet.all())
         owed = set(await Outbox(connection).pending_hosts(entry.id for entry in unfinished))
-    return Recorded(live=live, unfinished=unfinished, owed=frozenset(owed), void=void)
+    return Recorded(live=live, unfinished=unfinished, owed=frozenset(owed), void=void, edited=edited)
 
 
 async def observe(
+    look: Look,
     *,
     database: Database,
     keys: Keys,
-    hosts: Mapping[str, CatalogHost],
+    hosts: Mapping[str, OutsideHost],
     storage: Mapping[str, StorageListing],
     verifier: Verifier,
     network_id: Digest,
@@ -96,13 +128,14 @@ async def observe(
     known = await recorded(database)
     _same_world(known, network_id)
     readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
-    live, warnings = _decide(known, readings)
-    warnings = (*said(known.unfinished), *warnings)
+    is_foreign, warnings = _decide(known, readings)
     snapshot = Snapshot(
         identity=keys.identity,
         root=known.live.root,
         records=known.live.records,
         replicas=known.live.replicas,
+        settings=known.live.root.settings if known.live.root else {},
+        ads=known.live.ads,
         coins=known.live.coins,
         fee_rate=fee_rate,
         funding_address=funding_address,
@@ -110,11 +143,61 @@ async def observe(
         source=source,
         now=now,
     )
-    if not live:
-        return Observation(snapshot=snapshot, readings=readings, rebuilt=None, warnings=warnings)
-    catalog = await catalog_of(readings, hosts=hosts, keys=keys, verifier=verifier, now=now)
-    snapshot, silent = await _as_of(snapshot, catalog, storage)
-    return Observation(snapshot=snapshot, readings=readings, rebuilt=catalog, warnings=(*warnings, *silent))
+    catalog = None
+    if is_foreign or (_is_damaged(known) and readings.newest is not None):
+        catalog = await catalog_of(readings, hosts=hosts, keys=keys, verifier=verifier, now=now)
+        snapshot, silent = await _as_of(snapshot, catalog, storage)
+        warnings += silent
+        if not is_foreign:
+            snapshot = replace(snapshot, drifted=drifted_rows(known.live, known.edited, catalog))
+    elif look.refresh and known.root is not None:
+        snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, owed=known.owed)
+        warnings += doubts
+    ads = None
+    if look.refresh or catalog is not None or not _ads_settled(look, snapshot):
+        ads = await read_ads(keys.identity, hosts=hosts, verifier=verifier, now=now, plain_http=look.plain_http)
+        snapshot, doubts = _with_ads(snapshot, ads, keys, is_rebuilt=catalog is not None)
+        warnings += doubts
+    return Observation(
+        snapshot=snapshot,
+        readings=readings,
+        rebuilt=catalog,
+        ads=ads,
+        warnings=(*said(known.unfinished), *warnings),
+    )
+
+
+def _ads_settled(look: Look, snapshot: Snapshot) -> bool:
+    """Whether the manifests want what the root lists, and a token of each is recorded: then no tracker need be asked."""
+    listed = set(snapshot.root.ads if snapshot.root else ())
+    recorded_ads = {ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) for ad in snapshot.ads}
+    return look.wanted_ads == listed == recorded_ads
+
+
+def _is_damaged(known: Recorded) -> bool:
+    """Whether rows were edited, or records do not add up to the root that is recorded with them."""
+    root = known.root
+    if root is None or known.unfinished:
+        return bool(known.edited)
+    leaves = [Leaf(record.id, record.document_hash) for record in known.live.records.values()]
+    return bool(known.edited) or state_root(leaves) != root.state_root
+
+
+def _with_ads(snapshot: Snapshot, ads: AdReadings, keys: Keys, *, is_rebuilt: bool) -> tuple[Snapshot, tuple[str, ...]]:
+    """The snapshot with what trackers show. After a rebuild nothing of it is news, and the purse is among the coins."""
+    listed = set(snapshot.root.ads if snapshot.root else ())
+    if not is_rebuilt:
+        return replace(snapshot, ads=merged(snapshot.ads, ads.distinct)), ads.doubts
+    found = tuple(
+        ad.observed(is_recorded=ListedAd(protocol=ad.found.protocol, name=ad.found.name, url=ad.found.url) in listed)
+        for ad in ads.distinct
+    )
+    purse = (
+        Coin(outpoint=each.outpoint, satoshis=each.output.satoshis, key=each.key, status=CoinStatus.PENDING)
+        for each in purses(ads.distinct, keys)
+    )
+    coins = tuple(sorted({coin.outpoint: coin for coin in (*purse, *snapshot.coins)}.values(), key=coin_order))
+    return replace(snapshot, ads=found, coins=coins), ads.doubts
 
 
 async def catalog_of(
@@ -172,6 +255,8 @@ async def _as_of(
         root=catalog.root,
         records={record.observed.id: record.observed for record in catalog.records},
         replicas=replicas,
+        settings=catalog.root.settings,
+        ads=(),
         coins=tuple(sorted((*rebuilt_coins(catalog), *received), key=coin_order)),
     )
     return seen, tuple(f"storage host {name} does not say what it keeps" for name in silent)

@@ -11,7 +11,15 @@ from dataclasses import dataclass, replace
 
 from reconciler.model.ids import RecordId
 from reconciler.model.journal import JournalState
-from reconciler.model.observed import Coin, CoinStatus, ObservedRecord, ObservedReplica, ObservedRoot, coin_order
+from reconciler.model.observed import (
+    Coin,
+    CoinStatus,
+    ObservedAd,
+    ObservedRecord,
+    ObservedReplica,
+    ObservedRoot,
+    coin_order,
+)
 from reconciler.store.coins import CoinState, Purpose, StoredCoin
 from reconciler.store.journal import JournalEntry
 from reconciler.store.outcome import Outcome
@@ -24,18 +32,24 @@ class Live:
     root: ObservedRoot | None
     records: dict[RecordId, ObservedRecord]
     replicas: tuple[ObservedReplica, ...]
+    ads: tuple[ObservedAd, ...]
     coins: tuple[Coin, ...]
 
 
 def as_if_finished(live: Live, entries: Iterable[JournalEntry], coins: Sequence[StoredCoin]) -> Live:
     """`live` after the recovery of `entries`, oldest first; `coins` are all of the wallet's."""
+    entries = tuple(entries)
+    given_up = {entry.id for entry in entries if entry.state is JournalState.PREPARED}
     for entry in entries:
-        if entry.state is JournalState.PREPARED:
-            back = _money(coin for coin in coins if coin.entry == entry.id and coin.state is CoinState.LOCKED)
+        if entry.id in given_up:
+            locked = (coin for coin in coins if coin.entry == entry.id and coin.state is CoinState.LOCKED)
+            back = _money(coin for coin in locked if coin.created_by not in given_up)
             live = replace(live, coins=_sorted(live.coins, back))
         else:
             made = _money(coin for coin in coins if coin.created_by == entry.id and coin.state is CoinState.EXPECTED)
-            live = _committed(live, Outcome.from_bytes(entry.outcome), made)
+            live = replace(live, coins=_sorted(live.coins, made))
+            if entry.publishes:
+                live = _committed(live, Outcome.from_bytes(entry.outcome))
     return live
 
 
@@ -46,10 +60,13 @@ def said(entries: Iterable[JournalEntry]) -> tuple[str, ...]:
         f"the next one {'gives it up, nothing was sent' if entry.state is JournalState.PREPARED else 'finishes it first'}, "
         "and this plan is as of then"
         for entry in entries
+        if entry.publishes
     )
 
 
-def _committed(live: Live, outcome: Outcome, made: Sequence[Coin]) -> Live:
+def _committed(live: Live, outcome: Outcome) -> Live:
+    if outcome.root is None:
+        return replace(live, root=None, records={}, replicas=(), ads=())
     gone = set(outcome.deletes)
     records = {record: observed for record, observed in live.records.items() if record not in gone}
     records |= {record.id: record for record in outcome.upserts}
@@ -59,7 +76,8 @@ def _committed(live: Live, outcome: Outcome, made: Sequence[Coin]) -> Live:
         root=outcome.root,
         records=dict(sorted(records.items())),
         replicas=tuple(sorted((*kept, *outcome.replicas), key=lambda replica: (replica.dataset, replica.host))),
-        coins=_sorted(live.coins, made),
+        ads=outcome.ads,
+        coins=live.coins,
     )
 
 

@@ -38,6 +38,11 @@ class Catalog:
         for names in batches(sorted(frozenset(datasets))):
             await self._write(identity, names, at)
 
+    async def clear(self) -> None:
+        """Nothing is published any more."""
+        await self._connection.execute(delete(content_distribution))
+        await self._connection.execute(delete(published_content))
+
     async def _write(self, identity: IdentityKey, names: Sequence[str], at: int) -> None:
         records, replicas = published_records.c, published_replicas
         live = select(published_records).where(records.kind == Kind.DATASET, records.name.in_(names))

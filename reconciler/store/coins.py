@@ -21,6 +21,8 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    and_,
+    case,
     delete,
     func,
     or_,
@@ -33,12 +35,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import IdentityKey, Outpoint, Txid
+from reconciler.model.journal import COMMITTED
 from reconciler.model.keys import FUNDING_KEY, Counterparty, KeyRef
 from reconciler.model.observed import Coin, CoinStatus, coin_order
 from reconciler.store.batches import batches
 from reconciler.store.columns import Choice
 from reconciler.store.database import Hex, insert_new, metadata
-from reconciler.store.journal import journal_transactions
+from reconciler.store.journal import journal, journal_transactions
 from reconciler.store.leases import fence
 from reconciler.store.transactions import transactions
 from reconciler.wire.transaction import Transaction, parse_transaction
@@ -134,17 +137,18 @@ class Coins:
     async def replace(self, found: Iterable[StoredCoin]) -> None:
         """A rebuild found these to be ours and live: other free coins are spent, by whom we do not know (`spent_by` is None).
 
-        Locked coins stay as they are, and those at the funding address too: no root leads to them, so that a rebuild cannot
-        see them (PROTOCOL §5).
+        Locked coins stay as they are, and those at the funding address and of our splitters too: no root leads to them, so that
+        neither a rebuild can see nor another machine spend them (PROTOCOL §5).
         """
         coins_found = tuple(found)
         outpoints = {coin.outpoint for coin in coins_found}
-        gone = [
-            coin.outpoint
-            for coin in await self.live()
-            if coin.state is CoinState.FREE and coin.key != FUNDING_KEY and coin.outpoint not in outpoints
-        ]
-        for batch in batches(gone):
+        splitters = select(journal.c.id).where(func.length(journal.c.outcome) == 0)
+        made = func.coalesce(coins.c.created_by, "")
+        seen = select(coins).where(
+            coins.c.state == CoinState.FREE, coins.c.key_id != FUNDING_KEY.key_id, made.not_in(splitters)
+        )
+        gone = {_outpoint(row) for row in await self._connection.execute(seen)} - outpoints
+        for batch in batches(sorted(gone)):
             await self._connection.execute(update(coins).values(state=CoinState.SPENT).where(_among(batch)))
         await self.add(coins_found)
         missed = (coins.c.state == CoinState.SPENT, coins.c.spent_by.is_(None))
@@ -159,14 +163,24 @@ class Coins:
             found |= {coin.outpoint: coin for coin in map(_stored, rows)}
         return found
 
-    async def lock(self, outpoints: Iterable[Outpoint], entry: str, *, token: int | None = None) -> None:
-        """Lock free coins for a journal entry: all of them.
+    async def lock(
+        self,
+        outpoints: Iterable[Outpoint],
+        entry: str,
+        *,
+        token: int | None = None,
+        expected_of: Iterable[str] = (),
+    ) -> None:
+        """Lock free coins for a journal entry: all of them; expected ones, too, of the entries that are written with it.
 
         Raises LockedError where one is not free, or the lease was lost; the caller's transaction must then be rolled back.
         """
         await fence(self._connection, token)
         wanted = frozenset(outpoints)
-        locked = update(coins).values(state=CoinState.LOCKED, entry=entry).where(coins.c.state == CoinState.FREE)
+        takes = coins.c.state == CoinState.FREE
+        for creator in expected_of:
+            takes = or_(takes, and_(coins.c.state == CoinState.EXPECTED, coins.c.created_by == creator))
+        locked = update(coins).values(state=CoinState.LOCKED, entry=entry).where(takes)
         for batch in batches(sorted(wanted)):
             if (await self._connection.execute(locked.where(_among(batch)))).rowcount != len(batch):
                 raise await self._not_free(batch, entry)
@@ -216,11 +230,13 @@ class Coins:
     async def free(self, entry: str) -> None:
         """The entry is void: its inputs are free again, spent by it or not, and what it created never was.
 
-        A coin that another transaction has spent (`spend`) stays spent.
+        A coin that another transaction has spent (`spend`) stays spent; one that an earlier entry is still to create is expected.
         """
         await self._connection.execute(delete(coins).where(coins.c.created_by == entry))
+        uncommitted = select(journal.c.id).where(journal.c.state.not_in(sorted(COMMITTED)))
+        state = case((coins.c.created_by.in_(uncommitted), CoinState.EXPECTED), else_=CoinState.FREE)
         await self._connection.execute(
-            update(coins).where(coins.c.entry == entry).values(state=CoinState.FREE, entry=None, spent_by=None)
+            update(coins).where(coins.c.entry == entry).values(state=state, entry=None, spent_by=None)
         )
 
     async def spendable(self) -> tuple[Coin, ...]:

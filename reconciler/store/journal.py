@@ -11,12 +11,25 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, LargeBinary, Row, Select, Table, Text, insert, select, update
+from sqlalchemy import (
+    Column,
+    ForeignKey,
+    Integer,
+    LargeBinary,
+    Row,
+    Select,
+    Table,
+    Text,
+    delete,
+    insert,
+    select,
+    update,
+)
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.journal import UNFINISHED, JournalEvent, JournalState, advance
+from reconciler.model.journal import COMMITTED, UNFINISHED, JournalEvent, JournalState, advance
 from reconciler.store.batches import batches
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, insert_new, metadata
@@ -45,7 +58,10 @@ journal_transactions = Table(
         "txid", Hex, ForeignKey("transactions.txid", deferrable=True, initially="DEFERRED"), nullable=False, unique=True
     ),
 )
-"""An entry's transactions in the order in which they are sent. Each belongs to one entry, and its bytes are stored."""
+"""An entry's transactions in the order in which they are sent. Each belongs to one entry, and its bytes are stored.
+
+A void entry keeps its root alone: what was to follow never left, and may be signed again, byte for byte, to follow another.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,13 +75,26 @@ class JournalEntry:
     txids: tuple[Txid, ...]
     """In the order in which they are sent."""
     outcome: bytes
-    """Canonical JSON of what becomes live at the commit point (store/outcome.py); the journal does not read it."""
+    """Canonical JSON of what becomes live at the commit point (store/outcome.py); the journal does not read it.
+
+    Empty for a transaction that publishes nothing, such as a splitter.
+    """
     owner: str
     """Who applied, for people to read."""
     note: str = ""
     """The overrides and reason that were given."""
     created: int
     updated: int
+
+    @property
+    def root(self) -> Txid:
+        """The first of its transactions, by which it stands or falls: those that follow leave only when it is seen."""
+        return self.txids[0]
+
+    @property
+    def publishes(self) -> bool:
+        """Whether something becomes live by it."""
+        return bool(self.outcome)
 
 
 class Journal:
@@ -85,7 +114,6 @@ class Journal:
         row = {name: getattr(entry, name) for name in names}
         if not await insert_new(self._connection, journal, [row]):
             await self._make_again(entry, row)
-            return
         rows = [{"entry": entry.id, "position": at, "txid": txid} for at, txid in enumerate(entry.txids)]
         if rows:
             await self._connection.execute(insert(journal_transactions), rows)
@@ -121,6 +149,19 @@ class Journal:
             found |= {entry.id: entry for entry in await self._entries(query)}
         return tuple(found.values())
 
+    async def following(self, txids: Iterable[Txid]) -> tuple[Txid, ...]:
+        """Those of these transactions that follow a root which is at its commit point."""
+        found: set[Txid] = set()
+        for batch in batches(txids):
+            query = (
+                select(journal_transactions.c.txid)
+                .join(journal, journal.c.id == journal_transactions.c.entry)
+                .where(journal_transactions.c.txid.in_(batch), journal_transactions.c.position > 0)
+                .where(journal.c.state.in_(sorted(COMMITTED)))
+            )
+            found.update(Txid(txid) for txid in await self._connection.scalars(query))
+        return tuple(sorted(found))
+
     async def list(self, limit: int) -> tuple[JournalEntry, ...]:
         """The last `limit` entries, newest first."""
         newest = select(journal).order_by(journal.c.created.desc(), journal.c.generation.desc(), journal.c.id.desc())
@@ -142,16 +183,20 @@ class Journal:
         )
         if moved.rowcount != 1:
             raise LockedError(f"another process moved the journal entry {entry} on at the same time")
+        if after is JournalState.VOID:
+            followers = (journal_transactions.c.entry == entry, journal_transactions.c.position > 0)
+            await self._connection.execute(delete(journal_transactions).where(*followers))
         return after
 
     async def _make_again(self, entry: JournalEntry, row: Mapping[str, object]) -> None:
         former = await self.get(entry.id)
-        if former is None or former.txids != entry.txids:
-            raise StateError(f"the journal has an entry {entry.id} already, with other transactions")
+        if former is None or former.txids[:1] != entry.txids[:1]:
+            raise StateError(f"the journal has an entry {entry.id} already, with another transaction")
         row = {**row, "state": advance(former.state, JournalEvent.PREPARE)}
         await self._connection.execute(
             update(journal).where(journal.c.id == entry.id, journal.c.state == former.state).values(row)
         )
+        await self._connection.execute(delete(journal_transactions).where(journal_transactions.c.entry == entry.id))
 
     async def _entries(self, query: Select[Any]) -> tuple[JournalEntry, ...]:
         rows = (await self._connection.execute(query)).all()

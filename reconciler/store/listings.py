@@ -1,4 +1,4 @@
-"""What a host's look-up services search: record tokens by what their documents say, UHRP advertisements by what they hold."""
+"""What a host's look-up services search: record tokens by what their documents say, advertisements by what they hold."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, select
+from sqlalchemy import ColumnElement, Select, exists, func, select
 
-from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId
+from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.store.database import insert_new
 from reconciler.store.outputs import (
     Connection,
+    host_ads,
     host_adverts,
     host_outputs,
+    host_record_capabilities,
     host_record_tags,
     host_records,
     not_shown,
@@ -52,6 +54,7 @@ class RecordEntry:
     sealed: Digest | None
     """The root's second document."""
     tags: tuple[str, ...]
+    capabilities: tuple[str, ...]
     text: str
     """What free text is looked for in."""
 
@@ -64,6 +67,7 @@ class RecordQuery:
     kind: Kind | None = None
     name: str | None = None
     tag: str | None = None
+    capability: str | None = None
     text: str | None = None
     outpoint: Outpoint | None = None
     history: bool = False
@@ -104,6 +108,12 @@ class Records:
         await insert_new(self._connection, host_records, rows)
         tags = [{"output_id": output, "tag": tag} for output, entry in entries.items() for tag in set(entry.tags)]
         await insert_new(self._connection, host_record_tags, tags)
+        capabilities = [
+            {"output_id": output, "capability": capability}
+            for output, entry in entries.items()
+            for capability in set(entry.capabilities)
+        ]
+        await insert_new(self._connection, host_record_capabilities, capabilities)
 
     async def find(self, query: RecordQuery) -> tuple[ListedRecord, ...]:
         """One page of what the host shows."""
@@ -178,6 +188,74 @@ class Adverts:
         return tuple(Outpoint(row.txid, row.vout) for row in rows)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdEntry:
+    """A SHIP or SLAP token, as it is indexed."""
+
+    protocol: AdProtocol
+    identity: IdentityKey
+    url: str
+    name: str
+    """The topic or look-up service."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdQuery:
+    """All that is not None must hold."""
+
+    protocol: AdProtocol
+    identity: IdentityKey | None = None
+    url: str | None = None
+    names: tuple[str, ...] | None = None
+    """Any of these."""
+    order: Order = Order.NEWEST
+    page: Page
+
+
+class Ads:
+    """The index behind `ls_ship` and `ls_slap`."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, entries: Mapping[int, AdEntry]) -> None:
+        """Index admitted outputs by their ids; again changes nothing."""
+        rows = [
+            {
+                "output_id": output,
+                "protocol": entry.protocol.value,
+                "identity": entry.identity,
+                "url": entry.url,
+                "name": entry.name,
+            }
+            for output, entry in entries.items()
+        ]
+        await insert_new(self._connection, host_ads, rows)
+
+    async def find(self, query: AdQuery) -> tuple[Outpoint, ...]:
+        """One page of what the host shows.
+
+        Of advertisements that say the same only the first is shown; when it is spent, the next one is.
+        """
+        columns = host_ads.c
+        conditions = [columns.protocol == query.protocol.value, ~spent(), ~not_shown()]
+        if query.identity is not None:
+            conditions.append(columns.identity == query.identity)
+        if query.url is not None:
+            conditions.append(columns.url == query.url)
+        if query.names is not None:
+            conditions.append(columns.name.in_(query.names))
+        firsts = (
+            select(func.min(host_outputs.c.id))
+            .join(host_ads, columns.output_id == host_outputs.c.id)
+            .where(*conditions)
+            .group_by(columns.identity, columns.url, columns.name)
+        )
+        statement = select(host_outputs.c.txid, host_outputs.c.vout).where(host_outputs.c.id.in_(firsts))
+        rows = await self._connection.execute(_paged(statement, query.order, query.page))
+        return tuple(Outpoint(row.txid, row.vout) for row in rows)
+
+
 def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:
     wanted = (
         (query.producer, host_records.c.producer == query.producer),
@@ -188,6 +266,9 @@ def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:
     if query.tag is not None:
         tagged = host_record_tags.c.output_id == host_records.c.output_id
         conditions.append(exists().where(tagged, host_record_tags.c.tag == query.tag))
+    if query.capability is not None:
+        capable = host_record_capabilities.c.output_id == host_records.c.output_id
+        conditions.append(exists().where(capable, host_record_capabilities.c.capability == query.capability))
     if query.text is not None:
         conditions.append(host_records.c.text.like(f"%{_literal(query.text.casefold())}%", escape=_ESCAPE))
     if query.outpoint is not None:

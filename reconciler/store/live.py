@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 from sqlalchemy import BigInteger, Column, Integer, Row, Table, Text
 
-from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId, Txid
-from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
+from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId, Txid
+from reconciler.model.json import JsonObject
+from reconciler.model.observed import ListedAd, ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.store.columns import JSON_VALUE, Choice, Instant
 from reconciler.store.database import Hex, metadata
+from reconciler.wire.canonical import canonical_json, sha256_hex
 
 published_root = Table(
     "published_root",
@@ -27,8 +30,22 @@ published_root = Table(
     Column("gateway_key", Hex, nullable=False),
     Column("source", Text, nullable=False),
     Column("network_id", Hex, nullable=False),
+    Column("ads", JSON_VALUE, nullable=False),
+    Column("settings", JSON_VALUE, nullable=False),
+    Column("digest", Hex, nullable=False),
 )
 """One row, or none."""
+
+published_ads = Table(
+    "published_ads",
+    metadata,
+    Column("protocol", Choice(AdProtocol), primary_key=True),
+    Column("name", Text, primary_key=True),
+    Column("url", Text, primary_key=True),
+    Column("txid", Hex, nullable=False),
+    Column("vout", BigInteger, nullable=False),
+)
+"""The tokens of the advertisements that the root lists."""
 
 published_records = Table(
     "published_records",
@@ -40,7 +57,9 @@ published_records = Table(
     Column("document_hash", Hex, nullable=False),
     Column("public", JSON_VALUE, nullable=False),
     Column("sealed", JSON_VALUE, nullable=False),
+    Column("digest", Hex, nullable=False),
 )
+"""`digest` is that of the row as an apply wrote it: a row that was edited since does not match it (DESIGN §4.1)."""
 
 published_replicas = Table(
     "published_replicas",
@@ -51,6 +70,7 @@ published_replicas = Table(
     Column("parts", JSON_VALUE, nullable=False),
     Column("size", BigInteger, nullable=False),
     Column("expires", Instant, nullable=False),
+    Column("digest", Hex, nullable=False),
 )
 
 generations = Table(
@@ -76,7 +96,29 @@ def outpoint_of(row: Row[Any]) -> Outpoint:
 
 def record_row(record: ObservedRecord) -> dict[str, object]:
     """A row of published_records."""
-    return {"kind": record.id.kind, **_token_row(record)}
+    return _digested({"kind": record.id.kind, **_token_row(record)})
+
+
+def is_edited(row: Row[Any]) -> bool:
+    """Whether somebody else than an apply has changed a row."""
+    values = {name: value for name, value in row._mapping.items() if name != "digest"}  # noqa: SLF001 - SQLAlchemy's public name
+    return bool(_row_digest(values) != row.digest)
+
+
+def ad_row(ad: ObservedAd) -> dict[str, object]:
+    """A row of published_ads."""
+    return {
+        "protocol": ad.protocol,
+        "name": ad.name,
+        "url": ad.url,
+        "txid": ad.outpoint.txid,
+        "vout": ad.outpoint.vout,
+    }
+
+
+def ad_of(row: Row[Any]) -> ObservedAd:
+    """The advertisement in a row of published_ads."""
+    return ObservedAd(protocol=row.protocol, name=row.name, url=row.url, outpoint=outpoint_of(row), is_recorded=True)
 
 
 def record_of(row: Row[Any], kind: Kind) -> ObservedRecord:
@@ -92,7 +134,7 @@ def record_of(row: Row[Any], kind: Kind) -> ObservedRecord:
 
 def root_row(root: ObservedRoot, identity: IdentityKey) -> dict[str, object]:
     """A row of published_root."""
-    return {
+    row = {
         "identity": identity,
         **_token_row(root.record),
         "generation": root.generation,
@@ -101,7 +143,10 @@ def root_row(root: ObservedRoot, identity: IdentityKey) -> dict[str, object]:
         "gateway_key": root.gateway_key,
         "source": root.source,
         "network_id": root.network_id,
+        "ads": [{"protocol": ad.protocol.value, "name": ad.name, "url": ad.url} for ad in root.ads],
+        "settings": dict(root.settings),
     }
+    return _digested(row)
 
 
 def root_of(row: Row[Any]) -> ObservedRoot:
@@ -114,12 +159,14 @@ def root_of(row: Row[Any]) -> ObservedRoot:
         gateway_key=IdentityKey(row.gateway_key),
         source=row.source,
         network_id=Digest(row.network_id),
+        ads=tuple(ListedAd(protocol=AdProtocol(ad["protocol"]), name=ad["name"], url=ad["url"]) for ad in row.ads),
+        settings=row.settings,
     )
 
 
 def replica_row(replica: ObservedReplica) -> dict[str, object]:
     """A row of published_replicas."""
-    return {
+    row = {
         "dataset": replica.dataset,
         "host": replica.host,
         "content": replica.content,
@@ -127,6 +174,7 @@ def replica_row(replica: ObservedReplica) -> dict[str, object]:
         "size": replica.size,
         "expires": replica.expires,
     }
+    return _digested(row)
 
 
 def replica_of(row: Row[Any]) -> ObservedReplica:
@@ -150,3 +198,11 @@ def _token_row(record: ObservedRecord) -> dict[str, object]:
         "public": record.public,
         "sealed": record.sealed,
     }
+
+
+def _digested(row: dict[str, object]) -> dict[str, object]:
+    return {**row, "digest": _row_digest(row)}
+
+
+def _row_digest(row: Mapping[str, object]) -> Digest:
+    return sha256_hex(canonical_json(cast("JsonObject", dict(row))))

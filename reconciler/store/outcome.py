@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Any, Final, Self
 
 from reconciler.model.errors import StateError, VerificationError
-from reconciler.model.ids import IdentityKey, Outpoint, RecordId, digest, identity_key
+from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint, RecordId, digest, identity_key
 from reconciler.model.json import JsonObject
-from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
+from reconciler.model.observed import ListedAd, ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.wire.canonical import canonical_json, parse_canonical
 
 _VERSION: Final = 1
@@ -21,7 +21,8 @@ class Outcome:
 
     identity: IdentityKey
     """Whose root it is."""
-    root: ObservedRoot
+    root: ObservedRoot | None
+    """None: everything was destroyed."""
     upserts: tuple[ObservedRecord, ...] = ()
     """Records that are new or have a new token; never the producer's own."""
     deletes: tuple[RecordId, ...] = ()
@@ -29,6 +30,8 @@ class Outcome:
     """Copies that are new or were renewed."""
     forgotten: tuple[tuple[str, str], ...] = ()
     """(dataset, host) of copies that are not renewed any more."""
+    ads: tuple[ObservedAd, ...] = ()
+    """All that the root lists, with their tokens."""
     commit: str | None = None
     """The git commit of the manifests."""
     at: int
@@ -40,11 +43,12 @@ class Outcome:
             {
                 "version": _VERSION,
                 "identity": self.identity,
-                "root": _root_json(self.root),
+                "root": None if self.root is None else _root_json(self.root),
                 "upserts": [_record_json(record) for record in self.upserts],
                 "deletes": [str(record) for record in self.deletes],
                 "replicas": [_replica_json(replica) for replica in self.replicas],
                 "forgotten": [list(pair) for pair in self.forgotten],
+                "ads": [_ad_json(ad) for ad in self.ads],
                 "commit": self.commit,
                 "at": self.at,
             }
@@ -66,11 +70,12 @@ class Outcome:
             )
         return cls(
             identity=identity_key(value["identity"]),
-            root=_root(value["root"]),
+            root=None if value["root"] is None else _root(value["root"]),
             upserts=tuple(map(_record, value["upserts"])),
             deletes=tuple(map(RecordId.parse, value["deletes"])),
             replicas=tuple(map(_replica, value["replicas"])),
             forgotten=tuple((dataset, host) for dataset, host in value["forgotten"]),
+            ads=tuple(map(_ad, value["ads"])),
             commit=value["commit"],
             at=value["at"],
         )
@@ -105,6 +110,8 @@ def _root_json(root: ObservedRoot) -> JsonObject:
         "gatewayKey": root.gateway_key,
         "source": root.source,
         "networkId": root.network_id,
+        "ads": [{"protocol": ad.protocol.value, "name": ad.name, "url": ad.url} for ad in root.ads],
+        "settings": root.settings,
     }
 
 
@@ -117,6 +124,27 @@ def _root(value: Mapping[str, Any]) -> ObservedRoot:
         gateway_key=identity_key(value["gatewayKey"]),
         source=value["source"],
         network_id=digest(value["networkId"]),
+        ads=tuple(_listed(ad) for ad in value["ads"]),
+        settings=value["settings"],
+    )
+
+
+def _listed(value: Mapping[str, Any]) -> ListedAd:
+    return ListedAd(protocol=AdProtocol(value["protocol"]), name=value["name"], url=value["url"])
+
+
+def _ad_json(ad: ObservedAd) -> JsonObject:
+    return {"protocol": ad.protocol.value, "name": ad.name, "url": ad.url, "outpoint": str(ad.outpoint)}
+
+
+def _ad(value: Mapping[str, Any]) -> ObservedAd:
+    listed = _listed(value)
+    return ObservedAd(
+        protocol=listed.protocol,
+        name=listed.name,
+        url=listed.url,
+        outpoint=Outpoint.parse(value["outpoint"]),
+        is_recorded=True,
     )
 
 

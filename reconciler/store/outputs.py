@@ -104,6 +104,23 @@ host_record_tags = Table(
     Column("tag", Text, primary_key=True, index=True),
 )
 
+host_record_capabilities = Table(
+    "host_record_capabilities",
+    metadata,
+    Column("output_id", ForeignKey("host_records.output_id", ondelete="CASCADE"), primary_key=True),
+    Column("capability", String(42), primary_key=True, index=True),
+)
+
+host_ads = Table(
+    "host_ads",
+    metadata,
+    Column("output_id", ForeignKey("host_outputs.id", ondelete="CASCADE"), primary_key=True),
+    Column("protocol", String(4), nullable=False),
+    Column("identity", Hex, nullable=False, index=True),
+    Column("url", Text, nullable=False, index=True),
+    Column("name", String(50), nullable=False, index=True),
+)
+
 host_adverts = Table(
     "host_adverts",
     metadata,

@@ -10,14 +10,18 @@ from sqlalchemy import Row, delete, insert, select, tuple_
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
-from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId
-from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
+from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId
+from reconciler.model.observed import ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.store.batches import batches
 from reconciler.store.catalog import Catalog
 from reconciler.store.database import upsert
 from reconciler.store.live import (
+    ad_of,
+    ad_row,
     generations,
+    is_edited,
     outpoint_of,
+    published_ads,
     published_records,
     published_replicas,
     published_root,
@@ -70,6 +74,21 @@ class Published:
         found = (record_of(row, row.kind) for row in await self._connection.execute(query))
         return {record.id: record for record in found}
 
+    async def ads(self) -> tuple[ObservedAd, ...]:
+        """The advertisements that the root lists, with their tokens, by protocol, name and URL."""
+        order = (published_ads.c.protocol, published_ads.c.name, published_ads.c.url)
+        return tuple(ad_of(row) for row in await self._connection.execute(select(published_ads).order_by(*order)))
+
+    async def edited(self) -> tuple[Address, ...]:
+        """The objects whose rows somebody else than an apply has changed. Rows that are gone are not among them."""
+        root = await self._root_row()
+        found = [Address.of_record(RecordId(Kind.PRODUCER, root.name))] if root is not None and is_edited(root) else []
+        records = await self._connection.execute(select(published_records))
+        found += (Address.of_record(RecordId(row.kind, row.name)) for row in records if is_edited(row))
+        copies = await self._connection.execute(select(published_replicas))
+        found += (Address.of_replica(row.dataset, row.host) for row in copies if is_edited(row))
+        return tuple(sorted(found))
+
     async def replicas(self) -> tuple[ObservedReplica, ...]:
         """The copies that are known, by dataset and host."""
         query = select(published_replicas).order_by(published_replicas.c.dataset, published_replicas.c.host)
@@ -88,6 +107,10 @@ class Published:
         generation is as high, but its history has another root.
         """
         root = outcome.root
+        if root is None:
+            await self.clear()
+            await Catalog(self._connection).clear()
+            return True
         live = await self.root()
         if live is not None and live.generation >= root.generation:
             if await self._was_live(root):
@@ -98,11 +121,12 @@ class Published:
                 hint="run `overlay state rebuild`",
             )
         await self._write_root(root, outcome.identity)
+        await self._write_ads(outcome.ads)
         rows = [record_row(record) for record in outcome.upserts]
         await upsert(self._connection, published_records, rows, keys=["kind", "name"])
         await self._delete_records(outcome.deletes)
         await self._write_replicas(outcome.replicas, outcome.forgotten)
-        await self._write_generation(outcome)
+        await self._write_generation(root, outcome)
         datasets = {record.id.name for record in outcome.upserts if record.id.kind is Kind.DATASET}
         datasets |= _datasets(outcome.replicas, outcome.forgotten)
         await Catalog(self._connection).follow(outcome.identity, root, datasets, at=outcome.at)
@@ -120,7 +144,7 @@ class Published:
 
     async def clear(self) -> None:
         """Forget what is live, before it is rebuilt from the overlay. Generations are kept; so is what business tables count."""
-        for table in (published_root, published_records, published_replicas):
+        for table in (published_root, published_records, published_replicas, published_ads):
             await self._connection.execute(delete(table))
 
     async def _root_row(self) -> Row[Any] | None:
@@ -148,8 +172,16 @@ class Published:
         rows = [replica_row(replica) for replica in replicas]
         await upsert(self._connection, published_replicas, rows, keys=["dataset", "host"])
 
-    async def _write_generation(self, outcome: Outcome) -> None:
-        root = outcome.root
+    async def place_ads(self, ads: Sequence[ObservedAd]) -> None:
+        """Note the tokens of the advertisements that the root lists, without a new root."""
+        await self._write_ads(ads)
+
+    async def _write_ads(self, ads: Sequence[ObservedAd]) -> None:
+        await self._connection.execute(delete(published_ads))
+        if ads:
+            await self._connection.execute(insert(published_ads), [ad_row(ad) for ad in ads])
+
+    async def _write_generation(self, root: ObservedRoot, outcome: Outcome) -> None:
         # Those at or above it belong to a history that lost (PROTOCOL §4).
         await self._connection.execute(delete(generations).where(generations.c.generation >= root.generation))
         row = {

@@ -25,12 +25,26 @@ from reconciler.store import (
     outbox,
     outputs,
     producer,
+    sealed_parts,
     settings,
     transactions,
 )
 from reconciler.store.database import Database
 
-TABLES: Final = (coins, documents, journal, leases, live, objects, outbox, outputs, producer, settings, transactions)
+TABLES: Final = (
+    coins,
+    documents,
+    journal,
+    leases,
+    live,
+    objects,
+    outbox,
+    outputs,
+    producer,
+    sealed_parts,
+    settings,
+    transactions,
+)
 """Every module that puts tables on `metadata`; a module that is not named here is not migrated."""
 
 _VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", String(32), primary_key=True))

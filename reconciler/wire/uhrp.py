@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from ipaddress import ip_address
 from typing import Final
 from urllib.parse import urlsplit
 
@@ -15,6 +14,7 @@ from reconciler.wire.base58 import decode_check, encode_check
 from reconciler.wire.derivation import public_child, verify
 from reconciler.wire.reading import Reading, varint
 from reconciler.wire.transaction import Transaction
+from reconciler.wire.uris import is_local
 
 _PREFIX: Final = b"\xce\x00"
 _FIELDS: Final = 6  # host, hash, URL, expiry, length, signature
@@ -127,7 +127,7 @@ def location_fault(url: str, *, plain_http: bool) -> str | None:
         return f"is malformed: {error}"
     if not host or "@" in parts.netloc:
         return "must name a host, and no user"
-    if parts.scheme == "https" or (plain_http and parts.scheme == "http" and _is_local(host)):
+    if parts.scheme == "https" or (plain_http and parts.scheme == "http" and is_local(host)):
         return None
     return "must be https"
 
@@ -142,12 +142,3 @@ def _number(field: bytes) -> int:
     if varint(value) != field:
         raise VerificationError("a number of a UHRP token is not in its shortest form")
     return value
-
-
-def _is_local(host: str) -> bool:
-    if host == "localhost" or host.endswith(".embedded"):
-        return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # a name, not an address
-        return False

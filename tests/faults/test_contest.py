@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import shutil
 from collections.abc import AsyncIterable, Mapping
 from dataclasses import replace
 from typing import Any
@@ -47,21 +45,6 @@ class Door:
 
     def stream(self, url: str, *, headers: Mapping[str, str] | None = None, within: float = 10.0) -> Any:
         return self._http.stream(url, headers=headers, within=within)
-
-
-@pytest.fixture
-def twins(producer, tmp_path, request):
-    """Two machines with the same key, manifests and world, and a database each."""
-    key = hashlib.sha256(request.node.name.encode()).hexdigest()
-    producer.environment["OVERLAY_IDENTITY_KEY"] = key
-    folder = tmp_path / "twin"
-    shutil.copytree(producer.folder, folder)
-    twin = replace(producer, folder=folder, home=tmp_path / "twin-home")
-    for home in (producer.home, twin.home):
-        (home / "embedded").mkdir(parents=True)
-    (producer.home / "embedded" / "world").mkdir()
-    (twin.home / "embedded" / "world").symlink_to(producer.home / "embedded" / "world")
-    return producer, twin
 
 
 async def _yes(_: Any) -> bool:

@@ -58,6 +58,17 @@ class Query:
             raise RefusedError(f"the query's {name} must be true or false")
         return value
 
+    def texts(self, name: str, most: int) -> tuple[str, ...] | None:
+        """A list of at most so many texts, or None."""
+        value = self._value.get(name)
+        if value is None:
+            return None
+        if isinstance(value, list) and len(value) <= most:
+            texts = tuple(item for item in value if isinstance(item, str) and len(item) <= _TEXT)
+            if len(texts) == len(value):
+                return texts
+        raise RefusedError(f"the query's {name} must be a list of at most {most} texts")
+
     def outpoint(self) -> Outpoint | None:
         """The field `outpoint`, `txid.vout`."""
         return self.read("outpoint", Outpoint.parse)

@@ -19,12 +19,14 @@ from reconciler.clients.host import FoundOutput, HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.devnet.arc import build_app as build_arc
 from reconciler.host.app import build_app
-from reconciler.host.lookups.data_catalog import DataCatalogLookup
+from reconciler.host.lookups.advertisements import AdLookup
+from reconciler.host.lookups.data_catalog import DataCatalogLookup, capability_lookup
 from reconciler.host.lookups.uhrp import UhrpLookup
+from reconciler.host.topics.advertisements import AdTopic
 from reconciler.host.topics.data_catalog import DataCatalogTopic
 from reconciler.host.topics.uhrp import UhrpTopic
 from reconciler.model.amounts import Satoshis
-from reconciler.model.ids import Digest, Kind, Outpoint, RecordId
+from reconciler.model.ids import AdProtocol, Digest, Kind, Outpoint, RecordId
 from reconciler.model.json import Json
 from reconciler.model.keys import FUNDING_KEY, UHRP_KEY, record_key
 from reconciler.store import schema
@@ -32,6 +34,9 @@ from reconciler.store.database import Database
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
 from reconciler.wire import record, uhrp
+from reconciler.wire.advertisement import AdToken
+from reconciler.wire.advertisement import lock as lock_ad
+from reconciler.wire.advertisement import preimage as preimage_of_ad
 from reconciler.wire.beef import Beef, BeefTx, merge, parse_beef
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import RecordDocument, RootDocument, RootKeys, SealedRef, Source
@@ -108,8 +113,13 @@ class World:
             headers=self.headers,
             arc=self.arc,
             clock=self.clock,
-            topics=[DataCatalogTopic(), UhrpTopic(plain_http=True)],
-            lookups=[DataCatalogLookup(), UhrpLookup()],
+            topics=[
+                DataCatalogTopic(),
+                UhrpTopic(plain_http=True),
+                *(AdTopic(protocol, plain_http=True) for protocol in AdProtocol),
+            ],
+            lookups=[DataCatalogLookup(), UhrpLookup(), *map(AdLookup, AdProtocol)],
+            more_lookups=capability_lookup,
             **more,
         )
         self.http.mount(HOST, app)
@@ -184,6 +194,23 @@ class World:
         output = TxOutput(Satoshis(1), uhrp.lock(token, keys.sign(UHRP_KEY, uhrp.preimage(token)), plain_http=True))
         money = await self.coin(keys)
         return self.signed(keys, [money.coin], [output], [money.beef], token_keys=[UHRP_KEY])
+
+    async def ads(
+        self,
+        *tokens: AdToken,
+        keys: Keys | None = None,
+        replacing: Sequence[tuple[Publication, int]] = (),
+    ) -> Publication:
+        """SHIP and SLAP tokens, in a transaction of their own."""
+        keys = keys or self.keys()
+        money = await self.coin(keys)
+        spends = [money.coin, *(former.tokens[index] for former, index in replacing)]
+        outputs = [
+            TxOutput(Satoshis(1), lock_ad(token, keys.sign(token.key, preimage_of_ad(token)), plain_http=True))
+            for token in tokens
+        ]
+        proofs = [money.beef, *(former.beef for former, _ in replacing)]
+        return self.signed(keys, spends, outputs, proofs, token_keys=[token.key for token in tokens])
 
     async def submit(self, publication: Publication, *topics: str) -> Admittance:
         """Hand it to the host; what became of the (first) topic."""

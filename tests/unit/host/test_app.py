@@ -51,8 +51,8 @@ async def test_topics_and_services_are_listed_with_their_metadata(world):
         "name": "Data Catalog",
         "shortDescription": "Records of data producers and what they offer.",
     }
-    assert set(topics) == {"tm_data_catalog", "tm_uhrp"}
-    assert set(services) == {"ls_data_catalog", "ls_uhrp"}
+    assert set(topics) == {"tm_data_catalog", "tm_uhrp", "tm_ship", "tm_slap"}
+    assert set(services) == {"ls_data_catalog", "ls_uhrp", "ls_ship", "ls_slap"}
 
 
 @pytest.mark.parametrize(

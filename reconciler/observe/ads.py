@@ -1,0 +1,132 @@
+"""What this identity advertises, as trackers that are not ours show it; every answer checked before it is believed."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from reconciler.clients.trackers import FoundAd, Tracker, TrackerHost
+from reconciler.model.errors import RefusedError, TransientError, VerificationError
+from reconciler.model.ids import IdentityKey, Outpoint, Txid
+from reconciler.model.keys import KeyRef, purse_key
+from reconciler.model.observed import ObservedAd
+from reconciler.observe.roots import Verifier
+from reconciler.wallet.keys import Keys
+from reconciler.wire.beef import Beef
+from reconciler.wire.script import p2pkh
+from reconciler.wire.transaction import Transaction, TxOutput
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LiveAd:
+    """An advertisement of ours on a tracker."""
+
+    found: FoundAd
+    tracker: str
+
+    def observed(self, *, is_recorded: bool) -> ObservedAd:
+        """As plans see it."""
+        ad = self.found
+        return ObservedAd(protocol=ad.protocol, name=ad.name, url=ad.url, outpoint=ad.outpoint, is_recorded=is_recorded)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Purse:
+    """An output of an ads transaction that is ours, by its key (PROTOCOL §4, Ads)."""
+
+    outpoint: Outpoint
+    output: TxOutput
+    key: KeyRef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AdReadings:
+    """What all trackers said: each advertisement once, and sentences about what could not be had or believed."""
+
+    ads: tuple[LiveAd, ...]
+    doubts: tuple[str, ...]
+    trackers: frozenset[str]
+    """Who answered as a tracker."""
+
+    def shown(self, tracker: str) -> frozenset[Outpoint]:
+        """The outpoints that one tracker shows."""
+        return frozenset(ad.found.outpoint for ad in self.ads if ad.tracker == tracker)
+
+    @property
+    def distinct(self) -> tuple[LiveAd, ...]:
+        """Each once, whoever shows it."""
+        return tuple({ad.found.outpoint: ad for ad in self.ads}.values())
+
+
+async def read_ads(
+    identity: IdentityKey, *, hosts: Mapping[str, TrackerHost], verifier: Verifier, now: int, plain_http: bool
+) -> AdReadings:
+    """Ask every host that keeps SHIP and SLAP, all at once."""
+    answers = await asyncio.gather(
+        *(_ask(identity, name, Tracker(host, plain_http=plain_http), verifier, now) for name, host in hosts.items())
+    )
+    return AdReadings(
+        ads=tuple(ad for ads, _, _ in answers for ad in ads),
+        doubts=tuple(doubt for _, doubts, _ in answers for doubt in doubts),
+        trackers=frozenset(name for name, (_, _, tracks) in zip(hosts, answers, strict=True) if tracks),
+    )
+
+
+async def _ask(
+    identity: IdentityKey, name: str, tracker: Tracker, verifier: Verifier, now: int
+) -> tuple[list[LiveAd], list[str], bool]:
+    try:
+        if not await tracker.tracks():
+            return [], [], False
+        found = await tracker.ads(identity)
+    except (TransientError, RefusedError) as error:
+        return [], [f"tracker {name} does not say what is advertised: {error.message}"], False
+    ads, doubts = [], []
+    checked: dict[Txid, bool] = {}
+    for ad in found:
+        txid = ad.outpoint.txid
+        if txid not in checked:
+            checked[txid] = await _holds(ad.beef, txid, verifier, now)
+        if checked[txid]:
+            ads.append(LiveAd(found=ad, tracker=name))
+        else:
+            doubts.append(f"tracker {name} shows an advertisement whose transaction does not hold, {ad.outpoint}")
+    return ads, doubts, True
+
+
+async def _holds(beef: Beef, txid: Txid, verifier: Verifier, now: int) -> bool:
+    try:
+        await verifier.verified(beef, txid, now=now)
+    except VerificationError:
+        return False
+    return True
+
+
+def purses(ads: Iterable[LiveAd], keys: Keys) -> tuple[Purse, ...]:
+    """The money that the ads transactions shown leave for later ones: what none of them spends."""
+    shown = list(ads)
+    transactions = {ad.found.outpoint.txid: ad.found.transaction for ad in shown}
+    known = [entry.transaction for ad in shown for entry in ad.found.beef.transactions.values()]
+    spent = {each.outpoint for transaction in known for each in transaction.inputs}
+    return tuple(
+        purse
+        for transaction in transactions.values()
+        for purse in _purses(transaction, keys)
+        if purse.outpoint not in spent
+    )
+
+
+def _purses(transaction: Transaction, keys: Keys) -> Iterator[Purse]:
+    anchor = str(transaction.inputs[0].outpoint)
+    for vout, output in enumerate(transaction.outputs):
+        key = purse_key(anchor, vout)
+        if output.locking == p2pkh(keys.public(key)):
+            yield Purse(outpoint=transaction.outpoint(vout), output=output, key=key)
+
+
+def merged(recorded: Sequence[ObservedAd], found: Iterable[LiveAd]) -> tuple[ObservedAd, ...]:
+    """What is recorded, and what else was found."""
+    known = {ad.outpoint for ad in recorded}
+    others = (ad.observed(is_recorded=False) for ad in found if ad.found.outpoint not in known)
+    return tuple(sorted((*recorded, *others), key=lambda ad: (ad.protocol, ad.name, ad.url, ad.outpoint)))

@@ -1,0 +1,86 @@
+"""Where services are: origins as we advertise them, URIs as others may (BRC-101, WIRE §4.2)."""
+
+from __future__ import annotations
+
+import re
+from ipaddress import ip_address
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+_BYTES: Final = 1024
+_ORIGIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?")
+_DEFAULT_PORTS: Final = {"http": "80", "https": "443"}
+
+_OVER_HTTPS: Final = frozenset(
+    {"https", "https+bsvauth", "https+bsvauth+smf", "https+bsvauth+scrypt-offchain", "https+rtt"}
+)
+_OVER_RADIO: Final = "js8c+bsvauth+smf:"
+_DEGREES = re.compile(r"[+-]?\d{1,3}(\.\d{1,20})?")
+_QUANTITY = re.compile(r"\d{1,20}(\.\d{1,20})?")
+
+
+def is_local(host: str) -> bool:
+    """Whether a host's name is of this machine: loopback, or the embedded world, where http is allowed (PROTOCOL §8)."""
+    if host == "localhost" or host.endswith(".embedded"):
+        return True
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name, not an address
+        return False
+
+
+def origin_fault(url: str, *, plain_http: bool) -> str | None:
+    """Why we must not advertise `url`, or None if we may.
+
+    It is an https origin in its one spelling, for its text tells two gateways apart (PROTOCOL §8): lower case, no user, path,
+    query, trailing slash or default port. `plain_http` is for toy networks, where it may be of this machine, and http then.
+    """
+    found = _ORIGIN.fullmatch(url)
+    if len(url) > _BYTES or not found:
+        return "is not an origin: scheme, host and port in lower case, and nothing else"
+    scheme, host, port = found.groups()
+    if port is not None and (int(port) > 0xFFFF or port == _DEFAULT_PORTS[scheme]):
+        return "names a port that is out of range or the default one"
+    return _place_fault(scheme, host.strip("[]"), plain_http=plain_http)
+
+
+def advertisable_fault(uri: str, *, plain_http: bool) -> str | None:
+    """Why an advertisement must not name `uri`, or None if it may: what the reference admits, less what no client could use."""
+    if len(uri) > _BYTES or not uri.isascii() or not uri.isprintable() or " " in uri:
+        return f"is not at most {_BYTES} characters of plain ASCII"
+    if uri.startswith(_OVER_RADIO):
+        return _radio_fault(uri)
+    try:
+        parts = urlsplit(uri)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        return f"is malformed: {error}"
+    if not host or "@" in parts.netloc:
+        return "must name a host, and no user"
+    scheme = uri.partition("://")[0]
+    if scheme != "wss" and (parts.path.removeprefix("/") or "?" in uri or "#" in uri):
+        return "has a path, a query or a fragment"
+    return _place_fault(scheme, host, plain_http=plain_http)
+
+
+def _place_fault(scheme: str, host: str, *, plain_http: bool) -> str | None:
+    if is_local(host) and not plain_http:
+        return "is of this machine only"
+    if scheme in _OVER_HTTPS or scheme == "wss" or (scheme == "http" and is_local(host)):
+        return None
+    return "must be https, or of another scheme that can be advertised"
+
+
+def _radio_fault(uri: str) -> str | None:
+    """JS8 Call: a place, a frequency and a radius."""
+    query = parse_qs(uri.partition("?")[2])
+    first = {name: values[0] for name, values in query.items()}
+    for name, most in (("lat", 90), ("long", 180)):
+        value = first.get(name, "")
+        if not _DEGREES.fullmatch(value) or abs(float(value)) > most:
+            return f"has no {name} from -{most} to {most}"
+    for name in ("freq", "radius"):
+        quantity = _QUANTITY.search(first.get(name, ""))
+        if quantity is None or not float(quantity.group()):
+            return f"has no {name}"
+    return None
