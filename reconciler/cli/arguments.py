@@ -11,8 +11,20 @@ from typing import Final
 from reconciler.model.errors import UsageError
 from reconciler.model.ids import Network
 
-_FLAGS: Final = frozenset({"-v", "--verbose", "-q", "--quiet", "--debug"})
-_VALUES: Final = frozenset({"-C", "--directory", "--network"})
+FLAGS: Final = {
+    "-v": "Say more.",
+    "--verbose": "Say more.",
+    "-q": "Say only what the command is for.",
+    "--quiet": "Say only what the command is for.",
+    "--debug": "Show tracebacks.",
+}
+"""Global options, with what they are for."""
+VALUES: Final = {
+    "-C": "Run as if started in this directory.",
+    "--directory": "Run as if started in this directory.",
+    "--network": "embedded, local, test or main.",
+}
+"""Those that take a value."""
 _DURATION: Final = re.compile(r"0|(?P<number>[0-9]{1,9}(\.[0-9]{1,9})?)(?P<unit>ms|s|m|h|d)")
 _UNITS: Final = {"ms": 0.001, "s": 1, "m": 60, "h": 3600, "d": 86_400}
 
@@ -40,9 +52,9 @@ def split_globals(arguments: Sequence[str]) -> tuple[Globals, list[str]]:
             rest += [word, *remaining]
             break
         name, equals, value = word.partition("=")
-        if word in _FLAGS:
+        if word in FLAGS:
             given[word] = ""
-        elif name in _VALUES:
+        elif name in VALUES:
             given[name] = value if equals else _next(remaining, name)
         else:
             rest.append(word)

@@ -61,10 +61,10 @@ class Console:
         """Something that is said whatever the options."""
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - as above
 
-    async def confirmed(self, question: str) -> bool:
-        """Ask; only the word `yes` is accepted. Heartbeats and signals go on meanwhile."""
-        print(f"{question} Only 'yes' is accepted: ", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
-        return (await _line(sys.stdin)).strip() == "yes"
+    async def confirmed(self, question: str, word: str = "yes") -> bool:
+        """Ask; only one word is accepted. Heartbeats and signals go on meanwhile."""
+        print(f"{question} Only '{word}' is accepted: ", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
+        return (await _line(sys.stdin)).strip() == word
 
 
 async def _line(terminal: TextIO) -> str:

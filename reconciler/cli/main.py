@@ -15,9 +15,28 @@ from typer.exceptions import Exit, TyperException
 from reconciler import __version__
 from reconciler.cli import errors
 from reconciler.cli.arguments import Globals, split_globals
-from reconciler.cli.commands import apply, db, devnet, identity, init, plan, serve, state, status, validate, wallet
+from reconciler.cli.commands import (
+    apply,
+    completion,
+    db,
+    destroy,
+    devnet,
+    doctor,
+    explain,
+    fmt,
+    identity,
+    init,
+    plan,
+    schema,
+    serve,
+    state,
+    status,
+    validate,
+    wallet,
+)
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.words import COMPLETING, answer
 from reconciler.model.errors import OverlayError, StateError
 
 _TALKATIVE = ("asyncio", "sqlalchemy", "aiosqlite")
@@ -33,7 +52,25 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (init, validate, plan, apply, status, state, identity, wallet, db, devnet, serve):
+for _command in (
+    init,
+    validate,
+    fmt,
+    schema,
+    explain,
+    doctor,
+    completion,
+    plan,
+    apply,
+    destroy,
+    status,
+    state,
+    identity,
+    wallet,
+    db,
+    devnet,
+    serve,
+):
     _command.register(app)
 
 
@@ -54,8 +91,11 @@ def _root(
 
 
 def run() -> None:
-    """The console script."""
-    sys.exit(main(sys.argv[1:]))
+    """The console script: a command, or a shell that asks how one may go on."""
+    arguments, shell = sys.argv[1:], os.environ.get(COMPLETING)
+    if shell is None:
+        sys.exit(main(arguments))
+    print("\n".join(answer(typer.main.get_command(app), arguments, shell)))  # noqa: T201 - the edge
 
 
 def main(arguments: Sequence[str]) -> int:

@@ -1,12 +1,15 @@
-"""Options that several commands share, and the guards' overrides as one value."""
+"""Options that several commands share, in groups that commands take whole (cli/spread.py)."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
+from reconciler.apply.upload import PARALLEL
+from reconciler.cli.arguments import seconds
 from reconciler.cli.console import Console
 from reconciler.model.amounts import satoshis
 from reconciler.model.errors import UsageError
@@ -20,46 +23,109 @@ Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 Port = Annotated[
     int, typer.Option("--port", metavar="N", min=0, max=65535, help="Port to listen on; 0 leaves it to the system.")
 ]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
-DetailedExitCode = Annotated[
-    bool, typer.Option("--detailed-exitcode", help="Exit 2 when changes are pending, 3 when a guard refuses them.")
+
+Parallelism = Annotated[
+    int,
+    typer.Option("--parallelism", metavar="N", min=1, max=64, help="Files read, and copies made, at the same time."),
 ]
-MaxDelete = Annotated[
-    str | None, typer.Option("--max-delete", metavar="N|N%", help="Let so many records of one kind be deleted.")
-]
-AllowEmpty = Annotated[bool, typer.Option("--allow-empty", help="Let everything be deleted.")]
-MaxCost = Annotated[int | None, typer.Option("--max-cost", metavar="SAT", help="Let the plan cost so much.")]
-AllowPriceChange = Annotated[
-    bool, typer.Option("--allow-price-change", help="Let prices change by more than maxPriceFactor.")
-]
-ReplaceIdentity = Annotated[
-    bool, typer.Option("--replace-identity", help="Let this machine's records pass to another identity.")
-]
-TakeOver = Annotated[bool, typer.Option("--take-over", help="Let another source of truth apply to this producer.")]
-Genesis = Annotated[bool, typer.Option("--genesis", help="Publish for the first time where no host could say 'none'.")]
+
+_PATTERN: Final = "Address, or pattern such as 'dataset/btc*'; repeatable."
 
 
-def plan_options(
-    console: Console,
-    *,
-    max_delete: str | None,
-    allow_empty: bool,
-    max_cost: int | None,
-    allow_price_change: bool,
-    replace_identity: bool,
-    take_over: bool,
-    genesis: bool,
-) -> PlanOptions:
-    """The overrides as the planner takes them. Raises UsageError for amounts that are none."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Given:
+    """What is given beside the manifests."""
+
+    var: Annotated[
+        list[str] | None, typer.Option("--var", metavar="NAME=VALUE", help="Value of a variable; repeatable.")
+    ] = None
+    var_file: Annotated[
+        list[Path] | None, typer.Option("--var-file", metavar="FILE", help="YAML file of variables; repeatable.")
+    ] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scope:
+    """What a plan looks at."""
+
+    target: Annotated[
+        list[str] | None, typer.Option("--target", metavar="ADDR", help=f"Only these, and what they need. {_PATTERN}")
+    ] = None
+    exclude: Annotated[
+        list[str] | None, typer.Option("--exclude", metavar="ADDR", help=f"Everything but these. {_PATTERN}")
+    ] = None
+    replace: Annotated[
+        list[str] | None, typer.Option("--replace", metavar="ADDR", help=f"Make these anew, changed or not. {_PATTERN}")
+    ] = None
+    refresh: Annotated[
+        bool, typer.Option("--refresh", help="Read everything that is published, to find what drifted.")
+    ] = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overrides:
+    """The guards' overrides, one by one, and why they are given."""
+
+    max_delete: Annotated[
+        str | None, typer.Option("--max-delete", metavar="N|N%", help="Let so many records of one kind be deleted.")
+    ] = None
+    allow_empty: Annotated[bool, typer.Option("--allow-empty", help="Let everything be deleted.")] = False
+    max_cost: Annotated[int | None, typer.Option("--max-cost", metavar="SAT", help="Let the plan cost so much.")] = None
+    allow_price_change: Annotated[
+        bool, typer.Option("--allow-price-change", help="Let prices change by more than maxPriceFactor.")
+    ] = False
+    replace_identity: Annotated[
+        bool, typer.Option("--replace-identity", help="Let this machine's records pass to another identity.")
+    ] = False
+    take_over: Annotated[
+        bool, typer.Option("--take-over", help="Let another source of truth apply to this producer.")
+    ] = False
+    unreachable_gateway: Annotated[
+        bool, typer.Option("--unreachable-gateway", help="Advertise a gateway that does not answer.")
+    ] = False
+    genesis: Annotated[
+        bool, typer.Option("--genesis", help="Publish for the first time where no host could say 'none'.")
+    ] = False
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; stands in the plan and in the journal.")
+    ] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Doing:
+    """How an apply goes about it."""
+
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False
+    wait: Annotated[bool, typer.Option("--wait", help="End only when a block has the transactions.")] = False
+    lock_timeout: Annotated[
+        str, typer.Option("--lock-timeout", metavar="D", help="Wait so long for another apply to end.")
+    ] = "30s"
+    parallelism: Parallelism = PARALLEL
+    json: Json = False
+
+    @property
+    def patience(self) -> float:
+        """--lock-timeout in seconds. Raises UsageError."""
+        return seconds(self.lock_timeout)
+
+
+def plan_options(console: Console, overrides: Overrides, scope: Scope | None = None) -> PlanOptions:
+    """What was chosen, as the planner takes it. Raises UsageError for amounts that are none."""
+    scope = scope or Scope()
     try:
         return PlanOptions(
-            max_delete=None if max_delete is None else DeleteLimit.parse(max_delete),
-            allow_empty=allow_empty,
-            max_cost=None if max_cost is None else satoshis(max_cost),
-            allow_price_change=allow_price_change,
-            replace_identity=replace_identity,
-            take_over=take_over,
-            genesis=genesis,
+            max_delete=None if overrides.max_delete is None else DeleteLimit.parse(overrides.max_delete),
+            allow_empty=overrides.allow_empty,
+            max_cost=None if overrides.max_cost is None else satoshis(overrides.max_cost),
+            allow_price_change=overrides.allow_price_change,
+            replace_identity=overrides.replace_identity,
+            take_over=overrides.take_over,
+            unreachable_gateway=overrides.unreachable_gateway,
+            genesis=overrides.genesis,
+            reason=" ".join(overrides.reason.split()),
+            targets=tuple(scope.target or ()),
+            excludes=tuple(scope.exclude or ()),
+            replaces=tuple(scope.replace or ()),
             interactive=console.interactive,
         )
     except ValueError as error:

@@ -4,26 +4,32 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from reconciler.apply.events import Tell
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.home import Home
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.options import Given
 from reconciler.clients.http import HttpClient
-from reconciler.content.digests import Digests
-from reconciler.control.desired import Loaded, load_desired
+from reconciler.content.digests import PARALLEL, Digests
+from reconciler.content.fetching import Fetcher
+from reconciler.content.locating import locate
+from reconciler.control.desired import Beside, Loaded, load_desired
 from reconciler.control.reconcile import Reconciler
+from reconciler.control.serving import serves
 from reconciler.control.source import provenance
 from reconciler.control.world import World
 from reconciler.devnet.hosts import own_host
 from reconciler.devnet.world import BLOCK_SECONDS, Pace, ToyWorld
-from reconciler.model.errors import OverlayError, StateError
-from reconciler.model.ids import IdentityKey, Network
+from reconciler.manifest.load import MAX_REVENUE_SPLITS
+from reconciler.model.errors import StateError, UsageError
+from reconciler.model.ids import Digest, Network
+from reconciler.model.json import JsonObject
 from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
 from reconciler.store.database import Database
 from reconciler.store.published import Published
@@ -106,44 +112,117 @@ async def open_toy(
         await toy.close()
 
 
-async def load_manifests(invocation: Invocation, paths: tuple[Path, ...]) -> Loaded:
+async def load_manifests(
+    invocation: Invocation, paths: tuple[Path, ...], given: Given | None = None, *, parallel: int = PARALLEL
+) -> Loaded:
     """Read manifests, with the digest cache of OVERLAY_HOME."""
-    return await load_desired(
-        paths, digests=Digests(invocation.home.cache / "digests.db"), network=invocation.named_network()
+    given = given or Given()
+    beside = Beside(
+        assignments=tuple(given.var or ()),
+        variable_files=tuple(invocation.directory / path for path in given.var_file or ()),
+        max_revenue_splits=_max_revenue_splits(invocation),
     )
+    invocation.home.create()
+    digests = Digests(invocation.home.cache / "digests.db", parallel=parallel)
+    return await load_desired(paths, digests=digests, network=invocation.named_network(), beside=beside)
 
 
-async def reconciler_of(site: Site, loaded: Loaded, keys: Keys, tell: Tell) -> Reconciler:
+def _max_revenue_splits(invocation: Invocation) -> int:
+    text = invocation.environment.get("MAX_REVENUE_SPLITS")
+    if not text:
+        return MAX_REVENUE_SPLITS
+    if not (text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text)):
+        raise UsageError("MAX_REVENUE_SPLITS is not a number of shares", hint="such as 10")
+    return int(text)
+
+
+class Subject(Protocol):
+    """What a reconciler works on: manifests that were loaded, or a plan that was kept."""
+
+    @property
+    def network(self) -> Network: ...  # noqa: D102  # each is named as it is
+    @property
+    def folder(self) -> Path: ...  # noqa: D102  # the manifests'
+    @property
+    def producer_sealed(self) -> JsonObject: ...  # noqa: D102
+    @property
+    def gateway_url(self) -> str | None: ...  # noqa: D102
+    @property
+    def key_file(self) -> str: ...  # noqa: D102
+    @property
+    def key_env(self) -> str | None: ...  # noqa: D102
+
+
+def keys_for(invocation: Invocation, subject: Subject, *, create: bool) -> Keys:
+    """The identity key where the subject says that it is. Raises StateError."""
+    return keys_of(invocation, subject.network, file=subject.key_file, env=subject.key_env, create=create)
+
+
+@asynccontextmanager
+async def open_reconciler(
+    invocation: Invocation, subject: Subject, keys: Keys, tell: Tell
+) -> AsyncIterator[tuple[Site, Reconciler]]:
+    """Open the subject's network, and a reconciler on it, for the block."""
+    endpoints = endpoints_of(subject.network, subject.producer_sealed)
+    async with open_site(invocation, subject.network, endpoints=endpoints) as site:
+        yield site, await reconciler_of(site, subject, keys, tell)
+
+
+async def reconciler_of(site: Site, subject: Subject, keys: Keys, tell: Tell) -> Reconciler:
     """The reconciler of one producer."""
-    url = loaded.state.gateway_url
-    own = url if url is not None and await _serves(site.http, url, keys.identity) else OWN_ORIGIN
+    url = subject.gateway_url
+    own = url if url is not None and await serves(site.http, url, keys.identity) else OWN_ORIGIN
+    world = site.world(own)
     return Reconciler(
-        world=site.world(own),
+        world=world,
         database=site.database,
         keys=keys,
-        folder=loaded.folder,
-        provenance=await provenance(loaded.folder),
+        folder=subject.folder,
+        provenance=await provenance(subject.folder),
+        fetcher=fetcher_of(site, world),
         clock=clock,
         randomness=secrets.token_bytes,
         tell=tell,
     )
 
 
-def keys_of(invocation: Invocation, network: Network, *, file: str = KEY_FILE, create: bool) -> Keys:
+def fetcher_of(site: Site, world: World) -> Fetcher:
+    """Gets pinned content that lies elsewhere, where its URL says or storage hosts promise to keep it."""
+    plain_http = site.network.is_toy
+
+    async def places(content: Digest) -> Sequence[str]:
+        tokens = await locate(content, hosts=world.outside.values(), now=int(clock()), plain_http=plain_http)
+        return tuple(token.url for token in tokens)
+
+    return Fetcher(http=site.http, folder=site.home.cache / "content", locate=places, plain_http=plain_http)
+
+
+def keys_of(
+    invocation: Invocation, network: Network, *, file: str = KEY_FILE, env: str | None = None, create: bool
+) -> Keys:
     """The identity key: from the environment, else from its file; on toy networks a new one is made, and that is said.
 
-    Raises StateError where there is none, or it cannot be used.
+    OVERLAY_IDENTITY_KEY goes before the variable `env`, which goes before all files. Raises StateError where there is no key,
+    or it cannot be used.
     """
-    secret = invocation.environment.get("OVERLAY_IDENTITY_KEY")
-    if secret:
-        return _from_hex(secret)
-    named = invocation.environment.get("PRODUCER_IDENTITY_FILE")
-    path = Path(named) if named else invocation.home.key(file)
+    for variable in ("OVERLAY_IDENTITY_KEY", *([env] if env else [])):
+        secret = invocation.environment.get(variable)
+        if secret:
+            return _from_hex(secret, variable)
+    if env:
+        raise StateError(f"the identity key is to be in the variable {env}, which is not set", hint="64 hex digits")
+    path = key_path(invocation, file)
     if create and network.is_toy and not path.exists():
         invocation.home.create()
         if write_key(path, new_keys(), passphrase=invocation.passphrase, randomness=secrets.token_bytes):
             invocation.console.note(f"Made a new identity key: {path}")
     return read_key(path, passphrase=invocation.passphrase, plain_allowed=network.is_toy)
+
+
+def key_path(invocation: Invocation, file: str = KEY_FILE) -> Path:
+    """The file that holds the identity key where no variable does: PRODUCER_IDENTITY_FILE, else `file` in OVERLAY_HOME."""
+    named = invocation.environment.get("PRODUCER_IDENTITY_FILE")
+    return Path(named) if named else invocation.home.key(file)
 
 
 def new_keys() -> Keys:
@@ -155,11 +234,11 @@ def new_keys() -> Keys:
             continue
 
 
-def _from_hex(secret: str) -> Keys:
+def _from_hex(secret: str, variable: str) -> Keys:
     try:
         return Keys(bytes.fromhex(secret.strip()))
     except ValueError:
-        raise StateError("OVERLAY_IDENTITY_KEY does not hold a private key", hint="64 hex digits") from None
+        raise StateError(f"{variable} does not hold a private key", hint="64 hex digits") from None
 
 
 @asynccontextmanager
@@ -179,13 +258,3 @@ async def _applied_endpoints(database: Database, network: Network) -> Endpoints:
     async with database.begin() as connection:
         root = await Published(connection).root()
     return ENDPOINTS[network] if root is None else endpoints_of(network, root.record.sealed)
-
-
-async def _serves(http: HttpClient, url: str, identity: IdentityKey) -> bool:
-    """Whether a gateway of this very producer answers at `url`."""
-    try:
-        reply = await http.request("GET", f"{url}/v1/producer", within=2.0)
-        answer = reply.json()
-    except OverlayError:
-        return False
-    return reply.ok and isinstance(answer, Mapping) and answer.get("identityKey") == identity

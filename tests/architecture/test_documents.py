@@ -6,6 +6,7 @@ import re
 from pathlib import Path
 
 import pytest
+import typer
 
 from reconciler import __version__
 from reconciler.cli.main import app
@@ -13,7 +14,16 @@ from reconciler.cli.main import app
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 ARCHITECTURE = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
-DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/architecture.md")
+GUIDES = ("docs/operations.md", "docs/security.md")
+DOCUMENTS = (
+    "README.md",
+    "CONTRIBUTING.md",
+    "CHANGELOG.md",
+    "docs/architecture.md",
+    "docs/coming-from-producer-js.md",
+    "docs/content-format.md",
+    *GUIDES,
+)
 
 
 def shell_lines(text: str) -> list[str]:
@@ -23,6 +33,29 @@ def shell_lines(text: str) -> list[str]:
         for block in re.findall(r"^```sh\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
         for line in block.splitlines()
     ]
+
+
+def command_lines(text: str) -> list[str]:
+    """What stands in a text as a command of ours: lines of code blocks, without their remarks, and code within sentences."""
+    blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
+    lines = [re.split(r" {2,}|;", line)[0] for block in blocks for line in block.splitlines()]
+    words = re.findall(r"`([^`\n]+)`", re.sub(r"^```.*?^```", "", text, flags=re.DOTALL | re.MULTILINE))
+    return [line for line in (*lines, *words) if line.startswith("overlay ") and "|" not in line]
+
+
+def unknown(line: str) -> str | None:
+    """The first word of a command line that is neither a command nor an option of it; None where all are known."""
+    command, everywhere = typer.main.get_command(app), {"--network", "--debug", "-C", "-v", "-q"}
+    for word in line.split()[1:]:
+        commands = getattr(command, "commands", {})
+        if word.startswith("-"):
+            if not any(word in option.opts for option in command.params) and word not in everywhere:
+                return word
+        elif word in commands:
+            command = commands[word]
+        elif commands:
+            return word
+    return None
 
 
 def test_the_readme_has_two_commands_each_on_one_line():
@@ -45,6 +78,13 @@ def test_the_readme_lists_every_command():
     groups = [group.name for group in app.registered_groups]
     for name in (*named, *groups):
         assert re.search(rf"(overlay|\|) {name}\b", listed), name
+
+
+@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "docs/architecture.md", *GUIDES])
+def test_every_command_line_that_is_shown_is_one(document):
+    lines = command_lines((ROOT / document).read_text(encoding="utf-8"))
+    assert lines
+    assert not [(line, unknown(line)) for line in lines if unknown(line) is not None]
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "reconciler").glob("*/__init__.py")), ids=lambda path: path.parent.name)

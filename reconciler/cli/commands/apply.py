@@ -1,124 +1,130 @@
-"""`overlay apply`: make it so."""
+"""`overlay apply`: make it so, from manifests or from a plan in a file."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Final
 
 import typer
 
-from reconciler.cli import errors, options
+from reconciler.cli import options
+from reconciler.cli.applying import Question, Undertaking, check_askable
 from reconciler.cli.arguments import manifest_paths
-from reconciler.cli.interrupt import graceful
+from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.planfile import KeptPlan, kept_plan
+from reconciler.cli.spread import spread
 from reconciler.cli.views import diagnostics
-from reconciler.cli.views.apply import Telling, finished_json, is_partial, render_finished
-from reconciler.cli.views.plan import render
-from reconciler.cli.views.world import render_planned
-from reconciler.cli.wiring import keys_of, load_manifests, open_site, reconciler_of
-from reconciler.control.reconcile import LOCK_SECONDS, Planned
-from reconciler.model.errors import UsageError
-from reconciler.model.networks import endpoints_of
-from reconciler.plan.document import to_json
-from reconciler.plan.options import PlanOptions
+from reconciler.cli.wiring import keys_for, load_manifests
+from reconciler.control.reconcile import Finished, Reconciler
+from reconciler.model.errors import StalePlanError, UsageError
+from reconciler.model.ids import Digest, digest
+from reconciler.plan.document import plan_id
 
 _EPILOG = "Example: overlay apply examples/producer.yaml --yes"
+
+_QUESTION: Final = Question(text="Apply this plan?")
+
+Targets = Annotated[
+    list[Path] | None,
+    typer.Argument(
+        metavar="[PATH]...|PLANFILE", help="Manifests as for plan, or the file of `plan --out`, done as it is."
+    ),
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What manifests are to be turned into."""
+
+    approved: Digest | None
+    scope: options.Scope
+    given: options.Given
+    overrides: options.Overrides
 
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command("apply", epilog=_EPILOG)(apply)
+    app.command("apply", epilog=_EPILOG)(spread(apply))
 
 
 def apply(
     context: typer.Context,
     *,
-    paths: options.Paths = None,
-    yes: options.Yes = False,
-    lock_timeout: Annotated[
-        float, typer.Option("--lock-timeout", metavar="SECONDS", help="Wait so long for another apply to end.")
-    ] = LOCK_SECONDS,
-    json: options.Json = False,
-    max_delete: options.MaxDelete = None,
-    allow_empty: options.AllowEmpty = False,
-    max_cost: options.MaxCost = None,
-    allow_price_change: options.AllowPriceChange = False,
-    replace_identity: options.ReplaceIdentity = False,
-    take_over: options.TakeOver = False,
-    genesis: options.Genesis = False,
+    paths: Targets = None,
+    approved: Annotated[
+        str | None, typer.Option("--approved", metavar="ID", help="Go on without asking, if the plan is this one.")
+    ] = None,
+    doing: options.Doing,
+    scope: options.Scope,
+    given: options.Given,
+    overrides: options.Overrides,
 ) -> None:
     """Make the overlay match the manifests: all or nothing, safe to repeat, safe to kill."""
     invocation = Invocation.of(context)
-    overrides = options.plan_options(
-        invocation.console,
-        max_delete=max_delete,
-        allow_empty=allow_empty,
-        max_cost=max_cost,
-        allow_price_change=allow_price_change,
-        replace_identity=replace_identity,
-        take_over=take_over,
-        genesis=genesis,
-    )
+    wanted = Wanted(approved=_plan_id(approved), scope=scope, given=given, overrides=overrides)
+    undertaking = Undertaking(invocation=invocation, doing=doing)
     named = manifest_paths(paths or (), invocation.directory)
-    invocation.finish(_apply(invocation, named, overrides, yes=yes, patience=lock_timeout, as_json=json))
+    kept = kept_plan(named)
+    if kept is None:
+        check_askable(invocation.console, yes=doing.yes or approved is not None)
+        invocation.finish(_apply(undertaking, named, wanted))
+    else:
+        _check_bare(wanted)
+        invocation.finish(_execute(undertaking, kept, wanted.approved))
 
 
-async def _apply(
-    invocation: Invocation,
-    paths: tuple[Path, ...],
-    overrides: PlanOptions,
-    *,
-    yes: bool,
-    patience: float,
-    as_json: bool,
-) -> int:
-    console = invocation.console
-    loaded = await load_manifests(invocation, paths)
+async def _apply(undertaking: Undertaking, paths: tuple[Path, ...], wanted: Wanted) -> int:
+    invocation, patience = undertaking.invocation, undertaking.doing.patience
+    chosen = options.plan_options(invocation.console, wanted.overrides, wanted.scope)
+    loaded = await load_manifests(invocation, paths, wanted.given, parallel=undertaking.doing.parallelism)
     for line in diagnostics.lines(loaded.warnings):
-        console.note(line)
-    state = loaded.state
-    keys = keys_of(invocation, state.network, file=state.key_file, create=True)
-    endpoints = endpoints_of(state.network, state.producer.sealed)
+        invocation.console.note(line)
 
-    async with open_site(invocation, state.network, endpoints=endpoints) as site:
-        reconciler = await reconciler_of(site, loaded, keys, Telling(console, as_json))
-        with graceful(console) as halted:
+    async def work(reconciler: Reconciler, halted: Interrupt) -> Finished:
+        return await reconciler.apply(
+            loaded.state,
+            chosen,
+            agree=lambda planned: undertaking.agreed(planned, halted, _QUESTION),
+            halted=halted,
+            patience=patience,
+            refresh=wanted.scope.refresh,
+            approved=wanted.approved,
+        )
 
-            async def agree(planned: Planned) -> bool:
-                _show(invocation, planned, as_json=as_json)
-                return yes or await halted.or_else(_asked(invocation))
-
-            finished = await reconciler.apply(state, overrides, agree=agree, halted=halted, patience=patience)
-    if not finished.agreed:
-        console.complain("Nothing was applied.")
-        return errors.ERROR
-    notes, last = render_finished(finished, next_step=_next_step(loaded.state.gateway_url))
-    for note in notes:
-        console.note(note)
-    if as_json:
-        console.document(finished_json(finished))
-    else:
-        console.result(last)
-    return errors.PARTIAL if is_partial(finished) else errors.DONE
+    return await undertaking.carry_out(loaded, keys_for(invocation, loaded, create=True), work)
 
 
-def _show(invocation: Invocation, planned: Planned, *, as_json: bool) -> None:
-    console = invocation.console
-    for line in render_planned(planned):
-        console.note(line)
-    document = to_json(planned.plan)
-    if as_json:
-        console.document({"event": "plan", **document})
-    else:
-        console.result(render(document, width=console.width, colour=console.colour) + "\n")
+async def _execute(undertaking: Undertaking, kept: KeptPlan, approved: Digest | None) -> int:
+    invocation, patience = undertaking.invocation, undertaking.doing.patience
+    kept.check_network(invocation.named_network())
+    found = plan_id(kept.plan)
+    if approved not in {None, found}:
+        raise StalePlanError(f"the file holds the plan {found}, approved was {approved}")
+    keys = keys_for(invocation, kept, create=False)
+    undertaking.show(kept.plan)
+
+    async def work(reconciler: Reconciler, halted: Interrupt) -> Finished:
+        return await reconciler.execute_plan(kept.plan, halted=halted, patience=patience)
+
+    return await undertaking.carry_out(kept, keys, work)
 
 
-async def _asked(invocation: Invocation) -> bool:
-    if not invocation.console.interactive:
-        raise UsageError("nobody can be asked here", hint="add --yes to apply without asking")
-    return await invocation.console.confirmed("Apply this plan?")
+def _check_bare(wanted: Wanted) -> None:
+    """A plan in a file was approved as it is: nothing that would make it another one goes along. Raises UsageError."""
+    if (wanted.scope, wanted.given, wanted.overrides) != (options.Scope(), options.Given(), options.Overrides()):
+        raise UsageError(
+            "a plan in a file is carried out as it is",
+            hint="give variables, --target, --reason, overrides and their kind to `overlay plan --out`",
+        )
 
 
-def _next_step(gateway: str | None) -> str:
-    served = f", then look at {gateway}/v1/catalog" if gateway else ""
-    return f"\nNext: `overlay status`; edit a title and apply again; `overlay serve`{served}.\n"
+def _plan_id(text: str | None) -> Digest | None:
+    try:
+        return None if text is None else digest(text)
+    except ValueError as error:
+        raise UsageError(
+            "--approved takes the whole id of a plan, not a part of it",
+            hint="64 hex digits, the last line but one of plan",
+        ) from error

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from reconciler.cli import errors, options
+from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.networks import implied_network
+from reconciler.cli.spread import spread
+from reconciler.cli.views.resolved import resolved_json
 from reconciler.cli.views.status import (
     history_json,
     history_text,
@@ -17,12 +21,12 @@ from reconciler.cli.views.status import (
     status_json,
     status_text,
 )
-from reconciler.cli.wiring import clock, keys_of, open_site
+from reconciler.cli.wiring import clock, keys_of, load_manifests, open_site
 from reconciler.control.history import history as read_history
 from reconciler.control.settling import settle_wallet
 from reconciler.control.status import read_status
 from reconciler.model.errors import UsageError
-from reconciler.model.ids import Address, ObjectType, RecordId
+from reconciler.model.ids import Address, ObjectType, RecordId, SettingKind
 from reconciler.model.json import Json
 from reconciler.observe.snapshot import Recorded, recorded
 
@@ -30,7 +34,7 @@ from reconciler.observe.snapshot import Recorded, recorded
 def register(app: typer.Typer) -> None:
     """Add the three commands."""
     app.command("status", epilog="Example: overlay status")(status)
-    app.command("show", epilog="Example: overlay show dataset/countries")(show)
+    app.command("show", epilog="Example: overlay show dataset/countries")(spread(show))
     app.command("history", epilog="Example: overlay history dataset/countries")(history)
 
 
@@ -46,11 +50,21 @@ def show(
         str, typer.Argument(metavar="ADDR", help="Such as dataset/countries or replica/countries@storage-us.")
     ],
     *,
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="As the manifests want it, defaults and references put in.")
+    ] = False,
+    given: options.Given,
     json: options.Json = False,
 ) -> None:
     """Show one live object with all that is known of it."""
     invocation = Invocation.of(context)
-    invocation.finish(_show(invocation, _address(address), as_json=json))
+    wanted = _address(address)
+    if resolved:
+        named = manifest_paths((), invocation.directory)
+        invocation.finish(_show_resolved(invocation, named, given, wanted, as_json=json))
+    elif given != options.Given():
+        raise UsageError("variables change manifests, not what is live", hint="add --resolved")
+    invocation.finish(_show(invocation, wanted, as_json=json))
 
 
 def history(
@@ -83,11 +97,24 @@ async def _status(invocation: Invocation, *, as_json: bool) -> int:
 async def _show(invocation: Invocation, address: Address, *, as_json: bool) -> int:
     async with open_site(invocation, implied_network(invocation)) as site:
         found = await recorded(site.database)
-    shown = _find(found, address)
+    return _shown(invocation, _find(found, address), as_json=as_json)
+
+
+async def _show_resolved(
+    invocation: Invocation, paths: tuple[Path, ...], given: options.Given, address: Address, *, as_json: bool
+) -> int:
+    loaded = await load_manifests(invocation, paths, given)
+    found = resolved_json(loaded.state, address)
+    if found is None:
+        raise UsageError(f"the manifests have nothing that is called {address}", hint="`overlay plan` shows addresses")
+    return _shown(invocation, found, as_json=as_json)
+
+
+def _shown(invocation: Invocation, found: dict[str, Json], *, as_json: bool) -> int:
     if as_json:
-        invocation.console.document(shown)
+        invocation.console.document(found)
     else:
-        invocation.console.result(shown_text(shown))
+        invocation.console.result(shown_text(found))
     return errors.DONE
 
 
@@ -112,8 +139,10 @@ async def _history(invocation: Invocation, address: Address | None, *, as_json: 
 
 
 def _address(text: str) -> Address:
+    """An object's address; a bare `kind/name` is that of a record or setting. Raises UsageError."""
     try:
-        return Address.parse(text)
+        kind = text.partition("/")[0]
+        return Address.parse(f"{ObjectType.SETTING}/{text}" if kind in set(SettingKind) else text)
     except ValueError as error:
         raise UsageError(str(error), hint="such as dataset/NAME or replica/NAME@HOST") from error
 

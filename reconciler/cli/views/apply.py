@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias
 
 from reconciler.apply.events import Ending, Event, Moved, Progress, Step
 from reconciler.cli.console import Console
+from reconciler.cli.views.plan_document import last_line as planned_line
+from reconciler.cli.views.plan_document import object_
 from reconciler.control.reconcile import Finished
 from reconciler.model.json import Json
+from reconciler.plan.document import to_json
 from reconciler.plan.plan import Plan
 from reconciler.store.outbox import Delivery
 
@@ -21,17 +26,25 @@ _WORDS = {
     Step.DELIVER: "submitted to",
     Step.VERIFY: "found on",
 }
+_COUNTED: Final = (Step.RECOVER, Step.UPLOAD, Step.BUILD, Step.BROADCAST, Step.DELIVER, Step.VERIFY)
+"""The steps that do something that can be counted, in order."""
+
+Tally: TypeAlias = Counter[tuple[Step, Ending]]
+"""How often each step ended in each way."""
 
 
 @dataclass(frozen=True, slots=True)
 class Telling:
-    """A listener for apply events."""
+    """A listener for apply events, which also counts them."""
 
     console: Console
     as_json: bool
+    tally: Tally = field(default_factory=Counter)
 
     def __call__(self, event: Event | Moved | Progress, /) -> None:
         """Show one event."""
+        if isinstance(event, Event):
+            self.tally[event.step, event.ending] += 1
         if self.as_json:
             self.console.document(_event_json(event))
         elif isinstance(event, Event):
@@ -40,7 +53,15 @@ class Telling:
             self.console.detail(f"    journal: {event.entry[:12]} is {event.state}")
 
 
-def render_finished(finished: Finished, *, next_step: str) -> tuple[list[str], str]:
+def render_steps(tally: Tally, *, ended: bool) -> Iterator[str]:
+    """How far each step got, a line each. Where the run has `ended` well, what was not needed is left out."""
+    if not tally:
+        return
+    for step, counts in _steps(tally, ended=ended).items():
+        yield f"  {step.value:9}  {', '.join(f'{count} {ending}' for ending, count in counts.items()) or 'not started'}"
+
+
+def render_finished(finished: Finished, *, gateway: str | None) -> tuple[list[str], str]:
     """Notes for stderr, and the fixed last line for stdout (DESIGN §8)."""
     notes = [
         f"✗ still owed to {delivery.host}: {delivery.topics[0]}; repeating the command delivers it"
@@ -49,19 +70,24 @@ def render_finished(finished: Finished, *, next_step: str) -> tuple[list[str], s
     applied = finished.applied
     if applied is not None:
         notes += [
+            f"✗ {address}: {error.message}; repeating the command makes it" for address, error in applied.failed.items()
+        ]
+        notes += [
             f"✗ {host} does not list {len(missing)} of the records yet"
             for host, missing in applied.missing.items()
             if missing
         ]
-        notes.append(next_step)
+        if not finished.planned.plan.destroys:
+            notes.append(_next_step(gateway))
     return notes, last_line(finished)
 
 
 def last_line(finished: Finished) -> str:
     """`Apply complete: ...`, in the same words as the plan."""
-    if finished.applied is None:
-        return "No changes. The overlay matches the manifests."
-    summary = finished.planned.plan.summary
+    plan, applied = finished.planned.plan, finished.applied
+    if applied is None or plan.is_empty:
+        return "No changes. Nothing is live." if plan.destroys else planned_line(object_(to_json(plan)["body"]))
+    summary = plan.summary
     parts = [f"{summary.create} created", f"{summary.update} updated", f"{summary.delete} deleted"]
     more = (
         ("replaced", summary.replace),
@@ -70,32 +96,67 @@ def last_line(finished: Finished) -> str:
         ("adopted", summary.adopt),
     )
     parts += [f"{count} {word}" for word, count in more if count]
-    return f"Apply complete: {', '.join(parts)}. Generation {finished.applied.generation}."
+    end = " was the last." if plan.destroys else ". PARTIAL." if plan.partial else "."
+    return f"Apply complete: {', '.join(parts)}. Generation {applied.generation}{end}"
 
 
-def finished_json(finished: Finished) -> dict[str, Json]:
-    """The last NDJSON event."""
-    applied = finished.applied
+def finished_json(finished: Finished, tally: Tally, *, is_mined: bool | None) -> dict[str, Json]:
+    """The last NDJSON event. `mined` is null where that was not waited for."""
+    applied, plan = finished.applied, finished.planned.plan
     missing = {host: len(outpoints) for host, outpoints in applied.missing.items() if outpoints} if applied else {}
     return {
         "event": "finished",
         "message": last_line(finished),
-        "generation": finished.planned.plan.generation if applied is None else applied.generation,
+        "planId": str(to_json(plan)["id"]),
+        "generation": plan.generation if applied is None else applied.generation,
         "txid": None if applied is None else applied.txid,
-        "summary": _summary(finished.planned.plan),
+        "mined": is_mined,
+        "summary": _summary(plan),
+        "partial": plan.partial,
+        "steps": steps_json(tally, ended=True),
+        "failed": {address: error.message for address, error in applied.failed.items()} if applied else {},
         "undelivered": [delivery.host for delivery in _undelivered(finished)],
         "undiscoverable": missing,
     }
 
 
+def failed_json(tally: Tally, error: Mapping[str, object]) -> dict[str, object]:
+    """The last NDJSON event of a run that ended with an error."""
+    return {"event": "failed", **error, "steps": steps_json(tally, ended=False)}
+
+
+def steps_json(tally: Tally, *, ended: bool) -> dict[str, Json]:
+    """How often each step ended in each way; a step that was not reached says nothing."""
+    return {
+        step.value: {ending.value: count for ending, count in counts.items()}
+        for step, counts in _steps(tally, ended=ended).items()
+    }
+
+
 def is_partial(finished: Finished) -> bool:
-    """Whether the plan is committed, but some host has not got or does not list everything."""
+    """Whether the plan is committed, but a copy is not made, or some host has not got or does not list everything."""
     applied = finished.applied
-    return bool(_undelivered(finished)) or (applied is not None and any(applied.missing.values()))
+    return bool(_undelivered(finished)) or (
+        applied is not None and bool(applied.failed or any(applied.missing.values()))
+    )
 
 
 def _undelivered(finished: Finished) -> tuple[Delivery, ...]:
     return finished.recovered.failed if finished.applied is None else finished.applied.undelivered
+
+
+def _steps(tally: Tally, *, ended: bool) -> dict[Step, dict[Ending, int]]:
+    """The steps with how they ended; of those without, where the run broke off, only what comes after it."""
+    counts = {step: {ending: tally[step, ending] for ending in Ending if tally[step, ending]} for step in _COUNTED}
+    reached = max((index for index, step in enumerate(_COUNTED) if counts[step]), default=-1)
+    return {
+        step: counts[step] for index, step in enumerate(_COUNTED) if counts[step] or (not ended and index > reached)
+    }
+
+
+def _next_step(gateway: str | None) -> str:
+    served = f", then look at {gateway}/v1/catalog" if gateway else ""
+    return f"\nNext: `overlay status`; edit a title and apply again; `overlay serve`{served}.\n"
 
 
 def _summary(plan: Plan) -> Mapping[str, int]:

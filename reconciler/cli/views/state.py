@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.model.ids import Address
+from reconciler.model.ids import Address, ObjectType
 from reconciler.model.json import Json
-from reconciler.model.observed import ObservedRecord, ObservedReplica
+from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.observe.snapshot import Recorded
 
 
@@ -15,7 +15,9 @@ def list_text(found: Recorded) -> str:
     if found.root is None:
         return "Nothing is recorded as live."
     rows = [(str(Address.of_record(record.id)), str(record.outpoint)) for record in _records(found)]
+    rows += [(str(Address.of_ad(ad.protocol, ad.name)), ad.url) for ad in found.root.ads]
     rows += [(str(Address.of_replica(copy.dataset, copy.host)), copy.parts[0]) for copy in found.live.replicas]
+    rows += [(str(Address(ObjectType.SETTING, path)), "sealed in the root") for path in found.root.settings]
     width = max(len(address) for address, _ in rows)
     return "\n".join(f"{address:{width}}  {identifier}" for address, identifier in rows)
 
@@ -28,7 +30,8 @@ def list_json(found: Recorded) -> dict[str, Json]:
         "root": None if root is None else str(root.record.outpoint),
         "stateRoot": None if root is None else root.state_root,
         "objects": [_record_json(record) for record in _records(found)]
-        + [replica_json(replica) for replica in found.live.replicas],
+        + [replica_json(replica) for replica in found.live.replicas]
+        + ([] if root is None else [*_ads_json(root), *_settings_json(root)]),
     }
 
 
@@ -50,6 +53,16 @@ def _record_json(record: ObservedRecord) -> dict[str, Json]:
         "documentHash": record.document_hash,
         "public": record.public,
     }
+
+
+def _ads_json(root: ObservedRoot) -> Iterator[dict[str, Json]]:
+    for ad in root.ads:
+        yield {"object": str(Address.of_ad(ad.protocol, ad.name)), "url": ad.url}
+
+
+def _settings_json(root: ObservedRoot) -> Iterator[dict[str, Json]]:
+    for path, value in root.settings.items():
+        yield {"object": str(Address(ObjectType.SETTING, path)), "value": value}
 
 
 def _records(found: Recorded) -> Iterator[ObservedRecord]:

@@ -1,0 +1,33 @@
+"""`overlay explain`: what a kind or field means."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import errors, options
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.views.explain import render
+from reconciler.manifest import explain as language
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("explain", epilog="Example: overlay explain dataset.source.glob")(explain)
+
+
+def explain(
+    context: typer.Context,
+    path: Annotated[str, typer.Argument(metavar="KIND[.FIELD]", help="Such as dataset or dataset.source.glob.")],
+    *,
+    json: options.Json = False,
+) -> None:
+    """Say what a kind or field means: its type, who may read it, its default, an example."""
+    console = Invocation.of(context).console
+    found = language.explain(path)
+    if json:
+        console.document(found.to_json())
+    else:
+        console.result(render(found))
+    raise typer.Exit(errors.DONE)

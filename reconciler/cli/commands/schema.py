@@ -1,0 +1,20 @@
+"""`overlay schema`: the JSON Schema of the language, for editors."""
+
+from __future__ import annotations
+
+import typer
+
+from reconciler.cli import errors
+from reconciler.cli.invocation import Invocation
+from reconciler.manifest.schema import text
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("schema", epilog="Example: overlay schema > overlay-v1.schema.json")(schema)
+
+
+def schema(context: typer.Context) -> None:
+    """Print the JSON Schema of manifests."""
+    Invocation.of(context).console.result(text().rstrip("\n"))
+    raise typer.Exit(errors.DONE)
