@@ -9,7 +9,7 @@ from pathlib import Path
 from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import content_files
-from reconciler.manifest.kinds.producer import Producer
+from reconciler.manifest.kinds.producer import KeyReference, Producer
 from reconciler.manifest.load import MAX_REVENUE_SPLITS, load
 from reconciler.manifest.variables import given_variables
 from reconciler.model.desired import DesiredState
@@ -96,9 +96,18 @@ def _stop(found: Sequence[Diagnostic]) -> None:
 
 def manifest_network(paths: Sequence[Path]) -> Network:
     """The network that manifests name, whatever else is wrong with them; embedded where they name none."""
+    producer = _producer(paths)
+    settings = producer.spec.network if producer else None
+    return settings.preset if settings else Network.EMBEDDED
+
+
+def manifest_key(paths: Sequence[Path]) -> KeyReference:
+    """Where manifests say that the identity key is, whatever else is wrong with them."""
+    producer = _producer(paths)
+    return producer.spec.identity.key if producer else KeyReference()
+
+
+def _producer(paths: Sequence[Path]) -> Producer | None:
     manifests, _ = load(paths)
     document = manifests.producer
-    if document is None or not isinstance(document.manifest, Producer):
-        return Network.EMBEDDED
-    settings = document.manifest.spec.network
-    return settings.preset if settings else Network.EMBEDDED
+    return document.manifest if document and isinstance(document.manifest, Producer) else None

@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.wallet.keys import Keys
+
 MANIFEST = """\
 apiVersion: overlay/v1
 kind: Producer
@@ -239,7 +241,14 @@ def test_the_key_may_be_in_a_variable_that_the_manifest_names(written, monkeypat
     secret = hashlib.sha256(request.node.name.encode()).hexdigest()
     monkeypatch.setenv("ACME_KEY", secret)
     assert last(written.run("apply", "--yes")) == COMPLETE
+    identity = Keys(bytes.fromhex(secret)).identity
+    assert written.json("identity", "show")["identityKey"] == identity
+    assert written.json("wallet", "audit")["differences"] == []
+    written.run("status")
+    (written.home / "embedded" / "state.db").unlink()
+    written.run("state", "rebuild")
     assert not (written.home / "identity.key").exists()
+    assert UNCHANGED in written.run("plan").stdout
     monkeypatch.setenv("ACME_KEY", secret[:-1])
     wrong = written.run("plan", "--debug", code=1)
     assert "ACME_KEY does not hold a private key" in wrong.stderr

@@ -5,8 +5,8 @@ from __future__ import annotations
 import typer
 
 from reconciler.cli import errors
+from reconciler.cli.implied import implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
 from reconciler.cli.wiring import database_of
 from reconciler.store.schema import check, newest, upgrade
 

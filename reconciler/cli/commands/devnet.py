@@ -10,9 +10,9 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import seconds
+from reconciler.cli.implied import implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
 from reconciler.cli.views.devnet import (
     mined_json,
     mined_text,

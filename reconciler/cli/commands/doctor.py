@@ -9,8 +9,8 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
+from reconciler.cli.implied import implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
 from reconciler.cli.spread import spread
 from reconciler.cli.views.doctor import checks_json, checks_text
 from reconciler.cli.wiring import KEY_FILE, clock, database_of, key_path, keys_of, load_manifests, open_site

@@ -8,9 +8,9 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import options
+from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
-from reconciler.cli.wiring import KEY_FILE, keys_of, new_keys
+from reconciler.cli.wiring import KEY_FILE, new_keys
 from reconciler.control.funding import funding_address
 from reconciler.model.errors import StateError
 from reconciler.model.keys import GATEWAY_KEY
@@ -58,7 +58,7 @@ def show(context: typer.Context, *, json: options.Json = False) -> None:
     """Show the public half of the identity key, its gateway's and its address. Never the secret."""
     invocation = Invocation.of(context)
     network = implied_network(invocation)
-    keys = keys_of(invocation, network, create=False)
+    keys = implied_keys(invocation, network, create=False)
     facts = {
         "identityKey": keys.identity,
         "gatewayKey": keys.public(GATEWAY_KEY),

@@ -7,10 +7,10 @@ from typing import Annotated, Final
 import typer
 
 from reconciler.cli import errors, options
+from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
-from reconciler.cli.wiring import Site, clock, keys_of, open_site
+from reconciler.cli.wiring import Site, clock, open_site
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
 from reconciler.model.errors import StateError
@@ -64,6 +64,6 @@ async def _identity(invocation: Invocation, site: Site) -> IdentityKey:
     if published is not None:
         return published
     try:
-        return keys_of(invocation, site.network, create=False).identity
+        return implied_keys(invocation, site.network, create=False).identity
     except StateError as error:
         raise StateError("there is nothing to serve yet", hint="run `overlay apply` first") from error

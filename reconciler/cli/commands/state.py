@@ -7,10 +7,10 @@ import secrets
 import typer
 
 from reconciler.cli import errors, options
+from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
 from reconciler.cli.views.state import list_json, list_text
-from reconciler.cli.wiring import clock, keys_of, open_site
+from reconciler.cli.wiring import clock, open_site
 from reconciler.control.restore import restore
 from reconciler.observe.snapshot import recorded
 
@@ -48,7 +48,7 @@ async def _list(invocation: Invocation, *, as_json: bool) -> int:
 
 async def _rebuild(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = keys_of(invocation, network, create=False)
+    keys = implied_keys(invocation, network, create=False)
     async with open_site(invocation, network) as site:
         restored = await restore(
             world=site.world(),

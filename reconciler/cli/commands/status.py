@@ -9,8 +9,8 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
+from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
 from reconciler.cli.spread import spread
 from reconciler.cli.views.resolved import resolved_json
 from reconciler.cli.views.status import (
@@ -21,7 +21,7 @@ from reconciler.cli.views.status import (
     status_json,
     status_text,
 )
-from reconciler.cli.wiring import clock, keys_of, load_manifests, open_site
+from reconciler.cli.wiring import clock, load_manifests, open_site
 from reconciler.control.history import history as read_history
 from reconciler.control.settling import settle_wallet
 from reconciler.control.status import read_status
@@ -82,7 +82,7 @@ def history(
 
 async def _status(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = keys_of(invocation, network, create=False)
+    keys = implied_keys(invocation, network, create=False)
     async with open_site(invocation, network) as site:
         world = site.world()
         await settle_wallet(site.database, world, clock=clock)
@@ -120,7 +120,7 @@ def _shown(invocation: Invocation, found: dict[str, Json], *, as_json: bool) -> 
 
 async def _history(invocation: Invocation, address: Address | None, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = keys_of(invocation, network, create=False)
+    keys = implied_keys(invocation, network, create=False)
     record = None
     if address is not None:
         if address.type is not ObjectType.RECORD:

@@ -7,10 +7,10 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import errors, options
+from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.networks import implied_network
 from reconciler.cli.views.wallet import audit_json, audit_text, balance_json, balance_text
-from reconciler.cli.wiring import clock, keys_of, open_site
+from reconciler.cli.wiring import clock, open_site
 from reconciler.control.audit import audit as audit_wallet
 from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, take_from_faucet
 from reconciler.control.settling import settle_wallet
@@ -31,7 +31,7 @@ def address(context: typer.Context, *, json: options.Json = False) -> None:
     """Show where to send coins."""
     invocation = Invocation.of(context)
     network = implied_network(invocation)
-    found = funding_address(keys_of(invocation, network, create=True), network)
+    found = funding_address(implied_keys(invocation, network, create=True), network)
     if json:
         invocation.console.document({"address": found, "network": network.value})
     else:
@@ -78,7 +78,7 @@ async def _balance(invocation: Invocation, *, as_json: bool) -> int:
 
 async def _fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = keys_of(invocation, network, create=True)
+    keys = implied_keys(invocation, network, create=True)
     async with open_site(invocation, network) as site:
         world = site.world()
         if world.faucet is None:
@@ -110,7 +110,7 @@ async def _fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
 async def _audit(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
     async with open_site(invocation, network) as site:
-        keys = keys_of(invocation, network, create=False)
+        keys = implied_keys(invocation, network, create=False)
         world = site.world()
         await settle_wallet(site.database, world, clock=clock)
         found = await audit_wallet(database=site.database, keys=keys, arc=world.arc, headers=world.headers)
