@@ -110,10 +110,10 @@ class Executor:
             return Applied(generation=plan.generation, txid=None, failed=stored.failed, undelivered=(), missing={})
         builder = await self._builder(plan)
         anchor = builder.anchor()
-        if anchor is None:
-            raise StalePlanError("the plan has no coin to sign with", hint="fund the wallet and plan again")
         draft = None
         if not plan.destroys:
+            if anchor is None:
+                raise StalePlanError("the plan has no coin to sign with", hint="fund the wallet and plan again")
             draft = prepare(
                 plan,
                 await before(self.books.database),
@@ -134,7 +134,7 @@ class Executor:
         )
         return Applied(
             generation=plan.generation,
-            txid=built[TxRole.ROOT].transaction.txid,
+            txid=_leading(built).transaction.txid,
             failed=stored.failed,
             undelivered=delivered.failed,
             missing=await self._undiscoverable(),
@@ -187,7 +187,7 @@ class Executor:
         self, plan: Plan, draft: Draft | None, built: Mapping[TxRole, Built], stored: Uploaded, source: Source
     ) -> tuple[JournalEntry, ...]:
         """Two entries at most: the splitter's, which publishes nothing and stays valid should the root lose; the rest."""
-        root, at = built[TxRole.ROOT].transaction.txid, self.now()
+        at = self.now()
         async with self.books.database.begin() as connection:
             live_ads = await Published(connection).ads()
         if draft is None:
@@ -209,7 +209,7 @@ class Executor:
         rest = [built[role] for role in (TxRole.ROOT, TxRole.ADS) if role in built]
         pages.append(self._page(plan, rest, result.to_bytes(), at))
         documents = draft.documents if draft is not None else ()
-        await self.books.write_down(pages, documents=documents, deliveries=self._deliveries(root, documents, built))
+        await self.books.write_down(pages, documents=documents, deliveries=self._deliveries(documents, built))
         return tuple(page.entry for page in pages)
 
     def _page(self, plan: Plan, built: list[Built], result: bytes, at: int) -> Page:
@@ -230,12 +230,14 @@ class Executor:
             created=tuple(coin for each in built for coin in each.created),
         )
 
-    def _deliveries(self, root: Txid, documents: tuple[bytes, ...], built: Mapping[TxRole, Built]) -> list[Delivery]:
-        digests = tuple(sha256_hex(document) for document in documents)
-        found = [
-            Delivery(entry=root, host=host, txid=root, topics=(CATALOG_TOPIC,), documents=digests)
-            for host in self.hosts
-        ]
+    def _deliveries(self, documents: tuple[bytes, ...], built: Mapping[TxRole, Built]) -> list[Delivery]:
+        root, found = _leading(built).transaction.txid, []
+        if TxRole.ROOT in built:
+            digests = tuple(sha256_hex(document) for document in documents)
+            found += [
+                Delivery(entry=root, host=host, txid=root, topics=(CATALOG_TOPIC,), documents=digests)
+                for host in self.hosts
+            ]
         if TxRole.ADS in built:
             ads = built[TxRole.ADS].transaction.txid
             topics = tuple(AD_TOPICS[protocol] for protocol in AdProtocol)
@@ -260,3 +262,8 @@ class Executor:
         if not live:
             return {}
         return await undiscoverable(live, identity=self.keys.identity, hosts=self.outside, tell=self.books.tell)
+
+
+def _leading(built: Mapping[TxRole, Built]) -> Built:
+    """The one that the others stand or fall with: the root; where nothing but advertisements is left to destroy, theirs."""
+    return built.get(TxRole.ROOT) or built[TxRole.ADS]

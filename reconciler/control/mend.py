@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 
-from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost
+from reconciler.apply.deliver import AD_TOPICS, CATALOG_TOPIC, OverlayHost
 from reconciler.apply.events import Ending, Event, Step, Tell
 from reconciler.model.errors import OverlayError
 from reconciler.model.ids import Address, Digest, Txid
@@ -20,7 +21,7 @@ from reconciler.wire.submission import Submission, pack_documents
 async def submit_again(
     drifted: Iterable[Drifted], *, database: Database, hosts: Mapping[str, OverlayHost], tell: Tell
 ) -> None:
-    """Submit the records that some host did not list, with their documents, to every host that keeps the catalog.
+    """Submit the records and advertisements that some host did not list, with their documents, to every host that keeps such.
 
     A host that fails is told of; the next look finds the same drift.
     """
@@ -29,8 +30,11 @@ async def submit_again(
     for name, host in hosts.items():
         for txid, submission in submissions.items():
             try:
-                if CATALOG_TOPIC in await host.topics():
-                    await host.submit(submission)
+                listed = await host.topics()
+                topics = tuple(topic for topic in submission.topics if topic in listed)
+                if not topics:
+                    continue
+                await host.submit(replace(submission, topics=topics))
             except OverlayError as error:
                 tell(Event(step=Step.DELIVER, subject=name, ending=Ending.FAILED, detail=error.message))
             else:
@@ -48,6 +52,10 @@ async def _submissions(wanted: set[Address], database: Database) -> dict[Txid, S
             stored = await documents.find(digests)
             beef = await Transactions(connection).beef([txid])
             found[txid] = Submission(beef.to_bytes(), (CATALOG_TOPIC,), pack_documents(list(stored.values())))
+        ads = [ad for ad in await published.ads() if Address.of_ad(ad.protocol, ad.name) in wanted]
+        for txid in sorted({ad.outpoint.txid for ad in ads}):
+            beef = await Transactions(connection).beef([txid])
+            found[txid] = Submission(beef.to_bytes(), tuple(AD_TOPICS.values()), None)
     return found
 
 

@@ -6,7 +6,7 @@ The same after a lost database (`state rebuild`), on a fresh CI runner, and wher
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost
 from reconciler.apply.prepare import SEED_SETTING
@@ -69,13 +69,23 @@ async def write_down(
     )
 
 
-async def keep_ads(ads: Sequence[LiveAd], database: Database) -> None:
-    """Keep the tokens of advertisements that were found, so that they can be spent or taken over."""
+async def write_rows(catalog: Catalog, replicas: tuple[ObservedReplica, ...], *, database: Database, now: int) -> None:
+    """Write the rows of what is live anew, where somebody damaged them; of coins and advertisements the database knows more."""
+    async with database.begin() as connection:
+        published = Published(connection)
+        ads = await published.ads()
+        await Documents(connection).put(*_documents(catalog))
+        await published.clear()
+        await published.commit(replace(_outcome(catalog, replicas, (), now), ads=ads))
+
+
+async def keep_ads(ads: Sequence[LiveAd], database: Database, keys: Keys) -> None:
+    """Keep the tokens of advertisements that were found, so that they can be spent or taken over, and the purse."""
     async with database.begin() as connection:
         for ad in ads:
             for txid, entry in ad.found.beef.transactions.items():
                 await Transactions(connection).put(entry.transaction, ad.found.beef.proof(txid))
-        await Coins(connection).add(ad_coins(ads))
+        await Coins(connection).add((*ad_coins(ads), *_purse_coins(ads, keys)))
 
 
 async def refill(catalog: Catalog, own: OverlayHost) -> None:

@@ -24,7 +24,7 @@ from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive
 from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.mend import submit_again
 from reconciler.control.quotes import storage_quotes
-from reconciler.control.rebuild import keep_ads, refill, write_down
+from reconciler.control.rebuild import keep_ads, refill, write_down, write_rows
 from reconciler.control.source import Provenance
 from reconciler.control.world import World
 from reconciler.model.amounts import Satoshis
@@ -152,7 +152,7 @@ class Reconciler:
             recovered = await self._recover(lease)
             go_on(halted)
             network_id, _ = await self._prepare()
-            observation = await self._observe(plan.storage_hosts, plan.ads, network_id)
+            observation = await self._observe(plan.storage_hosts, plan.ads, network_id, refresh=bool(plan.drift))
             _check_world(plan, observation)
             check_guards(plan)
             planned = Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
@@ -331,12 +331,15 @@ class Reconciler:
         """Write down what was found and not recorded: a state read back from a host, tokens of advertisements."""
         observation = planned.observation
         ads = observation.ads.distinct if observation.ads is not None else ()
-        if observation.rebuilt is None:
-            await keep_ads(ads, self.database)
+        replicas = observation.snapshot.replicas
+        if observation.rebuilt is None or observation.mends:
+            await keep_ads(ads, self.database, self.keys)
+            if observation.rebuilt is not None:
+                await write_rows(observation.rebuilt, replicas, database=self.database, now=self._now())
             return
         await write_down(
             observation.rebuilt,
-            observation.snapshot.replicas,
+            replicas,
             ads,
             database=self.database,
             keys=self.keys,

@@ -14,7 +14,7 @@ from reconciler.model.desired import StorageHost
 from reconciler.model.errors import VerificationError
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.networks import ENDPOINTS
-from reconciler.observe.ads import read_ads
+from reconciler.observe.ads import check_complete, read_ads
 from reconciler.observe.replicas import read_replicas
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import catalog_of
@@ -42,8 +42,8 @@ async def restore(
 ) -> Restored:
     """Read the published state back and write it down, whatever was recorded before; then the coins, then our own host.
 
-    Raises UnreachableError where no host shows a root, VerificationError where a listing does not add up, StateError for a
-    database of another network or identity.
+    Raises UnreachableError where no host shows a root, or trackers do not say what it advertises, VerificationError where a
+    listing does not add up, StateError for a database of another network or identity.
     """
     now = int(clock())
     await check_identity(database, keys.identity)
@@ -55,6 +55,7 @@ async def restore(
     ads = await read_ads(
         keys.identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy
     )
+    check_complete(ads, catalog.root.ads)
     rebuilt = await write_down(
         catalog, replicas, ads.distinct, database=database, keys=keys, iv=randomness(32), now=now
     )

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.clients.trackers import FoundAd, Tracker, TrackerHost
-from reconciler.model.errors import RefusedError, TransientError, VerificationError
+from reconciler.model.errors import RefusedError, TransientError, UnreachableError, VerificationError
 from reconciler.model.ids import IdentityKey, Outpoint, Txid
 from reconciler.model.keys import KeyRef, purse_key
-from reconciler.model.observed import ObservedAd
+from reconciler.model.observed import ListedAd, ObservedAd
 from reconciler.observe.roots import Verifier
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import Beef
@@ -57,6 +57,18 @@ class AdReadings:
     def distinct(self) -> tuple[LiveAd, ...]:
         """Each once, whoever shows it."""
         return tuple({ad.found.outpoint: ad for ad in self.ads}.values())
+
+
+def check_complete(ads: AdReadings, listed: Iterable[ListedAd]) -> None:
+    """Raises UnreachableError where a tracker is silent and the others do not show all that a root lists.
+
+    Whoever knows nothing but what trackers show would make those again, beside the ones that are live.
+    """
+    shown = {ListedAd(protocol=ad.found.protocol, name=ad.found.name, url=ad.found.url) for ad in ads.ads}
+    if ads.doubts and not shown.issuperset(listed):
+        raise UnreachableError(
+            f"which advertisements are live is not known: {ads.doubts[0]}", hint="try again when it answers"
+        )
 
 
 async def read_ads(

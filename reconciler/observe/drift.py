@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from reconciler.model.errors import RefusedError, TransientError
 from reconciler.model.ids import Address, IdentityKey, Outpoint
-from reconciler.model.observed import Drifted, DriftPlace, Snapshot
+from reconciler.model.observed import Drifted, DriftPlace, ObservedAd, Snapshot
+from reconciler.observe.ads import AdReadings
 from reconciler.observe.catalog import Catalog
 from reconciler.observe.replicas import StorageListing, read_listings
 from reconciler.observe.roots import SERVICE, CatalogHost
@@ -25,6 +26,20 @@ def drifted_rows(live: Live, edited: Sequence[Address], catalog: Catalog) -> tup
     return (
         *(_row(address, "the row was edited") for address in edited if address in known),
         *(_row(address, "the row is missing") for address in missing),
+    )
+
+
+def unlisted_ads(recorded: Iterable[ObservedAd], ads: AdReadings, *, owed: Collection[str]) -> tuple[Drifted, ...]:
+    """The advertisements that a tracker should list and does not; those that are `owed` deliveries need not yet."""
+    return tuple(
+        Drifted(
+            object=Address.of_ad(ad.protocol, ad.name),
+            place=DriftPlace.OVERLAY,
+            detail=f"{tracker} does not list it",
+        )
+        for tracker in sorted(ads.trackers.difference(owed))
+        for ad in recorded
+        if ad.outpoint not in ads.shown(tracker)
     )
 
 

@@ -19,9 +19,9 @@ from reconciler.model.observed import (
     Snapshot,
     coin_order,
 )
-from reconciler.observe.ads import AdReadings, merged, purses, read_ads
+from reconciler.observe.ads import AdReadings, check_complete, merged, purses, read_ads
 from reconciler.observe.catalog import Catalog, read_catalog
-from reconciler.observe.drift import drifted_rows, refreshed
+from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
 from reconciler.observe.replicas import StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, RootReadings, Verifier, read_roots
 from reconciler.observe.unfinished import Live, as_if_finished, said
@@ -70,6 +70,8 @@ class Observation:
     readings: RootReadings
     rebuilt: Catalog | None
     """Set where the live state is not the recorded one and was read from a host: apply persists it first."""
+    mends: bool
+    """Whether only rows were damaged: what is recorded of coins and advertisements still holds."""
     ads: AdReadings | None
     """What trackers showed, where they were asked."""
     warnings: tuple[str, ...]
@@ -149,19 +151,26 @@ async def observe(
         snapshot, silent = await _as_of(snapshot, catalog, storage)
         warnings += silent
         if not is_foreign:
-            snapshot = replace(snapshot, drifted=drifted_rows(known.live, known.edited, catalog))
+            drifted = drifted_rows(known.live, known.edited, catalog)
+            snapshot = replace(snapshot, drifted=drifted, ads=known.live.ads, coins=known.live.coins)
     elif look.refresh and known.root is not None:
         snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, owed=known.owed)
         warnings += doubts
     ads = None
-    if look.refresh or catalog is not None or not _ads_settled(look, snapshot):
+    if look.refresh or is_foreign or not _ads_settled(look, snapshot):
         ads = await read_ads(keys.identity, hosts=hosts, verifier=verifier, now=now, plain_http=look.plain_http)
-        snapshot, doubts = _with_ads(snapshot, ads, keys, is_rebuilt=catalog is not None)
+        if is_foreign and snapshot.root is not None:
+            check_complete(ads, snapshot.root.ads)
+        if not is_foreign:
+            drifted = unlisted_ads(known.live.ads, ads, owed=known.owed)
+            snapshot = replace(snapshot, drifted=(*snapshot.drifted, *drifted))
+        snapshot, doubts = _with_ads(snapshot, ads, keys, is_rebuilt=is_foreign)
         warnings += doubts
     return Observation(
         snapshot=snapshot,
         readings=readings,
         rebuilt=catalog,
+        mends=catalog is not None and not is_foreign,
         ads=ads,
         warnings=(*said(known.unfinished), *warnings),
     )

@@ -30,7 +30,7 @@ spec:
 apiVersion: overlay/v1
 kind: ReplicationRule
 metadata: {name: twice}
-spec: {replicas: 2, minReplicas: LEAST}
+spec: {replicas: COPIES, minReplicas: LEAST}
 ---
 apiVersion: overlay/v1
 kind: Advertisement
@@ -49,8 +49,13 @@ spec: {source: {path: data/a.csv}, title: One PRICE}
 _VARYING = re.compile(r"[0-9a-f]{32,}|X[1-9A-Za-z]{40,}|\?.*|/[0-9]+/")
 
 
-def write(producer: Any, number: int, *, least: int = 1, price: str = "") -> None:
-    text = MANIFEST.replace("FEED", f"feed-{word(number)}").replace("LEAST", str(least)).replace(" PRICE", price)
+def write(producer: Any, number: int, *, copies: int = 2, least: int = 1, price: str = "") -> None:
+    text = (
+        MANIFEST.replace("FEED", f"feed-{word(number)}")
+        .replace("LEAST", str(least))
+        .replace("COPIES", str(copies))
+        .replace(" PRICE", price)
+    )
     producer.write(text, title=f"Title {number}")
 
 
@@ -121,14 +126,14 @@ def faults_of(requests: Counter[str]) -> list[Fault]:
 async def test_a_fault_at_any_request_leaves_the_old_or_leads_to_the_new(producer, door):
     requests: Counter[str] = Counter()
     for number in (1, 2):
-        write(producer, number)
+        write(producer, number, copies=1)
         producer.data("a.csv", f"id,value\n{number},of many\n")
         requests.clear()
         await producer.apply(http=lambda http: door(http, before=lambda *request: requests.update([kind(*request)])))
     first, after = await producer.audit(), await live(producer)
     for number, fault in enumerate(faults_of(requests), start=3):
         before = after
-        write(producer, number)
+        write(producer, number, copies=1)
         if "storage" in fault.named or fault.named.startswith("PUT"):
             producer.data("a.csv", f"id,value\n{number},of many\n")
         try:
