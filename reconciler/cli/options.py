@@ -75,7 +75,7 @@ class Overrides:
         bool, typer.Option("--allow-price-change", help="Let prices change by more than maxPriceFactor.")
     ] = False
     replace_identity: Annotated[
-        bool, typer.Option("--replace-identity", help="Let this machine's records pass to another identity.")
+        bool, typer.Option("--replace-identity", help="Not yet: another identity needs a database of its own.")
     ] = False
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Let another source of truth apply to this producer.")
