@@ -159,13 +159,8 @@ async def observe(
     ads = None
     if look.refresh or is_foreign or not _ads_settled(look, snapshot):
         ads = await read_ads(keys.identity, hosts=hosts, verifier=verifier, now=now, plain_http=look.plain_http)
-        if is_foreign and snapshot.root is not None:
-            check_complete(ads, snapshot.root.ads)
-        if not is_foreign:
-            drifted = unlisted_ads(known.live.ads, ads, owed=known.owed)
-            snapshot = replace(snapshot, drifted=(*snapshot.drifted, *drifted))
-        snapshot, doubts = _with_ads(snapshot, ads, keys, is_rebuilt=is_foreign)
-        warnings += doubts
+        snapshot = _with_foreign_ads(snapshot, ads, keys) if is_foreign else _with_ads(snapshot, ads, known)
+        warnings += ads.doubts
     return Observation(
         snapshot=snapshot,
         readings=readings,
@@ -192,11 +187,19 @@ def _is_damaged(known: Recorded) -> bool:
     return bool(known.edited) or state_root(leaves) != root.state_root
 
 
-def _with_ads(snapshot: Snapshot, ads: AdReadings, keys: Keys, *, is_rebuilt: bool) -> tuple[Snapshot, tuple[str, ...]]:
-    """The snapshot with what trackers show. After a rebuild nothing of it is news, and the purse is among the coins."""
+def _with_ads(snapshot: Snapshot, ads: AdReadings, known: Recorded) -> Snapshot:
+    """The snapshot with what trackers show beside what is recorded; what they should show and do not is drift."""
+    drifted = unlisted_ads(known.live.ads, ads, owed=known.owed)
+    return replace(snapshot, ads=merged(snapshot.ads, ads.distinct), drifted=(*snapshot.drifted, *drifted))
+
+
+def _with_foreign_ads(snapshot: Snapshot, ads: AdReadings, keys: Keys) -> Snapshot:
+    """The snapshot of a state that is not the recorded one: nothing that trackers show is news, the purse is among the coins.
+
+    Raises UnreachableError where they do not show enough.
+    """
     listed = set(snapshot.root.ads if snapshot.root else ())
-    if not is_rebuilt:
-        return replace(snapshot, ads=merged(snapshot.ads, ads.distinct)), ads.doubts
+    check_complete(ads, listed)
     found = tuple(
         ad.observed(is_recorded=ListedAd(protocol=ad.found.protocol, name=ad.found.name, url=ad.found.url) in listed)
         for ad in ads.distinct
@@ -206,7 +209,7 @@ def _with_ads(snapshot: Snapshot, ads: AdReadings, keys: Keys, *, is_rebuilt: bo
         for each in purses(ads.distinct, keys)
     )
     coins = tuple(sorted({coin.outpoint: coin for coin in (*purse, *snapshot.coins)}.values(), key=coin_order))
-    return replace(snapshot, ads=found, coins=coins), ads.doubts
+    return replace(snapshot, ads=found, coins=coins)
 
 
 async def catalog_of(

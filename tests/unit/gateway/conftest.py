@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -20,7 +17,6 @@ from reconciler.gateway.app import build_app
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId, Txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.observed import ObservedRecord, ObservedRoot
-from reconciler.store import schema
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.outcome import Outcome
@@ -151,27 +147,6 @@ def make() -> Callable[..., Record]:
         return Record(address, public, price, parts, has_content)
 
     return record
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory) -> Path:
-    """One file that went through the migrations; tests work on copies of it."""
-    path = tmp_path_factory.mktemp("migrated") / "state.db"
-
-    async def upgrade() -> None:
-        database = Database.open(f"sqlite+aiosqlite:///{path}")
-        await schema.upgrade(database)
-        await database.close()
-
-    asyncio.run(upgrade())
-    return path
-
-
-@pytest.fixture
-async def database(migrated, tmp_path) -> AsyncIterator[Database]:
-    database = Database.open(f"sqlite+aiosqlite:///{shutil.copy(migrated, tmp_path / 'state.db')}")
-    yield database
-    await database.close()
 
 
 @pytest.fixture

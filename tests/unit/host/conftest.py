@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
-import shutil
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
@@ -29,7 +27,6 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import AdProtocol, Digest, Kind, Outpoint, RecordId
 from reconciler.model.json import Json
 from reconciler.model.keys import FUNDING_KEY, UHRP_KEY, record_key
-from reconciler.store import schema
 from reconciler.store.database import Database
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
@@ -272,27 +269,6 @@ def record_id(document: bytes) -> RecordId:
 def _entries(proofs: Sequence[Beef]) -> list[BeefTx]:
     """The parents without their proofs, so that a child may stand among them."""
     return [replace(entry, bump=None) for beef in proofs for entry in beef.transactions.values()]
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory) -> Path:
-    """One file that went through the migrations; tests work on copies of it."""
-    path = tmp_path_factory.mktemp("migrated") / "state.db"
-
-    async def make() -> None:
-        database = Database.open(f"sqlite+aiosqlite:///{path}")
-        await schema.upgrade(database)
-        await database.close()
-
-    asyncio.run(make())
-    return path
-
-
-@pytest.fixture
-async def database(migrated, tmp_path) -> AsyncIterator[Database]:
-    database = Database.open(f"sqlite+aiosqlite:///{shutil.copy(migrated, tmp_path / 'state.db')}")
-    yield database
-    await database.close()
 
 
 @pytest.fixture

@@ -1,4 +1,4 @@
-"""A migrated SQLite file for each test."""
+"""A database of its own for each test, cheap: a copy of one that went through the migrations."""
 
 from __future__ import annotations
 
