@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import hashlib
 import json
 import shutil
@@ -32,7 +31,6 @@ from reconciler.storage.app import build_app
 from reconciler.storage.files import Files
 from reconciler.storage.keeper import Keeper
 from reconciler.storage.terms import Prices
-from reconciler.store import schema
 from reconciler.store.database import Database
 from reconciler.wallet.keys import Keys
 from reconciler.wire import uhrp
@@ -175,20 +173,6 @@ class World:
 async def chunks_of(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
     for start in range(0, len(data), size):
         yield data[start : start + size]
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory) -> Path:
-    """One file that went through the migrations; tests work on copies of it."""
-    path = tmp_path_factory.mktemp("migrated") / "state.db"
-
-    async def make() -> None:
-        database = Database.open(f"sqlite+aiosqlite:///{path}")
-        await schema.upgrade(database)
-        await database.close()
-
-    asyncio.run(make())
-    return path
 
 
 @pytest.fixture

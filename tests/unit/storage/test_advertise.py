@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
 
 import pytest
 
@@ -64,13 +63,19 @@ async def test_what_is_spent_is_fees_and_one_satoshi_a_token(world, content):
 
 
 async def test_those_who_wait_together_get_into_one_transaction(world):
-    contents = [hashlib.shake_256(f"{number}".encode()).digest(100 + number) for number in range(8)]
+    digests = [sha256_hex(f"{number}".encode()) for number in range(8)]
+    expires = int(world.clock()) + 3600
+    offers = [Offer(sha256=each, size=100, url=world.keeper.url(each), expires=expires) for each in digests]
+    async with world.databases["storage"].begin() as connection:
+        for each in digests:
+            file = StoredFile(sha256=each, size=100, media_type="text/csv", expires=expires)
+            await Objects(connection).keep(file, object_id=each[:8], uploader="y")
 
-    await asyncio.gather(*(world.store(each) for each in contents))
+    await asyncio.gather(*(world.advertiser.advertise(offer) for offer in offers))
 
-    assert world.miner.sent <= 3
-    for each in contents:
-        assert len(await world.adverts(sha256_hex(each))) == 1
+    assert world.miner.sent == 1
+    for each in digests:
+        assert len(await world.adverts(each)) == 1
 
 
 async def test_after_a_failure_the_same_upload_goes_on_with_the_same_transaction(world, content):
