@@ -11,7 +11,7 @@ from reconciler.apply.events import Ending, Event, Step, Tell
 from reconciler.apply.upload import Upload
 from reconciler.content.fetching import Fetcher, Pin, PinnedFile
 from reconciler.content.sealing import SealedFile, seal
-from reconciler.content.sources import FreeContent, LocalFile, Plaintext, Stored
+from reconciler.content.sources import FreeContent, LocalFiles, Plaintext, Stored
 from reconciler.model.errors import StalePlanError, StateError
 from reconciler.model.ids import Digest, Kind, ObjectType, RecordId, digest
 from reconciler.model.json import JsonObject
@@ -36,8 +36,8 @@ class DatasetContent:
     sha256: Digest
     """Of the plaintext."""
     size: int
-    path: str
-    """Relative to the manifests' folder; empty where it is elsewhere."""
+    paths: tuple[str, ...]
+    """Its files, one after the other, relative to the manifests' folder; none where it is elsewhere."""
     url: str | None = None
     uhrp: str | None = None
     is_sold: bool = False
@@ -101,7 +101,7 @@ class Contents:
     async def _form(self, content: DatasetContent) -> Stored:
         plaintext = self._plaintext(content)
         sealed = await self._remembered(content) if content.is_sold else None
-        if isinstance(plaintext, LocalFile) and (sealed is not None or not content.is_sold):
+        if isinstance(plaintext, LocalFiles) and (sealed is not None or not content.is_sold):
             await plaintext.check()  # sealing checks by itself
         if not content.is_sold:
             return FreeContent(plaintext, content.sha256, content.size)
@@ -116,8 +116,9 @@ class Contents:
         return PublishedContent(digest=content.sha256, size=content.size, media_type=_NO_TYPE, parts=parts)
 
     def _plaintext(self, content: DatasetContent) -> Plaintext:
-        if content.path:
-            return LocalFile(self.folder / content.path, content.sha256, content.size)
+        if content.paths:
+            paths = tuple(self.folder / path for path in content.paths)
+            return LocalFiles(paths, content.sha256, content.size)
         if self.fetcher is not None and (content.url or content.uhrp):
             pin = Pin(sha256=content.sha256, size=content.size, url=content.url, uhrp=content.uhrp)
             return PinnedFile(pin, self.fetcher)
@@ -196,7 +197,7 @@ class _Absent:
 
     dataset: str
 
-    async def file(self) -> Path:
+    async def files(self) -> Sequence[Path]:
         raise StalePlanError(
             f"the content of {self.dataset} is not on this machine, and its source names no other place",
             hint="bring the file here, or pin it with url or uhrp",
@@ -226,7 +227,7 @@ def _copy(after: JsonObject, public: JsonObject) -> Copy:
         dataset=str(after["dataset"]),
         sha256=digest(str(after["content"])),
         size=cast("int", after["size"]),
-        path=str(after["path"]),
+        paths=_paths(after),
         url=_text(after, "url"),
         uhrp=_text(after, "uhrp"),
         is_sold=_sold(after, public),
@@ -242,7 +243,7 @@ def _of_record(record: RecordId, after: JsonObject) -> tuple[DatasetContent, str
                 dataset=record.name,
                 sha256=digest(text),
                 size=size,
-                path=str(after.get("path", "")),
+                paths=_paths(after),
                 url=_text(after, "url"),
                 uhrp=_text(after, "uhrp"),
                 is_sold=_sold(after, public),
@@ -250,6 +251,11 @@ def _of_record(record: RecordId, after: JsonObject) -> tuple[DatasetContent, str
             return content, media_type
         case _:
             return None
+
+
+def _paths(after: JsonObject) -> tuple[str, ...]:
+    paths = after.get("paths")
+    return tuple(map(str, paths)) if isinstance(paths, list | tuple) else ()
 
 
 def _text(after: JsonObject, name: str) -> str | None:

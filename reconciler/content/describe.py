@@ -1,6 +1,7 @@
 """Descriptions made from the data itself: how many rows, which columns, from where to where.
 
-Deterministic, read as a stream in bounded memory, and modest: a file that is not what its media type says has no description.
+Deterministic, read as a stream in bounded memory, and modest: what is not what its media type says has no description. Several
+files are described as the one that they are joined to: a header that each of them repeats is a row of the second and later.
 """
 
 from __future__ import annotations
@@ -8,11 +9,14 @@ from __future__ import annotations
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, Final, TextIO
+
+from reconciler.content.joined import open_joined
 
 _MAX_LINE: Final = 1024 * 1024
 _MAX_VALUE: Final = 16 * 1024 * 1024
@@ -28,8 +32,8 @@ class _NotDataError(Exception):
     """The file is not what its media type says, or beyond the limits."""
 
 
-def describe(path: Path, media_type: str) -> str | None:
-    """One sentence about a file of CSV, TSV, JSON or JSON lines, or None where there is nothing to say.
+def describe(paths: Sequence[Path], media_type: str) -> str | None:
+    """One sentence about CSV, TSV, JSON or JSON lines in one file or several, or None where there is nothing to say.
 
     Raises OSError.
     """
@@ -37,7 +41,7 @@ def describe(path: Path, media_type: str) -> str | None:
     if reader is None:
         return None
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with TextIOWrapper(open_joined(paths), encoding="utf-8-sig", newline="") as stream:
             return reader(stream).text()
     except (_NotDataError, UnicodeDecodeError, csv.Error):
         return None

@@ -95,12 +95,12 @@ class PinnedFile:
     _lock: asyncio.Lock = field(default_factory=asyncio.Lock, compare=False, repr=False)
     _paths: list[Path] = field(default_factory=list, compare=False, repr=False)
 
-    async def file(self) -> Path:
+    async def files(self) -> Sequence[Path]:
         """See Plaintext. Raises as Fetcher.fetch does."""
         async with self._lock:
             if not self._paths:
                 self._paths.append(await self.fetcher.fetch(self.pin))
-            return self._paths[0]
+            return tuple(self._paths)
 
 
 async def download(

@@ -1,4 +1,4 @@
-"""From a file to the stored form of sold content, in constant memory: once to know its parts, again to send them.
+"""From files to the stored form of sold content, in constant memory: once to know its parts, again to send them.
 
 A file may be edited between the two. Two plaintexts under one key and nonce would give both away to whoever stores them, so
 the first pass tells nobody anything before the whole plaintext's hash was right, and the second compares the tag of every
@@ -32,25 +32,25 @@ async def seal(
     """The first pass over content that is to be sold.
 
     Args:
-        plaintext: The file.
+        plaintext: The files.
         key: Its content key, which was made from `sha256`.
-        sha256: What the file must hash to.
-        layout: How it is cut; its length is the file's.
+        sha256: What the files must hash to, one after the other.
+        layout: How it is cut; its length is that of all of them.
         progress: Told the plaintext bytes that were read so far.
 
     Raises:
-        StalePlanError: The file is not what was planned any more.
+        StalePlanError: The files are not what was planned any more.
     """
-    path = await plaintext.file()
-    with opened(path) as file:
+    paths = await plaintext.files()
+    with opened(paths) as file:
         first = _FirstPass(file, key, layout)
         for part in range(layout.parts):
             # One part at a time: a fraction of a second, after which the event loop may say to stop.
             if not await asyncio.to_thread(first.seal_part, part):
-                raise changed(path)
+                raise changed(paths)
             progress(min(layout.offset((part + 1) * layout.per_part), layout.length))
         if file.read(1) or first.sha256 != sha256:
-            raise changed(path)
+            raise changed(paths)
     return first.result()
 
 
@@ -72,13 +72,13 @@ class SealedFile:
         layout = self.sealed.layout
         cipher = SegmentCipher(self.key, layout)
         segments = layout.part_segments(part)
-        path = await self.plaintext.file()
-        with opened(path) as file:
+        paths = await self.plaintext.files()
+        with opened(paths) as file:
             file.seek(layout.offset(segments.start))
             for segment in segments:
                 stored = await asyncio.to_thread(_sealed, cipher, segment, file)
                 if stored is None or stored[-TAG:] != self.sealed.tag(segment):
-                    raise changed(path)
+                    raise changed(paths)
                 yield stored
 
 

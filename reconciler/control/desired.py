@@ -8,7 +8,7 @@ from pathlib import Path
 
 from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
-from reconciler.manifest.contents import content_files
+from reconciler.manifest.contents import local_contents
 from reconciler.manifest.kinds.producer import KeyReference, Producer
 from reconciler.manifest.load import MAX_REVENUE_SPLITS, load
 from reconciler.manifest.variables import given_variables
@@ -72,10 +72,10 @@ async def load_desired(
     variables, found = given_variables(beside.assignments, beside.variable_files)
     manifests, faults = load(paths, variables, max_revenue_splits=beside.max_revenue_splits)
     found += faults
-    files, faults = content_files(manifests)
+    contents, faults = local_contents(manifests)
     found += faults
     _stop(found)
-    facts = await digests.facts(files)
+    facts = await digests.facts(contents)
     state, more = compile_manifests(
         manifests,
         facts,

@@ -32,15 +32,15 @@ _KEY_FILE = "identity.key"
 
 def compile(  # noqa: A001  # the word of DESIGN §4.2: load, compile, observe, diff
     manifests: Manifests,
-    facts: Mapping[Path, ContentFacts],
+    facts: Mapping[tuple[Path, ...], ContentFacts],
     *,
     network: Network | None = None,
     default_hosts: Mapping[Network, tuple[StorageHost, ...]],
 ) -> tuple[DesiredState | None, list[Diagnostic]]:
     """The state that the manifests want, or None where something is wrong.
 
-    `facts` are those of `content_files`; a file without facts must be pinned. `network` overrides the Producer's;
-    `default_hosts` are the storage hosts of a Producer that names none.
+    `facts` are those of `local_contents`; content without any is pinned. `network` overrides the Producer's; `default_hosts`
+    are the storage hosts of a Producer that names none.
     """
     document = manifests.producer
     if document is None or not isinstance(document.manifest, Producer):
@@ -73,11 +73,14 @@ def compile(  # noqa: A001  # the word of DESIGN §4.2: load, compile, observe, 
 
 
 def _records(
-    manifests: Manifests, facts: Mapping[Path, ContentFacts], defaults: Defaults, diagnostics: list[Diagnostic]
+    manifests: Manifests,
+    facts: Mapping[tuple[Path, ...], ContentFacts],
+    defaults: Defaults,
+    diagnostics: list[Diagnostic],
 ) -> tuple[DesiredRecord, ...]:
     rules = ReplicationRules(manifests.documents, defaults.replication)
-    making = Records(defaults, rules, facts, sorted(file.id.name for file in manifests.files))
-    records = [making.dataset(file) for file in manifests.files]
+    making = Records(defaults, rules, facts, sorted(source.id.name for source in manifests.sources))
+    records = [making.dataset(source) for source in manifests.sources]
     for document in manifests.documents:
         match document.manifest:
             case Stream() as stream:
@@ -145,7 +148,7 @@ def _limits(defaults: Defaults) -> Limits:
 def _check_storage(
     document: Document, hosts: tuple[StorageHost, ...], manifests: Manifests, world: Network
 ) -> Iterator[Diagnostic]:
-    if manifests.files and not hosts:
+    if manifests.sources and not hosts:
         summary = f"there are datasets, but no storage host is known on the network {world}"
         expected = "spec.storageHosts: [{name, url, region}]"
         yield document.fault(("spec", "storageHosts"), "no-storage-host", summary, expected=expected)
@@ -204,7 +207,7 @@ def _record_data(record: DesiredRecord) -> list[Any]:
         str(record.id),
         record.public,
         record.sealed,
-        content and [content.sha256, content.size, content.media_type, content.path, content.url, content.uhrp],
+        content and [content.sha256, content.size, content.media_type, content.paths, content.url, content.uhrp],
         record.is_sold,
         kept and [kept.replicas, kept.spread, kept.regions, kept.hosts, kept.min_replicas, kept.renew_before],
         [str(parent) for parent in record.parents],

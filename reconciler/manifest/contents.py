@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol
 
 from reconciler.manifest.kinds.dataset import Generated
 from reconciler.manifest.load import Manifests
 from reconciler.manifest.media_types import media_type_of
-from reconciler.manifest.sources import SourceFile
-from reconciler.manifest.tree import Path as TreePath
+from reconciler.manifest.sources import DatasetSource, SourceFile
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.ids import Address, Digest
 
@@ -24,7 +25,7 @@ _POINTER_BYTES: Final = 1024
 
 
 class ContentFacts(Protocol):
-    """What was found out about a file; somebody who reads files hands it in."""
+    """What was found out about a content; somebody who reads files hands it in."""
 
     @property
     def sha256(self) -> Digest: ...  # noqa: D102  # named as it is
@@ -37,89 +38,83 @@ class ContentFacts(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ContentFile:
-    """A file whose digest is needed, and whether a description shall be made from it."""
+class LocalContent:
+    """Content that is on this machine and whose digest is needed, and whether a description shall be made from it."""
 
-    path: Path
-    """Absolute."""
+    paths: tuple[Path, ...]
+    """Absolute; one file after the other is the content."""
     address: Address
-    """Of the first record that has it as its content."""
+    """Of the first record that has it."""
     media_type: str
     describe: bool
 
 
-def content_files(manifests: Manifests) -> tuple[tuple[ContentFile, ...], list[Diagnostic]]:
-    """The files to be hashed, each once, in the order of the records. Looks whether they are there."""
+def local_contents(manifests: Manifests) -> tuple[tuple[LocalContent, ...], list[Diagnostic]]:
+    """What is to be hashed, each content once, in the order of the records. Looks whether the files are there."""
     diagnostics: list[Diagnostic] = []
-    needed: dict[Path, ContentFile] = {}
-    for file in manifests.files:
-        if file.path is None:
-            continue
-        fault = _fault(file, file.path)
-        if fault is not None:
-            diagnostics.append(fault)
-        elif file.path.exists():
-            content = _content_file(file, file.path)
-            first = needed.setdefault(file.path, content)
+    needed: dict[tuple[Path, ...], LocalContent] = {}
+    for source in manifests.sources:
+        looks = [_look(source, file) for file in source.files]
+        sizes = [size for size in looks if isinstance(size, int)]
+        faults = [fault for fault in looks if isinstance(fault, Diagnostic)]
+        if sizes and len(sizes) == len(looks):
+            faults += _unstorable(source, sum(sizes))
+            content = _local_content(source)
+            first = needed.setdefault(content.paths, content)
             if content.describe and not first.describe:
-                needed[file.path] = replace(content, address=first.address)
+                needed[content.paths] = replace(content, address=first.address)
+        diagnostics += faults
     return tuple(needed.values()), diagnostics
 
 
-def media_type(file: SourceFile) -> str:
-    """As the manifest says, else as the file's name says."""
-    return file.dataset.spec.media_type or media_type_of(file.relative.partition("?")[0])
+def media_type(source: DatasetSource) -> str:
+    """As the manifest says, else as the first file's name says."""
+    return source.dataset.spec.media_type or media_type_of(source.first.partition("?")[0])
 
 
-def source_field(file: SourceFile) -> TreePath:
-    """Where the manifest names the file."""
-    return ("spec", "source", file.dataset.spec.source.origin)
+def _local_content(source: DatasetSource) -> LocalContent:
+    describe = isinstance(source.dataset.spec.description, Generated)
+    address = Address.of_record(source.id)
+    return LocalContent(paths=source.paths, address=address, media_type=media_type(source), describe=describe)
 
 
-def _content_file(file: SourceFile, path: Path) -> ContentFile:
-    describe = isinstance(file.dataset.spec.description, Generated)
-    address = Address.of_record(file.id)
-    return ContentFile(path=path, address=address, media_type=media_type(file), describe=describe)
-
-
-def _fault(file: SourceFile, path: Path) -> Diagnostic | None:
-    where = source_field(file)
+def _look(source: DatasetSource, file: SourceFile) -> int | Diagnostic | None:
+    """The size of a file, or why it cannot be read, or None where it is not there and need not be."""
+    fault = partial(source.document.fault, file.field, found=file.relative)
     try:
-        status = path.stat()
+        status = file.path.stat()
         if not stat.S_ISREG(status.st_mode):
             hint = "use a glob for the files of a folder" if stat.S_ISDIR(status.st_mode) else None
-            return file.document.fault(
-                where, "not-a-file", "this is not a regular file", found=file.relative, hint=hint
-            )
-        if not os.access(path, os.R_OK):
-            return file.document.fault(where, "unreadable", "the file cannot be read", found=file.relative)
-        return _unfit(file, path, status.st_size)
+            return fault("not-a-file", "this is not a regular file", hint=hint)
+        if not os.access(file.path, os.R_OK):
+            return fault("unreadable", "the file cannot be read")
+        if status.st_size <= _POINTER_BYTES and _is_pointer(file.path):
+            return fault("lfs-pointer", "this is a git-LFS pointer, not the data", hint="run git lfs pull")
     except FileNotFoundError:
-        return None if file.is_pinned else _missing(file)
+        return _absent(source, file)
     except OSError as error:
-        summary = f"the file cannot be read: {os.strerror(error.errno or 0).lower()}"
-        return file.document.fault(where, "unreadable", summary, found=file.relative)
+        return fault("unreadable", f"the file cannot be read: {os.strerror(error.errno or 0).lower()}")
+    return status.st_size
 
 
-def _unfit(file: SourceFile, path: Path, size: int) -> Diagnostic | None:
-    """Why a readable file cannot be published."""
+def _absent(source: DatasetSource, file: SourceFile) -> Diagnostic | None:
+    """Why a file that is not there has to be."""
+    pin = source.dataset.spec.source
+    if pin.sha256 is None:
+        summary, hint = "there is no such file", "pin sha256 and size if the data is not kept here"
+    elif pin.size is None:
+        summary = "the file is not there and not fully pinned"
+        hint = "give sha256 and size of bytes that are published already"
+    else:
+        return None
+    return source.document.fault(file.field, "no-such-file", summary, found=file.relative, hint=hint)
+
+
+def _unstorable(source: DatasetSource, size: int) -> Iterator[Diagnostic]:
     if size in UNSTATED_SIZES:
-        summary = f"a file of {size} bytes cannot be stored: no UHRP token can state that size"
+        summary = f"content of {size} bytes cannot be stored: no UHRP token can state that size"
         hint = "leave it out, or give it one byte more" if size else "leave it out, or put something in it"
-        return file.document.fault(source_field(file), "unstorable-size", summary, found=file.relative, hint=hint)
-    if size <= _POINTER_BYTES and _is_pointer(path):
-        summary = "this is a git-LFS pointer, not the data"
-        return file.document.fault(
-            source_field(file), "lfs-pointer", summary, found=file.relative, hint="run git lfs pull"
-        )
-    return None
-
-
-def _missing(file: SourceFile) -> Diagnostic:
-    hint = "pin sha256 and size if the data is not kept here"
-    return file.document.fault(
-        source_field(file), "no-such-file", "there is no such file", found=file.relative, hint=hint
-    )
+        yield source.fault("unstorable-size", summary, hint=hint)
 
 
 def _is_pointer(path: Path) -> bool:

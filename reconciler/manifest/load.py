@@ -13,7 +13,7 @@ from reconciler.manifest.files import manifest_files, read
 from reconciler.manifest.kinds import Producer
 from reconciler.manifest.moves import check_moves
 from reconciler.manifest.references import check_headings, check_lineage, check_references, check_splits
-from reconciler.manifest.sources import SourceFile, source_files
+from reconciler.manifest.sources import DatasetSource, dataset_sources
 from reconciler.manifest.variables import Variables
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.source import SourceSpan
@@ -31,7 +31,7 @@ class Manifests:
     """The manifests' folder: absolute; paths in plans are relative to it."""
     documents: tuple[Document, ...]
     """Those that are well-formed, in the order of the files."""
-    files: tuple[SourceFile, ...]
+    sources: tuple[DatasetSource, ...]
     """The datasets' records to be, sorted by name."""
 
     @cached_property
@@ -58,7 +58,7 @@ def load(
     documents = tuple(each.document for each in checked if each.document is not None)
     headings = [each.heading for each in checked]
     diagnostics = [*drafts.diagnostics, *(fault for each in checked for fault in each.diagnostics)]
-    sources, faults = source_files(documents, drafts.folder)
+    sources, faults = dataset_sources(documents, drafts.folder)
     diagnostics += faults
     diagnostics += check_headings(headings, is_complete=drafts.is_complete)
     diagnostics += check_lineage(sources, headings)

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from reconciler.manifest.documents import Document, Heading
 from reconciler.manifest.kinds import Advertisement, Stream
-from reconciler.manifest.sources import SourceFile
+from reconciler.manifest.sources import DatasetSource
 from reconciler.manifest.tree import Path
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.ids import RecordId, name_fault
@@ -14,13 +14,13 @@ from reconciler.model.ids import RecordId, name_fault
 _WHERE: Path = ("metadata", "renamedFrom")
 
 
-def renamed_from(file: SourceFile) -> RecordId | None:
+def renamed_from(source: DatasetSource) -> RecordId | None:
     """The record that a dataset's continues; each of a pattern's continues that of the same file."""
-    old = file.document.manifest.metadata.renamed_from
+    old = source.document.manifest.metadata.renamed_from
     if old is None:
         return None
-    name = old + file.id.name.removeprefix(file.document.name)
-    return None if name_fault(name) else RecordId(file.id.kind, name)
+    name = old + source.id.name.removeprefix(source.document.name)
+    return None if name_fault(name) else RecordId(source.id.kind, name)
 
 
 def moved_from(document: Document) -> RecordId | None:
@@ -31,7 +31,7 @@ def moved_from(document: Document) -> RecordId | None:
 
 
 def check_moves(
-    documents: Iterable[Document], files: Sequence[SourceFile], headings: Iterable[Heading]
+    documents: Iterable[Document], sources: Sequence[DatasetSource], headings: Iterable[Heading]
 ) -> Iterator[Diagnostic]:
     """Moves of what is still there, two moves of one record, and circles."""
     moves: dict[RecordId, tuple[RecordId, Document]] = {}
@@ -39,11 +39,13 @@ def check_moves(
         old = moved_from(document)
         if old is not None and isinstance(document.manifest, Advertisement | Stream):
             moves[RecordId(document.manifest.RECORD, document.name)] = (old, document)
-    present = {str(file.id) for file in files} | {f"{heading.kind.lower()}/{heading.name}" for heading in headings}
-    for file in files:
-        old = renamed_from(file)
+    present = {str(source.id) for source in sources} | {
+        f"{heading.kind.lower()}/{heading.name}" for heading in headings
+    }
+    for source in sources:
+        old = renamed_from(source)
         if old is not None:
-            moves[file.id] = (old, file.document)
+            moves[source.id] = (old, source.document)
     return _check(moves, present)
 
 

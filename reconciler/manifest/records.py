@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Final
 
-from reconciler.manifest.contents import ContentFacts, media_type, source_field
+from reconciler.manifest.contents import ContentFacts, media_type
 from reconciler.manifest.documents import Document
 from reconciler.manifest.kinds import Advertisement, Stream
 from reconciler.manifest.kinds.dataset import DatasetSpec, Generated, stored_digest
@@ -16,7 +16,7 @@ from reconciler.manifest.kinds.producer import Defaults
 from reconciler.manifest.kinds.visibility import public_and_sealed
 from reconciler.manifest.moves import moved_from, renamed_from
 from reconciler.manifest.replication import ReplicationRules
-from reconciler.manifest.sources import SourceFile
+from reconciler.manifest.sources import DatasetSource
 from reconciler.manifest.tree import Path as TreePath
 from reconciler.model.desired import Content, DesiredRecord
 from reconciler.model.diagnostics import Diagnostic
@@ -39,48 +39,48 @@ class Records:
 
     defaults: Defaults
     rules: ReplicationRules
-    facts: Mapping[Path, ContentFacts]
+    facts: Mapping[tuple[Path, ...], ContentFacts]
     names: Sequence[str]
     """Of all datasets' records, sorted."""
     diagnostics: list[Diagnostic] = field(default_factory=list)
     _written: dict[int, tuple[Fields, Fields]] = field(default_factory=dict)
     """Public and sealed fields by document: a pattern's thousand records have them in common."""
 
-    def dataset(self, file: SourceFile) -> DesiredRecord | None:
-        """The record of one file, or None where something is wrong."""
-        spec = file.dataset.spec
-        content = self._content(file)
-        description = self._description(file)
+    def dataset(self, source: DatasetSource) -> DesiredRecord | None:
+        """The record of one source, or None where something is wrong."""
+        spec = source.dataset.spec
+        content = self._content(source)
+        description = self._description(source)
         if content is None:
             return None
-        written, kept = self._fields(file.document, spec)
+        written, kept = self._fields(source.document, spec)
         public = dict(written)
         public.pop("price", None)
         tags = self._tags(spec.tags)
         public |= {"mediaType": content.media_type, "tags": tags, "license": spec.license or self.defaults.license}
-        public |= {"title": _filled(spec.title, file), "description": description}
+        public |= {"title": _filled(spec.title, source), "description": description}
         pricing = self._pricing(spec)
         is_sold = _set_pricing(public, pricing)
         if is_sold and content.uhrp is not None:
-            self.diagnostics.append(_readable(file))
+            self.diagnostics.append(_readable(source))
         sealed: Fields = {"content": {"sha256": content.sha256, "size": content.size}, **kept}
         self._set_rule(sealed, is_sold=is_sold)
-        choice = self.rules.choose(file, tags, content.size)
+        choice = self.rules.choose(source, tags, content.size)
         if isinstance(choice, Diagnostic):
             self.diagnostics.append(choice)
             return None
         if choice.sealed is not None:
             sealed["replication"] = choice.sealed
         return DesiredRecord(
-            id=file.id,
+            id=source.id,
             public=present(public),
             sealed=sealed,
             content=content,
             is_sold=is_sold,
             replication=choice.replication,
-            renamed_from=renamed_from(file),
+            renamed_from=renamed_from(source),
             parents=tuple(_parents(spec.lineage.parents, self.names)) if spec.lineage else (),
-            span=file.document.span,
+            span=source.document.span,
         )
 
     def stream(self, document: Document, stream: Stream) -> DesiredRecord:
@@ -116,36 +116,25 @@ class Records:
         if is_sold and self.defaults.payment_rule is not None:
             sealed.setdefault("paymentRule", self.defaults.payment_rule)
 
-    def _content(self, file: SourceFile) -> Content | None:
-        source = file.dataset.spec.source
-        facts = self.facts.get(file.path) if file.path else None
+    def _content(self, source: DatasetSource) -> Content | None:
+        facts = self.facts.get(source.paths)
         if facts is None:
-            pinned = source.sha256 or (stored_digest(source.uhrp) if source.uhrp else None)
-            if pinned is None or source.size is None:
-                self.diagnostics.append(_absent(file))
-                return None
-            return Content(
-                sha256=digest(pinned),
-                size=source.size,
-                media_type=media_type(file),
-                path="",
-                url=source.url,
-                uhrp=source.uhrp,
-            )
-        self.diagnostics.extend(_unlike_pins(file, facts))
-        return Content(sha256=facts.sha256, size=facts.size, media_type=media_type(file), path=file.relative)
+            return _pinned(source)
+        self.diagnostics.extend(_unlike_pins(source, facts))
+        paths = tuple(file.relative for file in source.files)
+        return Content(sha256=facts.sha256, size=facts.size, media_type=media_type(source), paths=paths)
 
-    def _description(self, file: SourceFile) -> str | None:
-        description = file.dataset.spec.description
+    def _description(self, source: DatasetSource) -> str | None:
+        description = source.dataset.spec.description
         if not isinstance(description, Generated):
-            return _filled(description, file)
-        facts = self.facts.get(file.path) if file.path else None
+            return _filled(description, source)
+        facts = self.facts.get(source.paths)
         if facts is None or facts.description is None:
-            expected = "a CSV or JSON file that is present"
-            summary = "no description can be made from this file"
+            expected = "CSV or JSON that is present"
+            summary = "no description can be made from this content"
             path: TreePath = ("spec", "description", "generate")
             self.diagnostics.append(
-                file.document.fault(path, "cannot-describe", summary, found=file.relative, expected=expected)
+                source.document.fault(path, "cannot-describe", summary, found=source.first, expected=expected)
             )
             return None
         return facts.description
@@ -182,38 +171,42 @@ def _parents(references: Sequence[str], names: Sequence[str]) -> Iterator[Record
                 yield RecordId(Kind.DATASET, name)
 
 
-def _filled(text: str | None, file: SourceFile) -> str | None:
+def _filled(text: str | None, source: DatasetSource) -> str | None:
     """A title or description with the file's name in it, where the dataset is one of a glob."""
-    if text is None or not file.is_match:
+    if text is None or not source.is_match:
         return text
-    path = PurePosixPath(file.relative)
+    path = PurePosixPath(source.first)
     return text.replace("{stem}", path.stem).replace("{name}", path.name)
 
 
-def _absent(file: SourceFile) -> Diagnostic:
-    hint = "give sha256 and size of bytes that are published already"
-    return file.document.fault(
-        source_field(file), "no-such-file", "the file is not there and not fully pinned", found=file.relative, hint=hint
+def _pinned(source: DatasetSource) -> Content:
+    """Content that is not on this machine, as the manifest pins it. Raises ValueError where it does not."""
+    pin = source.dataset.spec.source
+    sha256 = stored_digest(pin.uhrp) if pin.uhrp else pin.sha256
+    if sha256 is None or pin.size is None:
+        raise ValueError(f"{source.id} has no facts and is not pinned")
+    return Content(
+        sha256=digest(sha256), size=pin.size, media_type=media_type(source), paths=(), url=pin.url, uhrp=pin.uhrp
     )
 
 
-def _unlike_pins(file: SourceFile, facts: ContentFacts) -> Iterator[Diagnostic]:
-    source = file.dataset.spec.source
-    if source.sha256 not in {None, facts.sha256}:
-        yield _unlike_pin(file, "sha256", facts.sha256, source.sha256)
-    if source.size not in {None, facts.size}:
-        yield _unlike_pin(file, "size", str(facts.size), str(source.size))
+def _unlike_pins(source: DatasetSource, facts: ContentFacts) -> Iterator[Diagnostic]:
+    pin = source.dataset.spec.source
+    if pin.sha256 not in {None, facts.sha256}:
+        yield _unlike_pin(source, "sha256", facts.sha256, pin.sha256)
+    if pin.size not in {None, facts.size}:
+        yield _unlike_pin(source, "size", str(facts.size), str(pin.size))
 
 
-def _unlike_pin(file: SourceFile, name: str, found: str, expected: str | None) -> Diagnostic:
-    summary = f"the file's {name} is not the pinned one"
-    hint = "restore the file, or pin what it is now"
-    return file.document.fault(
+def _unlike_pin(source: DatasetSource, name: str, found: str, expected: str | None) -> Diagnostic:
+    summary = f"the content's {name} is not the pinned one"
+    hint = "restore it, or pin what it is now"
+    return source.document.fault(
         ("spec", "source", name), "pin-mismatch", summary, found=found, expected=expected, hint=hint
     )
 
 
-def _readable(file: SourceFile) -> Diagnostic:
+def _readable(source: DatasetSource) -> Diagnostic:
     summary = "stored content can be read by everybody, and cannot be sold"
-    hint = "give the bytes by path or url, or say price: 0"
-    return file.document.fault(("spec", "source", "uhrp"), "conflict", summary, found=file.relative, hint=hint)
+    hint = "give the bytes by path, parts or url, or say price: 0"
+    return source.document.fault(("spec", "source", "uhrp"), "conflict", summary, found=source.first, hint=hint)

@@ -11,7 +11,7 @@ from reconciler.manifest.documents import Document, Heading
 from reconciler.manifest.kinds import Advertisement, Dataset, PaymentRule, Producer, Stream
 from reconciler.manifest.kinds.payment import OURSELVES, PaymentRuleSpec
 from reconciler.manifest.problems import did_you_mean
-from reconciler.manifest.sources import SourceFile
+from reconciler.manifest.sources import DatasetSource
 from reconciler.manifest.tree import Items, Path, find
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.source import SourceSpan
@@ -190,18 +190,18 @@ def check_splits(documents: Iterable[Document], most: int) -> Iterator[Diagnosti
             yield document.fault(at, "too-many", summary, found=str(shares), expected=f"at most {most}", hint=hint)
 
 
-def check_lineage(files: Sequence[SourceFile], headings: Iterable[Heading]) -> Iterator[Diagnostic]:
+def check_lineage(sources: Sequence[DatasetSource], headings: Iterable[Heading]) -> Iterator[Diagnostic]:
     """Parents that are not there, and datasets that descend from themselves.
 
     A heading whose document is wrong counts as being there: its own diagnostics are enough.
     """
-    by_name = {file.id.name: file for file in files}
+    by_name = {source.id.name: source for source in sources}
     known = by_name.keys() | {heading.name for heading in headings if heading.kind == "Dataset"}
-    for document in {id(file.document): file.document for file in files}.values():
+    for document in {id(source.document): source.document for source in sources}.values():
         for parent in _parents(document):
             if parent not in known:
                 yield _dangling(document, parent, sorted(known))
-    for circle in _circles({name: _parents(file.document) for name, file in by_name.items()}):
+    for circle in _circles({name: _parents(source.document) for name, source in by_name.items()}):
         yield by_name[circle[0]].document.fault(
             ("spec", "lineage"),
             "circular-reference",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from reconciler.manifest.documents import Document
 from reconciler.manifest.kinds import Dataset, ReplicationRule
 from reconciler.manifest.kinds.replication import Replicating
-from reconciler.manifest.sources import SourceFile
+from reconciler.manifest.sources import DatasetSource
 from reconciler.manifest.tree import Items, Path, find
 from reconciler.model.desired import Replication, StorageHost
 from reconciler.model.diagnostics import Diagnostic
@@ -40,21 +40,21 @@ class ReplicationRules:
                 if rule.spec.selector is not None:
                     self._selecting.append((document, rule))
 
-    def choose(self, file: SourceFile, tags: Sequence[str], size: int) -> Choice | Diagnostic:
+    def choose(self, source: DatasetSource, tags: Sequence[str], size: int) -> Choice | Diagnostic:
         """What holds for a dataset's content of `size` bytes; `tags` are those that it is published with."""
-        own = file.dataset.spec.replication
+        own = source.dataset.spec.replication
         if isinstance(own, Replicating):
             return self._inlined(own)
         if own is not None:
             return self._named[own]
-        labels = file.document.manifest.metadata.labels
+        labels = source.document.manifest.metadata.labels
         found = [
             document
             for document, rule in self._selecting
             if rule.spec.selector is not None and rule.spec.selector.matches(labels, tags, size)
         ]
         if len(found) > 1:
-            return _ambiguous(file, found)
+            return _ambiguous(source, found)
         name = found[0].name if found else self._default
         return self._named[name] if name is not None else Choice(Replication())
 
@@ -103,13 +103,13 @@ def _unknown_host(document: Document, path: Path, name: str, known: Sequence[str
     return document.fault((*path, index), "dangling-reference", summary, found=name, expected=expected)
 
 
-def _ambiguous(file: SourceFile, found: Sequence[Document]) -> Diagnostic:
+def _ambiguous(source: DatasetSource, found: Sequence[Document]) -> Diagnostic:
     first, second = found[:2]
-    return file.document.fault(
+    return source.document.fault(
         ("metadata", "name"),
         "ambiguous",
-        f"two selectors match {file.id}: those of '{first.name}' and '{second.name}'",
-        found=file.id.name,
+        f"two selectors match {source.id}: those of '{first.name}' and '{second.name}'",
+        found=source.id.name,
         expected="one rule",
         hint=f"name one: replication: {first.name}",
     )

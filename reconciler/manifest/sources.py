@@ -1,4 +1,4 @@
-"""Which records a dataset's source makes: one for a path, one for each file that a glob matches."""
+"""Which records a dataset's source makes: one for each file that a glob matches, else one."""
 
 from __future__ import annotations
 
@@ -20,18 +20,29 @@ from reconciler.model.ids import Kind, RecordId, name_fault
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._/-]")
 _PATH: TreePath = ("spec", "source", "path")
 _GLOB: TreePath = ("spec", "source", "glob")
+_PARTS: TreePath = ("spec", "source", "parts")
 
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A record to be, and the file that has its bytes."""
+    """A file that a manifest names, or that a pattern matches."""
+
+    path: Path
+    """Absolute; it need not exist."""
+    relative: str
+    """To the set's folder, with forward slashes."""
+    field: TreePath
+    """Where the manifest names it."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatasetSource:
+    """A record to be, and where its bytes are."""
 
     document: Document
     id: RecordId
-    path: Path | None
-    """Absolute; it need not exist. None: the bytes are elsewhere, or stored already."""
-    relative: str
-    """To the set's folder, with forward slashes; for bytes elsewhere their URL."""
+    files: tuple[SourceFile, ...]
+    """Those that, one after the other, are the content; none where the bytes are elsewhere, or stored already."""
 
     @property
     def dataset(self) -> Dataset:
@@ -47,26 +58,43 @@ class SourceFile:
         return self.dataset.spec.source.glob is not None
 
     @property
-    def is_pinned(self) -> bool:
-        """Whether the manifest says which bytes these are."""
-        return self.dataset.spec.source.sha256 is not None
+    def paths(self) -> tuple[Path, ...]:
+        """Of its files."""
+        return tuple(file.path for file in self.files)
+
+    @property
+    def first(self) -> str:
+        """The first file, relative to the set's folder, else the URL of bytes that are elsewhere."""
+        source = self.dataset.spec.source
+        return self.files[0].relative if self.files else source.url or source.uhrp or ""
+
+    @property
+    def field(self) -> TreePath:
+        """Where the manifest says where the bytes are."""
+        return ("spec", "source", self.dataset.spec.source.origin)
+
+    def fault(self, code: str, summary: str, *, expected: str | None = None, hint: str | None = None) -> Diagnostic:
+        """A diagnostic about the content as a whole."""
+        others = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
+        found = f"{self.first}{others}"
+        return self.document.fault(self.field, code, summary, found=found, expected=expected, hint=hint)
 
 
-def source_files(documents: Iterable[Document], folder: Path) -> tuple[tuple[SourceFile, ...], list[Diagnostic]]:
+def dataset_sources(documents: Iterable[Document], folder: Path) -> tuple[tuple[DatasetSource, ...], list[Diagnostic]]:
     """The records of all datasets, sorted by name.
 
     Two of the same name are an error; that of two documents' own names is found by `references`.
     """
     search = _Search(folder)
-    files: dict[str, SourceFile] = {}
+    sources: dict[str, DatasetSource] = {}
     for document in documents:
         if not isinstance(document.manifest, Dataset):
             continue
-        for file in search.files_of(document, document.manifest):
-            first = files.setdefault(file.id.name, file)
-            if first is not file and (file.is_match or first.is_match):
-                search.diagnostics.append(_collision(file, first))
-    return tuple(files[name] for name in sorted(files)), search.diagnostics
+        for source in search.sources_of(document, document.manifest):
+            first = sources.setdefault(source.id.name, source)
+            if first is not source and (source.is_match or first.is_match):
+                search.diagnostics.append(_collision(source, first))
+    return tuple(sources[name] for name in sorted(sources)), search.diagnostics
 
 
 class _Search:
@@ -77,22 +105,34 @@ class _Search:
         self._folder = folder
         self._boundary = Boundary(folder)
 
-    def files_of(self, document: Document, dataset: Dataset) -> list[SourceFile]:
-        """One file for a path, present or not; for a glob those that it matches."""
+    def sources_of(self, document: Document, dataset: Dataset) -> list[DatasetSource]:
+        """One for each file that a glob matches, else the one there is, its files present or not."""
         home = str(self._folder / PurePosixPath(document.file).parent)
         source = dataset.spec.source
         if source.glob is not None:
             return self._matches(document, source.glob, home)
-        elsewhere = source.url or source.uhrp
-        if elsewhere is not None:
-            return [SourceFile(document, RecordId(Kind.DATASET, document.name), None, elsewhere)]
-        path = Path(os.path.normpath(os.path.join(home, source.path or "")))  # noqa: PTH118  # twice as fast, 10,000 times
-        if not self._boundary.holds(path):
-            self.diagnostics.append(_outside(document, _PATH, source.path))
-            return []
-        return [SourceFile(document, RecordId(Kind.DATASET, document.name), path, self._relative(path))]
+        written = [(_PATH, source.path)] if source.path is not None else _numbered(source.parts or ())
+        files = self._named(document, written, home)
+        return [] if files is None else [DatasetSource(document, RecordId(Kind.DATASET, document.name), files)]
 
-    def _matches(self, document: Document, pattern: str, home: str) -> list[SourceFile]:
+    def _named(
+        self, document: Document, written: Iterable[tuple[TreePath, str]], home: str
+    ) -> tuple[SourceFile, ...] | None:
+        """The files that a manifest names, or None where something is wrong with one."""
+        files: dict[Path, SourceFile] = {}
+        faults: list[Diagnostic] = []
+        for field, text in written:
+            path = Path(os.path.normpath(os.path.join(home, text)))  # noqa: PTH118  # twice as fast, 10,000 times
+            if not self._boundary.holds(path):
+                faults.append(_outside(document, field, text))
+            elif path in files:
+                faults.append(_named_before(document, field, text))
+            else:
+                files[path] = SourceFile(path, self._relative(path), field)
+        self.diagnostics += faults
+        return None if faults else tuple(files.values())
+
+    def _matches(self, document: Document, pattern: str, home: str) -> list[DatasetSource]:
         start_text, segments = split_pattern(pattern)
         start = Path(os.path.normpath(Path(home, start_text)))
         if ".." in segments or not self._boundary.holds(start / "*"):
@@ -108,10 +148,10 @@ class _Search:
             hint = "set allowEmpty: true if that is as it should be"
             summary = "the pattern matches no file"
             self.diagnostics.append(document.fault(_GLOB, "no-match", summary, found=pattern, hint=hint))
-        files = (self._match(document, start / relative, home) for relative in found)
-        return [file for file in files if file is not None]
+        sources = (self._match(document, start / relative, home) for relative in found)
+        return [source for source in sources if source is not None]
 
-    def _match(self, document: Document, path: Path, home: str) -> SourceFile | None:
+    def _match(self, document: Document, path: Path, home: str) -> DatasetSource | None:
         relative = self._relative(path)
         name = record_name(document.name, Path(os.path.relpath(path, home)).as_posix())
         problem = name_fault(name)
@@ -120,7 +160,7 @@ class _Search:
         elif problem:
             summary = f"the file '{relative}' makes the name '{name}', which {problem}"
         else:
-            return SourceFile(document, RecordId(Kind.DATASET, name), path, relative)
+            return DatasetSource(document, RecordId(Kind.DATASET, name), (SourceFile(path, relative, _GLOB),))
         found = relative if relative.isprintable() else ascii(relative)
         self.diagnostics.append(document.fault(_GLOB, "bad-name", summary, found=found, hint="rename the file"))
         return None
@@ -135,6 +175,10 @@ def record_name(dataset: str, relative: str) -> str:
     return f"{dataset}/{_NOT_IN_NAMES.sub('-', path.lower())}"
 
 
+def _numbered(parts: Iterable[str]) -> list[tuple[TreePath, str]]:
+    return [((*_PARTS, index), part) for index, part in enumerate(parts)]
+
+
 def _may_be_empty(document: Document) -> bool:
     return isinstance(document.manifest, Dataset) and document.manifest.spec.source.allow_empty
 
@@ -146,8 +190,13 @@ def _outside(document: Document, path: TreePath, found: str | None) -> Diagnosti
     )
 
 
-def _collision(file: SourceFile, first: SourceFile) -> Diagnostic:
-    summary = f"'{file.relative}' and '{first.relative}' would both be {file.id}"
-    path: TreePath = _GLOB if file.is_match else ("metadata", "name")
+def _named_before(document: Document, field: TreePath, found: str) -> Diagnostic:
+    hint = "its bytes would be in the content twice"
+    return document.fault(field, "duplicate-part", "this file is a part already", found=found, hint=hint)
+
+
+def _collision(source: DatasetSource, first: DatasetSource) -> Diagnostic:
+    summary = f"'{source.first}' and '{first.first}' would both be {source.id}"
+    path: TreePath = _GLOB if source.is_match else ("metadata", "name")
     hint = f"the other one comes from {first.document.span}"
-    return file.document.fault(path, "duplicate-name", summary, found=file.relative, hint=hint)
+    return source.document.fault(path, "duplicate-name", summary, found=source.first, hint=hint)

@@ -18,15 +18,15 @@ from reconciler.model.source import SourceSpan
 class Content:
     """The bytes of a dataset: plaintext facts, and where they lie on this machine.
 
-    `path` is relative to the manifest's folder, with forward slashes; it is never published.
+    `paths` are relative to the manifest's folder, with forward slashes; they are never published.
     """
 
     sha256: Digest
     size: int
     """Bytes."""
     media_type: str
-    path: str
-    """Empty where the bytes are not on this machine."""
+    paths: tuple[str, ...]
+    """The files that are the content, one after the other; none where the bytes are not on this machine."""
     url: str | None = None
     """Where pinned bytes can be fetched from (https, s3)."""
     uhrp: str | None = None

@@ -272,7 +272,7 @@ def _content(case: Case) -> Iterator[Finding]:
 
 
 def _has_bytes(after: JsonObject) -> bool:
-    return bool(after["path"] or after.get("url") or after.get("uhrp"))
+    return bool(after["paths"] or after.get("url") or after.get("uhrp"))
 
 
 def _copies(case: Case) -> Iterator[Finding]:

@@ -35,7 +35,7 @@ __all__ = [
     "make_plan",
 ]
 
-FORMAT_VERSION: Final = "1.1"
+FORMAT_VERSION: Final = "2.0"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

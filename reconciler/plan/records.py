@@ -169,7 +169,7 @@ def _change(
 
 def _content(wanted: DesiredRecord, content: Content) -> dict[str, Json]:
     return {
-        "path": content.path,
+        "paths": list(content.paths),
         "media_type": content.media_type,
         "sold": wanted.is_sold,
         **origin(content),

@@ -158,7 +158,7 @@ class _Dataset:
             "content": content.sha256,
             "size": content.size,
             "sold": self.record.is_sold,
-            "path": content.path,
+            "paths": list(content.paths),
             "min_replicas": self.record.replication.min_replicas if self.record.replication else 1,
             **origin(content),
         }

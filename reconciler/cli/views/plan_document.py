@@ -89,9 +89,18 @@ def fields_of(after: JsonObject) -> dict[str, str]:
         for prefix, side in sides
         for name, value in sorted(object_(after.get(side, {})).items())
     }
-    places = ("path", "uhrp") if "public" in after else ()
-    places = ("url", *places) if after.get("url") else places
-    return fields | {name: shown(after[name]) for name in places if after.get(name)}
+    return fields | {name: shown(value) for name, value in _place(after).items()}
+
+
+def _place(after: JsonObject) -> dict[str, Json]:
+    """Where an advertisement points to, or a dataset's bytes are; for a pattern's file its own path."""
+    match after.get("paths"):
+        case [path]:
+            return {"path": path}
+        case [_, *_] as paths:
+            return {"parts": paths}
+        case _:
+            return {name: after[name] for name in ("url", "uhrp") if after.get(name)}
 
 
 def label(path: str) -> str:

@@ -1,4 +1,4 @@
-"""`kind: Dataset`: a file, or one record for each file that a pattern matches."""
+"""`kind: Dataset`: one record for content of a file or several, or one for each file that a pattern matches."""
 
 from __future__ import annotations
 
@@ -20,7 +20,6 @@ from reconciler.manifest.kinds.scalars import (
     JsonMapping,
     Line,
     MediaType,
-    NotYet,
     Sha256,
     Shape,
     Size,
@@ -48,7 +47,7 @@ class Classification(StrEnum):
     RESTRICTED = "restricted"
 
 
-_ORIGINS: Final = ("path", "glob", "url", "uhrp")
+_ORIGINS: Final = ("path", "glob", "parts", "url", "uhrp")
 _BUCKET: Final = "s3://prices/2024.csv"
 
 
@@ -84,23 +83,36 @@ StoredUrl = Annotated[
 ]
 
 
+def _some(parts: tuple[str, ...]) -> tuple[str, ...]:
+    if not parts:
+        raise fault("wrong-value", "{field} is empty", expected="one file or more")
+    return parts
+
+
+Parts = Annotated[
+    tuple[RelativePath, ...],
+    AfterValidator(_some),
+    WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+]
+
+
 class Source(Part):
-    """Where the bytes are: exactly one of path, glob, url and uhrp."""
+    """Where the bytes are: exactly one of path, glob, parts, url and uhrp."""
 
     path: RelativePath | None = None
     """A file."""
     glob: RelativePath | None = None
     """A pattern with *, ?, [abc] and **; each file it matches becomes a dataset of its own."""
-    parts: NotYet = None
-    """Files that, one after the other, are the content of one dataset."""
+    parts: Parts | None = None
+    """Files whose bytes, one after the other and with nothing between them, are the content of one dataset."""
     url: RemoteUrl | None = None
     """An address that the bytes are fetched from; they must be pinned."""
     uhrp: StoredUrl | None = None
     """Content that is stored already, and is adopted as it is."""
     sha256: Sha256 | None = None
-    """The digest that the bytes must have."""
+    """The digest that the bytes must have, those of all parts together."""
     size: Size | None = None
-    """The size that the bytes must have; needed where they are not present."""
+    """The size that the bytes must have, those of all parts together; needed where they are not present."""
     allow_empty: Truth = False
     """Whether a pattern may match nothing."""
 
@@ -115,7 +127,7 @@ class Source(Part):
         if not given:
             raise fault("missing-field", "the source names no origin", expected=" | ".join(_ORIGINS))
         if len(given) > 1:
-            summary = f"the source has a {given[0]} and a {given[1]}"
+            summary = f"the source has both {given[0]} and {given[1]}"
             raise fault("conflict", summary, expected="one of them", at=(given[1],))
         return self
 
@@ -123,7 +135,7 @@ class Source(Part):
     def _pins(self) -> Self:
         if self.glob is not None and (self.sha256 or self.size is not None):
             at = ("sha256",) if self.sha256 else ("size",)
-            raise fault("conflict", "a pattern has no single digest or size", hint="pin a path instead", at=at)
+            raise fault("conflict", "a pattern has no single digest or size", hint="pin a path or parts instead", at=at)
         if self.glob is None and self.allow_empty:
             raise fault("conflict", "only a pattern can match nothing", at=("allowEmpty",))
         if self.url is not None and (self.sha256 is None or self.size is None):
@@ -187,7 +199,7 @@ class DatasetSpec(Part):
     title: Annotated[Line | None, PUBLIC] = None
     """Its name for people. With a glob, {stem} and {name} stand for the file's name without and with its ending."""
     description: Annotated[Description | None, PUBLIC] = None
-    """Text, or {generate: true}: rows, columns and range, read from CSV or JSON."""
+    """Text, or {generate: true}: rows, columns and range, read from CSV or JSON; of parts from all of them, as one file."""
     capability: Annotated[Capability | None, PUBLIC] = None
     """What it is found by; it has to be advertised."""
     tags: Annotated[Tags | None, PUBLIC] = None
@@ -197,7 +209,7 @@ class DatasetSpec(Part):
     classification: Annotated[Classification | None, BeforeValidator(word(Classification)), PUBLIC] = None
     """Whom it is meant for."""
     media_type: Annotated[MediaType | None, PUBLIC] = None
-    """By default guessed from the file's name."""
+    """By default guessed from the file's name, that of the first part."""
     data_schema: Annotated[JsonMapping | None, PUBLIC] = None
     """A description of the data's structure, such as a JSON Schema."""
     price: Annotated[Amount | None, PUBLIC] = None
@@ -225,7 +237,7 @@ class DatasetSpec(Part):
 
 
 class Dataset(Part):
-    """A file, or one record for each file that a pattern matches."""
+    """One record for content of a file or several, or one for each file that a pattern matches."""
 
     RECORD: ClassVar[Kind] = Kind.DATASET
 

@@ -57,7 +57,7 @@ def record_change(public=PRICED, **after):
     after = {
         "public": public,
         "sealed": {"content": {"sha256": SHA256, "size": len(DATA)}},
-        "path": "btc.csv",
+        "paths": ["btc.csv"],
         "media_type": "text/csv",
         "sold": True,
         **after,
@@ -71,7 +71,7 @@ def copy_change(host="eu", **after):
         "host": host,
         "content": SHA256,
         "size": len(DATA),
-        "path": "btc.csv",
+        "paths": ["btc.csv"],
         "sold": True,
         "min_replicas": 2,
         **after,
@@ -209,12 +209,12 @@ async def test_records_without_content_have_none(contents):
 
 
 async def test_content_that_is_nowhere_is_a_stale_plan_only_where_it_is_needed(contents):
-    free = await copies(contents, copy_change(path="", sold=False))
+    free = await copies(contents, copy_change(paths=[], sold=False))
     assert isinstance(free[0].stored, FreeContent)  # a host that has it already does not ask for it
     with pytest.raises(StalePlanError, match="not on this machine"):
         await anext(free[0].stored.chunks(0))
     with pytest.raises(StalePlanError, match="not on this machine"):
-        await copies(contents, copy_change(path=""))
+        await copies(contents, copy_change(paths=[]))
 
 
 async def test_pinned_content_is_fetched_when_a_host_asks_for_it(database, folder, tmp_path):
@@ -231,7 +231,7 @@ async def test_pinned_content_is_fetched_when_a_host_asks_for_it(database, folde
     async with HttpClient(apps={"https://data.example": app}) as http:
         fetcher = Fetcher(http=http, folder=tmp_path / "content", locate=nowhere)
         contents = Contents(database=database, seed=SEED, folder=folder, fetcher=fetcher, tell=lambda _: None)
-        pinned = {"path": "", "url": "https://data.example/btc.csv"}
+        pinned = {"paths": [], "url": "https://data.example/btc.csv"}
 
         (free,) = await copies(contents, copy_change(sold=False, **pinned))
         assert asked == []
@@ -242,7 +242,7 @@ async def test_pinned_content_is_fetched_when_a_host_asks_for_it(database, folde
         assert asked == ["/btc.csv"]
 
         with pytest.raises(UnreachableError, match="nobody says"):
-            await copies(contents, copy_change(path="", uhrp=url_of(Digest("33" * 32)), content="33" * 32))
+            await copies(contents, copy_change(paths=[], uhrp=url_of(Digest("33" * 32)), content="33" * 32))
 
 
 @pytest.mark.parametrize("size", [1, (1 << 20) - 1, 1 << 20, (1 << 20) + 1, 64 << 20, (64 << 20) + 1, 200_000_003])

@@ -13,7 +13,7 @@ import pytest
 from reconciler.apply.events import Ending, Event, Progress
 from reconciler.apply.upload import TERM_MINUTES, Upload, upload_all
 from reconciler.content.sealing import SealedFile, seal
-from reconciler.content.sources import FreeContent, LocalFile
+from reconciler.content.sources import FreeContent, LocalFiles
 from reconciler.model.errors import RefusedError, StalePlanError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest
 from reconciler.model.observed import ObservedReplica
@@ -68,7 +68,7 @@ async def sold(tmp_path, request):
     with path.open("rb") as file:
         sha256 = Digest(hashlib.file_digest(file, "sha256").hexdigest())
     key = content_key(hashlib.sha256(request.node.name.encode()).digest(), "sold", sha256)
-    file = LocalFile(path, sha256, 130 * MIB)
+    file = LocalFiles((path,), sha256, 130 * MIB)
     return SealedFile(file, key, await seal(file, key=key, sha256=sha256, layout=Layout(130 * MIB)))
 
 
@@ -77,7 +77,7 @@ def free(tmp_path):
     path = tmp_path / "free.csv"
     path.write_bytes(b"a,b\n" * 1000)
     sha256 = Digest(hashlib.sha256(path.read_bytes()).hexdigest())
-    return FreeContent(LocalFile(path, sha256, 4000), sha256, 4000)
+    return FreeContent(LocalFiles((path,), sha256, 4000), sha256, 4000)
 
 
 def plaintext(stored) -> Digest:
@@ -222,7 +222,7 @@ async def test_other_copies_do_not_count(hosts, free, wrong):
 
 
 async def test_a_file_that_changed_is_a_stale_plan_however_many_copies_there_are(hosts, sold):
-    with sold.plaintext.path.open("r+b") as file:
+    with sold.plaintext.paths[0].open("r+b") as file:
         file.seek(70 * MIB)
         file.write(b"edited")
     hosts["us"].fails = UnreachableError("down")

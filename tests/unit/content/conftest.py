@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.content.sealing import SealedFile, seal
-from reconciler.content.sources import LocalFile, Stored
+from reconciler.content.sources import LocalFiles, Stored
 from reconciler.model.errors import RefusedError, VerificationError
 from reconciler.model.ids import Digest
 from reconciler.wire.stream_cipher import Layout, content_key
@@ -28,8 +28,8 @@ class Sold:
     key: bytes
 
     @property
-    def file(self) -> LocalFile:
-        return LocalFile(self.path, self.sha256, self.layout.length)
+    def file(self) -> LocalFiles:
+        return LocalFiles((self.path,), self.sha256, self.layout.length)
 
     async def seal(self) -> SealedFile:
         sealed = await seal(self.file, key=self.key, sha256=self.sha256, layout=self.layout)

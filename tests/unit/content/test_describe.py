@@ -14,7 +14,7 @@ from reconciler.content.describe import describe
 def of(tmp_path, content: str | bytes, media_type: str = "text/csv") -> str | None:
     path = tmp_path / "file"
     path.write_bytes(content if isinstance(content, bytes) else content.encode())
-    return describe(path, media_type)
+    return describe([path], media_type)
 
 
 def test_a_table_is_described_by_rows_columns_and_range(tmp_path):

@@ -19,6 +19,11 @@ class Wanted:
     path: Path
     media_type: str = "text/csv"
     describe: bool = False
+    others: tuple[Path, ...] = ()
+
+    @property
+    def paths(self) -> tuple[Path, ...]:
+        return (self.path, *self.others)
 
 
 def put(folder: Path, name: str, content: str, *, mtime_ns: int = LONG_AGO) -> Path:
@@ -37,7 +42,7 @@ async def test_facts_are_digest_size_and_media_type(tmp_path):
 
     facts = await Digests(tmp_path / "cache").facts([Wanted(path)])
 
-    assert facts == {path: ContentFacts(sha256=sha256("hello"), size=5, media_type="text/csv")}
+    assert facts == {(path,): ContentFacts(sha256=sha256("hello"), size=5, media_type="text/csv")}
 
 
 async def test_a_second_run_reads_nothing(tmp_path):
@@ -60,7 +65,7 @@ async def test_a_changed_file_is_read_again(tmp_path):
     digests = Digests(tmp_path / "cache")
     facts = await digests.facts([Wanted(path)])
 
-    assert facts[path].sha256 == sha256("two")
+    assert facts[path,].sha256 == sha256("two")
     assert digests.hashed == 1
 
 
@@ -75,7 +80,7 @@ async def test_a_file_that_was_just_written_is_not_remembered(tmp_path):
 
     facts = await Digests(tmp_path / "cache", now_ns=lambda: now).facts([Wanted(path)])
 
-    assert facts[path].sha256 == sha256("two")
+    assert facts[path,].sha256 == sha256("two")
 
 
 async def test_a_description_is_made_once_and_remembered(tmp_path):
@@ -87,14 +92,14 @@ async def test_a_description_is_made_once_and_remembered(tmp_path):
     again = Digests(tmp_path / "cache")
     repeated = await again.facts([Wanted(path, describe=True)])
 
-    assert facts[path].description == "1 row, 2 columns (day, price); day from 2024-01-01 to 2024-01-01"
+    assert facts[path,].description == "1 row, 2 columns (day, price); day from 2024-01-01 to 2024-01-01"
     assert repeated == facts
     assert (asked.hashed, again.hashed) == (1, 0)
-    assert (await again.facts([Wanted(path)]))[path].description is None
+    assert (await again.facts([Wanted(path)]))[path,].description is None
 
 
 @pytest.mark.parametrize(
-    "rubbish", ["", "[]", "{", '{"version": 1, "files": {"x": [1]}}', '{"version": 99, "files": {}}', "\x00"]
+    "rubbish", ["", "[]", "{", '{"version": 2, "contents": [["x"]]}', '{"version": 99, "contents": []}', "\x00"]
 )
 async def test_a_cache_that_cannot_be_read_is_made_anew(tmp_path, rubbish):
     (tmp_path / "cache").write_text(rubbish)

@@ -163,8 +163,8 @@ async def test_a_uhrp_url_of_something_else_is_told(fetcher, uhrp):
 async def test_a_pinned_file_is_fetched_when_it_is_needed_and_once(fetcher, site):
     pinned = PinnedFile(PIN, fetcher)
     assert site.asked == []
-    paths = await asyncio.gather(*(pinned.file() for _ in range(3)))
-    assert set(paths) == {fetcher.folder / SHA256}
+    paths = await asyncio.gather(*(pinned.files() for _ in range(3)))
+    assert set(paths) == {(fetcher.folder / SHA256,)}
     assert site.asked == ["/file"]
 
 

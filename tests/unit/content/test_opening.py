@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.content.opening import open_content
-from reconciler.content.sources import FreeContent, LocalFile
+from reconciler.content.sources import FreeContent, LocalFiles
 from reconciler.model.errors import RefusedError, StateError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, digest
 from reconciler.wire.documents import PublishedContent, StoredPart
@@ -138,7 +138,7 @@ async def test_free_content_opens_without_a_key(tmp_path, shelf, target):
     path = tmp_path / "free.csv"
     path.write_bytes(b"a,b\n" * 500_000)
     sha256 = digest(hashlib.sha256(path.read_bytes()).digest())
-    free = FreeContent(LocalFile(path, sha256, path.stat().st_size), sha256, path.stat().st_size)
+    free = FreeContent(LocalFiles((path,), sha256, path.stat().st_size), sha256, path.stat().st_size)
     await shelf.keep(free)
     content = PublishedContent(digest=sha256, size=free.size, media_type="text/csv", parts=free.parts)
 

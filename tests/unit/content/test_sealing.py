@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from reconciler.content.sealing import SealedFile, seal
-from reconciler.content.sources import FreeContent, LocalFile
+from reconciler.content.sources import FreeContent, LocalFiles
 from reconciler.model.errors import StalePlanError
 from reconciler.model.ids import Digest
 from reconciler.wire.stream_cipher import Opening, SaltedDigest, SegmentCipher
@@ -137,7 +137,7 @@ def test_hundreds_of_megabytes_are_sealed_and_sent_within_a_few(tmp_path):
 import asyncio, hashlib, resource, sys
 from pathlib import Path
 from reconciler.content.sealing import SealedFile, seal
-from reconciler.content.sources import LocalFile
+from reconciler.content.sources import LocalFiles
 from reconciler.wire.stream_cipher import Layout, content_key
 
 def peak():
@@ -149,7 +149,7 @@ async def main(path, length):
     with path.open("rb") as file:
         sha256 = hashlib.file_digest(file, "sha256").hexdigest()
     key, layout, before = content_key(bytes(32), "a", sha256), Layout(length), peak()
-    file = LocalFile(path, sha256, length)
+    file = LocalFiles((path,), sha256, length)
     stored = SealedFile(file, key, await seal(file, key=key, sha256=sha256, layout=layout))
     sent = 0
     for part in range(layout.parts):
@@ -170,7 +170,7 @@ async def test_free_content_is_one_object_under_its_own_hash(tmp_path):
     path = tmp_path / "free.csv"
     path.write_bytes(b"a,b\n" * 600_000)
     sha256 = Digest(hashlib.sha256(path.read_bytes()).hexdigest())
-    file = LocalFile(path, sha256, path.stat().st_size)
+    file = LocalFiles((path,), sha256, path.stat().st_size)
     await file.check()
     free = FreeContent(file, sha256, file.size)
 

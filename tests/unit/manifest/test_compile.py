@@ -8,7 +8,7 @@ import rfc8785
 
 from reconciler.content.digests import ContentFacts
 from reconciler.manifest.compile import compile as compile_manifests
-from reconciler.manifest.contents import content_files
+from reconciler.manifest.contents import local_contents
 from reconciler.manifest.load import load
 from reconciler.model.desired import Content, DesiredState, StorageHost
 from reconciler.model.ids import Network, digest
@@ -30,17 +30,17 @@ spec:
 """
 
 
-def facts_of(manifests) -> dict[Path, ContentFacts]:
-    files, diagnostics = content_files(manifests)
+def facts_of(manifests) -> dict[tuple[Path, ...], ContentFacts]:
+    contents, diagnostics = local_contents(manifests)
     assert diagnostics == []
     return {
-        file.path: ContentFacts(
-            sha256=digest(hashlib.sha256(file.path.read_bytes()).digest()),
-            size=file.path.stat().st_size,
-            media_type=file.media_type,
-            description="generated" if file.describe else None,
+        content.paths: ContentFacts(
+            sha256=digest(hashlib.sha256(b"".join(path.read_bytes() for path in content.paths)).digest()),
+            size=sum(path.stat().st_size for path in content.paths),
+            media_type=content.media_type,
+            description="generated" if content.describe else None,
         )
-        for file in files
+        for content in contents
     }
 
 
@@ -102,7 +102,7 @@ def test_a_dataset_takes_the_defaults_and_keeps_its_content_sealed(folder):
         "version": "1.10",
     }
     assert record.sealed == {"content": {"sha256": sha256, "size": 4}}
-    assert record.content == Content(sha256=sha256, size=4, media_type="text/csv", path="a.csv")
+    assert record.content == Content(sha256=sha256, size=4, media_type="text/csv", paths=("a.csv",))
     assert record.replication.replicas == 1
     assert str(record.span) == "producer.yaml:16:18"
 
@@ -145,7 +145,7 @@ def test_a_pinned_file_need_not_be_there(folder):
     sha256 = "ab" * 32
     state = state_of(folder, PRODUCER, dataset(f"source: {{path: gone.pdf, sha256: {sha256}, size: 1MB}}"))
 
-    assert state.records[0].content == Content(sha256=sha256, size=1_000_000, media_type="application/pdf", path="")
+    assert state.records[0].content == Content(sha256=sha256, size=1_000_000, media_type="application/pdf", paths=())
     assert state.records[0].sealed == {"content": {"sha256": sha256, "size": 1_000_000}}
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
-from reconciler.manifest.contents import content_files
+from reconciler.manifest.contents import local_contents
 from reconciler.manifest.kinds import KINDS
 from reconciler.manifest.load import load
 from reconciler.model.desired import StorageHost
@@ -19,7 +19,7 @@ HOSTS = {Network.EMBEDDED: (StorageHost(name="one", url="http://one.embedded", r
 
 async def test_the_example_compiles(tmp_path):
     manifests, diagnostics = load([EXAMPLES / "producer.yaml"])
-    files, more = content_files(manifests)
+    files, more = local_contents(manifests)
     facts = await Digests(tmp_path / "cache").facts(files)
     state, last = compile_manifests(manifests, facts, default_hosts=HOSTS)
 

@@ -33,7 +33,7 @@ def meaning(folder: Path, data: bytes) -> str | list[str]:
     path.write_bytes(data)
     manifests, diagnostics = load([path])
     facts = ContentFacts(sha256=SHA256, size=4, media_type="text/csv", description="generated")
-    known = {file.path: facts for file in manifests.files if file.path}
+    known = {source.paths: facts for source in manifests.sources if source.files}
     hosts = {network: endpoints.storage for network, endpoints in ENDPOINTS.items()}
     state, more = compile_manifests(manifests, known, default_hosts=hosts)
     return state.manifest_digest if state and not diagnostics else sorted(fault.code for fault in diagnostics + more)

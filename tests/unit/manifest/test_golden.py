@@ -13,7 +13,7 @@ import pytest
 from reconciler.cli.views.diagnostics import lines
 from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
-from reconciler.manifest.contents import content_files
+from reconciler.manifest.contents import local_contents
 from reconciler.manifest.load import load
 from reconciler.model.desired import StorageHost
 from reconciler.model.diagnostics import Diagnostic, has_errors
@@ -31,7 +31,7 @@ async def check(path: Path, cache: Path) -> list[Diagnostic]:
     manifests, diagnostics = load([path])
     if has_errors(diagnostics):
         return diagnostics
-    files, more = content_files(manifests)
+    files, more = local_contents(manifests)
     diagnostics += more
     if has_errors(diagnostics):
         return diagnostics

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from reconciler.manifest.contents import content_files
+from reconciler.manifest.contents import local_contents
 from reconciler.manifest.files import Boundary
 from reconciler.manifest.load import load
 from reconciler.manifest.patterns import matches, split_pattern
@@ -71,9 +71,9 @@ def test_paths_are_relative_to_the_file_that_writes_them_and_recorded_relative_t
     manifests, diagnostics = load([tmp_path])
 
     assert diagnostics == []
-    assert [(str(file.id), file.relative, file.path) for file in manifests.files] == [
-        ("dataset/one", "sub/one.csv", tmp_path / "sub/one.csv"),
-        ("dataset/two", "top.csv", tmp_path / "top.csv"),
+    assert [(str(source.id), source.first, source.paths) for source in manifests.sources] == [
+        ("dataset/one", "sub/one.csv", (tmp_path / "sub/one.csv",)),
+        ("dataset/two", "top.csv", (tmp_path / "top.csv",)),
     ]
 
 
@@ -110,7 +110,7 @@ def test_links_are_followed_as_long_as_they_stay(tmp_path):
     manifests, diagnostics = load([inside])
 
     assert codes(diagnostics) == ["linked-folder"]
-    assert [file.id.name for file in manifests.files] == ["one/alias.csv", "one/kept.csv"]
+    assert [source.id.name for source in manifests.sources] == ["one/alias.csv", "one/kept.csv"]
 
     (inside / "away.yaml").symlink_to(put(outside, "x.yaml", dataset("two", "{path: ../secret}")))
     put(inside, "e.yaml", dataset("three", "{path: link.csv}"))
@@ -125,7 +125,7 @@ def test_a_glob_makes_one_record_a_file_with_a_name_made_of_its_path(tmp_path):
     manifests, diagnostics = load([tmp_path / "p.yaml"])
 
     assert diagnostics == []
-    assert [(file.id.name, file.relative) for file in manifests.files] == [
+    assert [(source.id.name, source.first) for source in manifests.sources] == [
         ("h/data/b-c.csv", "Data/B c.csv"),
         ("h/data/deep/er/-nder_1.csv", "Data/deep/er/Ünder_1.csv"),
     ]
@@ -139,7 +139,7 @@ def test_file_names_that_make_no_name_are_diagnostics(tmp_path):
     manifests, diagnostics = load([tmp_path / "p.yaml"])
 
     assert codes(diagnostics) == ["bad-name"] * 4
-    assert manifests.files == ()
+    assert manifests.sources == ()
 
 
 @pytest.mark.parametrize(
@@ -178,7 +178,7 @@ def test_a_name_leaves_out_the_way_up():
     assert record_name("h", "../../d/X.csv") == "h/d/x.csv"
 
 
-def test_content_files_lists_each_file_once_and_asks_for_a_description_if_one_record_does(tmp_path):
+def test_each_content_is_listed_once_and_asks_for_a_description_if_one_record_does(tmp_path):
     put(tmp_path, "a.csv", "x\n1\n")
     put(
         tmp_path,
@@ -190,11 +190,11 @@ def test_content_files_lists_each_file_once_and_asks_for_a_description_if_one_re
     )
 
     manifests, _ = load([tmp_path / "p.yaml"])
-    files, diagnostics = content_files(manifests)
+    contents, diagnostics = local_contents(manifests)
 
     assert diagnostics == []
-    assert [(file.path, str(file.address), file.media_type, file.describe) for file in files] == [
-        (tmp_path / "a.csv", "record/dataset/one", "text/csv", True)
+    assert [(each.paths, str(each.address), each.media_type, each.describe) for each in contents] == [
+        ((tmp_path / "a.csv",), "record/dataset/one", "text/csv", True)
     ]
 
 

@@ -23,7 +23,7 @@ def moves(folder, *documents: str) -> dict[str, str | None]:
     path.write_text(PRODUCER + "".join(documents))
     manifests, diagnostics = load([path])
     assert diagnostics == []
-    facts = {file.path: FACTS for file in manifests.files}
+    facts = {source.paths: FACTS for source in manifests.sources if source.files}
     state, diagnostics = compile_manifests(manifests, facts, default_hosts=HOSTS)
     assert diagnostics == []
     return {str(record.id): record.renamed_from and str(record.renamed_from) for record in state.records}

@@ -44,7 +44,7 @@ def compiled(tmp_path):
         path.write_text("".join(documents))
         manifests, diagnostics = load([path])
         fact = ContentFacts(sha256=SHA256, size=size, media_type="text/csv")
-        facts = {file.path: fact for file in manifests.files if file.path}
+        facts = {source.paths: fact for source in manifests.sources if source.files}
         state, more = compile_manifests(manifests, facts, default_hosts=HOSTS)
         assert [fault.code for fault in diagnostics + more] == list(expected)
         return state
@@ -250,11 +250,11 @@ def test_a_producer_may_have_capabilities_that_it_does_not_advertise(compiled):
     [
         (
             f"url: 's3://bucket/a.csv?versionId=1', sha256: {SHA256}, size: 5",
-            Content(sha256=SHA256, size=5, media_type="text/csv", path="", url="s3://bucket/a.csv?versionId=1"),
+            Content(sha256=SHA256, size=5, media_type="text/csv", paths=(), url="s3://bucket/a.csv?versionId=1"),
         ),
         (
             f"uhrp: 'uhrp://{url_of(SHA256)}', size: 5",
-            Content(sha256=SHA256, size=5, media_type="application/octet-stream", path="", uhrp=url_of(SHA256)),
+            Content(sha256=SHA256, size=5, media_type="application/octet-stream", paths=(), uhrp=url_of(SHA256)),
         ),
     ],
 )

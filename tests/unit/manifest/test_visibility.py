@@ -181,7 +181,7 @@ def state(tmp_path_factory) -> DesiredState:
     manifests, diagnostics = load([path])
     assert diagnostics == []
     fact = ContentFacts(sha256="ca" * 32, size=98765, media_type="text/csv")
-    facts = {file.path: fact for file in manifests.files if file.path}
+    facts = {source.paths: fact for source in manifests.sources if source.files}
     state, diagnostics = compile_manifests(manifests, facts, default_hosts=HOSTS)
     assert diagnostics == []
     return state

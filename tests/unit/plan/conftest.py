@@ -82,7 +82,7 @@ def dataset(
     if price:
         public["pricing"] = {"model": "per-request", "satoshis": price}
     body = text or f"content of {name}"
-    content = Content(sha256=sha(body), size=len(body), media_type="text/csv", path=f"data/{name}.csv")
+    content = Content(sha256=sha(body), size=len(body), media_type="text/csv", paths=(f"data/{name}.csv",))
     return DesiredRecord(
         id=RecordId(Kind.DATASET, name),
         public={"title": title or name.capitalize(), "mediaType": "text/csv", "tags": ["demo"], **public},

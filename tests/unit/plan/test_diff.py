@@ -95,14 +95,14 @@ def test_new_content_updates_the_record_and_replaces_the_copies_where_they_lie(w
         "content": world.sha("another"),
         "size": 7,
         "sold": False,
-        "path": "data/btc.csv",
+        "paths": ["data/btc.csv"],
         "min_replicas": 1,
     }
 
 
 def test_a_moved_file_with_the_same_content_is_not_a_change(world):
     record = world.dataset("btc")
-    moved = replace(record, content=replace(record.content, path="elsewhere.csv"))
+    moved = replace(record, content=replace(record.content, paths=("elsewhere.csv",)))
     assert diff(world.desired(moved), world.published(world.desired(record))) == ()
 
 

@@ -219,6 +219,19 @@ def too_few_hosts(world):
     return world.plan(state, world.empty(quotes=quotes))
 
 
+def in_parts(world):
+    """Content of several files, and one that is edited."""
+    old = world.desired(world.dataset("btc"))
+    new = [
+        replace(record, content=replace(record.content, paths=tuple(f"{record.id.name}/{year}.csv" for year in years)))
+        for record, years in (
+            (world.dataset("btc", text="another text"), (2024, 2025)),
+            (world.dataset("eth"), (2023, 2024, 2025)),
+        )
+    ]
+    return world.plan(world.desired(*new), world.published(old))
+
+
 CASES = (
     genesis,
     no_changes,
@@ -243,6 +256,7 @@ CASES = (
     made_anew,
     destroyed,
     too_few_hosts,
+    in_parts,
 )
 
 

@@ -244,7 +244,7 @@ def test_too_few_storage_hosts_for_a_rule_stop_what_touches_it_and_nothing_else(
 )
 def test_bytes_that_are_nowhere_cannot_be_stored(world, content, stopped):
     record = world.dataset("a")
-    record = replace(record, content=replace(record.content, path="", **content))
+    record = replace(record, content=replace(record.content, paths=(), **content))
     assert refused(world.plan(world.desired(record), world.empty())) == (["content"] if stopped else [])
     state = world.desired(record)
     assert world.plan(state, world.published(state)).is_empty

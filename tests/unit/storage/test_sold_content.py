@@ -11,7 +11,7 @@ from reconciler.content.fetching import Fetcher, Pin
 from reconciler.content.locating import locate
 from reconciler.content.opening import open_content
 from reconciler.content.sealing import SealedFile, seal
-from reconciler.content.sources import FreeContent, LocalFile
+from reconciler.content.sources import FreeContent, LocalFiles
 from reconciler.model.errors import StalePlanError
 from reconciler.model.ids import Digest
 from reconciler.wire.stream_cipher import Layout, content_key
@@ -34,7 +34,7 @@ def file(tmp_path, content):
         stream.truncate(65 * MIB)
         stream.seek(65 * MIB - 5)
         stream.write(b"an end")
-    return LocalFile(path, _digest(path), path.stat().st_size)
+    return LocalFiles((path,), _digest(path), path.stat().st_size)
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ async def test_the_same_again_sends_nothing(world, sold):
 
 
 async def test_a_file_that_is_edited_while_it_is_sent_is_told_as_such(world, file, sold):
-    with file.path.open("r+b") as stream:
+    with file.paths[0].open("r+b") as stream:
         stream.seek(64 * MIB)
         stream.write(b"edited")
     with pytest.raises(StalePlanError, match="changed since"):
@@ -82,7 +82,7 @@ async def test_a_file_that_is_edited_while_it_is_sent_is_told_as_such(world, fil
 async def test_what_somebody_stores_can_be_found_and_fetched_by_its_hash(world, tmp_path, content):
     path = tmp_path / "free.csv"
     path.write_bytes(content)
-    file = LocalFile(path, _digest(path), len(content))
+    file = LocalFiles((path,), _digest(path), len(content))
     await store(world, FreeContent(file, file.sha256, file.size))
     world.clock.now += 2
 
