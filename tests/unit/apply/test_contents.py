@@ -208,6 +208,23 @@ async def test_records_without_content_have_none(contents):
     assert await contents.published_by(plan(change)) == {}
 
 
+@pytest.mark.parametrize("is_sold", [True, False])
+async def test_content_in_parts_is_stored_as_if_it_were_one_file(contents, folder, is_sold):
+    whole = (await copies(contents, copy_change(sold=is_sold)))[0]
+    (folder / "head").write_bytes(DATA[:4])
+    (folder / "rest").write_bytes(DATA[4:])
+
+    (upload,) = await copies(contents, copy_change(sold=is_sold, paths=["head", "rest"]))
+
+    assert upload.stored.parts == whole.stored.parts
+    sent = b"".join([chunk async for chunk in upload.stored.chunks(0)])
+    assert hashlib.sha256(sent).hexdigest() == upload.stored.parts[0].sha256
+
+    (folder / "rest").write_bytes(DATA[4:].upper())
+    with pytest.raises(StalePlanError, match="changed since"):
+        await copies(contents, copy_change(sold=is_sold, paths=["head", "rest"]))
+
+
 async def test_content_that_is_nowhere_is_a_stale_plan_only_where_it_is_needed(contents):
     free = await copies(contents, copy_change(paths=[], sold=False))
     assert isinstance(free[0].stored, FreeContent)  # a host that has it already does not ask for it

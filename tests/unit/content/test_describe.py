@@ -23,6 +23,23 @@ def test_a_table_is_described_by_rows_columns_and_range(tmp_path):
     assert of(tmp_path, text) == "3 rows, 3 columns (pair, time, price); time from 2024-01-01 to 2024-01-02"
 
 
+def test_parts_are_described_as_the_bytes_that_they_are_together(tmp_path):
+    def described(*parts: str) -> str | None:
+        paths = [tmp_path / f"{index}.csv" for index in range(len(parts))]
+        for path, part in zip(paths, parts, strict=True):
+            path.write_text(part)
+        return describe(paths, "text/csv")
+
+    assert described("day,n\n2024-01-01,1\n", "2024-01-02,2\n", "2024-01-03,3\n") == (
+        "3 rows, 2 columns (day, n); day from 2024-01-01 to 2024-01-03"
+    )
+    # Whoever downloads them finds a second header in the middle, and a row that no line break ends.
+    assert described("day,n\n2024-01-01,1\n", "day,n\n2024-01-02,2\n") == "3 rows, 2 columns (day, n)"
+    assert described("day,n\n2024-01-01,1", "2024-01-02,2\n") == (
+        "1 row, 2 columns (day, n); day from 2024-01-01 to 2024-01-01"
+    )
+
+
 def test_without_times_the_first_column_of_numbers_gives_the_range(tmp_path):
     assert of(tmp_path, "name,n\na,9\nb,10\nc,-1.5\n") == "3 rows, 2 columns (name, n); n from -1.5 to 10"
     assert of(tmp_path, "name\tn\na\tx\n", "text/tab-separated-values") == "1 row, 2 columns (name, n)"

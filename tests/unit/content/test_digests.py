@@ -57,6 +57,35 @@ async def test_a_second_run_reads_nothing(tmp_path):
     assert before == after
 
 
+async def test_several_files_have_the_facts_of_the_one_that_they_are_joined_to(tmp_path):
+    one, two = put(tmp_path, "one.csv", "day,price\n2024-01-01,3\n"), put(tmp_path, "two.csv", "2024-01-02,4\n")
+
+    facts = await Digests(tmp_path / "cache").facts([Wanted(one, others=(two,), describe=True), Wanted(two)])
+
+    assert facts[one, two].sha256 == sha256(one.read_text() + two.read_text())
+    assert facts[one, two].size == one.stat().st_size + two.stat().st_size
+    assert facts[one, two].description == "2 rows, 2 columns (day, price); day from 2024-01-01 to 2024-01-02"
+    assert facts[two,].sha256 == sha256(two.read_text())
+
+
+async def test_files_that_are_joined_are_read_again_only_if_one_of_them_or_their_order_changed(tmp_path):
+    one, two = put(tmp_path, "one", "1"), put(tmp_path, "two", "2")
+
+    async def hashed(*paths: Path) -> tuple[int, str]:
+        digests = Digests(tmp_path / "cache")
+        facts = await digests.facts([Wanted(paths[0], others=paths[1:])])
+        return digests.hashed, facts[paths].sha256
+
+    assert await hashed(one, two) == (1, sha256("12"))
+    assert await hashed(one, two) == (0, sha256("12"))
+    assert await hashed(two, one) == (1, sha256("21"))
+    put(tmp_path, "two", "3", mtime_ns=LONG_AGO + 1)
+    assert await hashed(one, two) == (1, sha256("13"))
+    put(tmp_path, "one", "4", mtime_ns=time.time_ns())
+    assert await hashed(one, two) == (1, sha256("43"))
+    assert await hashed(one, two) == (1, sha256("43"))  # one was just written: not remembered
+
+
 async def test_a_changed_file_is_read_again(tmp_path):
     path = put(tmp_path, "a", "one")
     await Digests(tmp_path / "cache").facts([Wanted(path)])
@@ -116,6 +145,11 @@ async def test_a_file_that_cannot_be_read_is_an_error_that_names_it(tmp_path):
     with pytest.raises(StateError) as caught:
         await Digests(tmp_path / "cache").facts([Wanted(tmp_path / "gone")])
 
+    assert caught.value.where == str(tmp_path / "gone")
+
+    there = put(tmp_path, "there", "1")
+    with pytest.raises(StateError) as caught:
+        await Digests(tmp_path / "cache").facts([Wanted(there, others=(tmp_path / "gone",))])
     assert caught.value.where == str(tmp_path / "gone")
 
 

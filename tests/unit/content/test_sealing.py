@@ -13,7 +13,7 @@ from reconciler.content.sealing import SealedFile, seal
 from reconciler.content.sources import FreeContent, LocalFiles
 from reconciler.model.errors import StalePlanError
 from reconciler.model.ids import Digest
-from reconciler.wire.stream_cipher import Opening, SaltedDigest, SegmentCipher
+from reconciler.wire.stream_cipher import Layout, Opening, SaltedDigest, SegmentCipher
 
 MIB = 1 << 20
 ROOT = Path(__file__).resolve().parents[3]
@@ -35,6 +35,59 @@ async def test_the_second_pass_sends_what_the_first_pass_announced(make_sold, le
     opening = Opening(SegmentCipher(sold.key, sold.layout))
     assert b"".join(piece for data in sent for piece in opening.feed(data)) == sold.path.read_bytes()
     opening.end()
+
+
+async def test_where_files_are_cut_leaves_no_trace(make_sold, tmp_path):
+    sold = make_sold(3 * MIB + 7)
+    whole = sold.path.read_bytes()
+    cuts = [0, 5, MIB, MIB + 1, 2 * MIB + 100, len(whole)]
+    paths = tuple(tmp_path / f"{begin}" for begin in cuts[:-1])
+    for path, begin, end in zip(paths, cuts, cuts[1:], strict=False):
+        path.write_bytes(whole[begin:end])
+    layout = Layout(len(whole), per_part=2)
+    files = LocalFiles(paths, sold.sha256, len(whole))
+
+    one, several = [
+        SealedFile(plaintext, sold.key, await seal(plaintext, key=sold.key, sha256=sold.sha256, layout=layout))
+        for plaintext in (sold.file, files)
+    ]
+
+    assert several.sealed == one.sealed
+    assert [await read(several, part) for part in (1, 0)] == [await read(one, part) for part in (1, 0)]
+
+
+@pytest.mark.parametrize("index", [0, 1, 2])
+async def test_any_file_that_is_edited_grows_or_goes_ends_both_passes(make_sold, tmp_path, index):
+    whole = make_sold(3000).path.read_bytes()
+    sha256 = Digest(hashlib.sha256(whole).hexdigest())
+    paths = tuple(tmp_path / f"part-{part}" for part in range(3))
+
+    def restore() -> None:
+        for part, path in enumerate(paths):
+            path.write_bytes(whole[part * 1000 : (part + 1) * 1000])
+
+    files, key, layout = LocalFiles(paths, sha256, 3000), bytes(32), Layout(3000, segment=100)
+    restore()
+    sealed = SealedFile(files, key, await seal(files, key=key, sha256=sha256, layout=layout))
+    free = FreeContent(files, sha256, 3000)
+    named = "one of the 3 files from part-0 to part-2 changed since"
+    for data in (bytes(1000), whole[index * 1000 : (index + 1) * 1000] + b"+"):
+        paths[index].write_bytes(data)
+        with pytest.raises(StalePlanError, match=named):
+            await seal(files, key=key, sha256=sha256, layout=layout)
+        with pytest.raises(StalePlanError, match=named):
+            await files.check()
+        with pytest.raises(StalePlanError, match=named):
+            await read(free, 0)
+        restore()
+    paths[index].write_bytes(bytes(1000))
+    with pytest.raises(StalePlanError, match=named):
+        await read(sealed, 0)
+    paths[index].unlink()
+    for reading in (seal(files, key=key, sha256=sha256, layout=layout), files.check(), read(free, 0), read(sealed, 0)):
+        with pytest.raises(StalePlanError, match=f"part-{index} can no longer be read") as caught:
+            await reading
+        assert caught.value.where == str(paths[index])
 
 
 async def test_the_document_has_the_salted_digest(make_sold):

@@ -141,6 +141,46 @@ def test_a_description_is_the_one_made_from_the_data(folder):
     assert state.records[0].public["description"] == "generated"
 
 
+def test_parts_are_one_content_in_the_order_in_which_they_are_written(folder):
+    (folder / "z").write_bytes(b"one,")
+    (folder / "deep").mkdir()
+    (folder / "deep" / "b.csv").write_bytes(b"second")
+    written = "source: {parts: [z, ./deep/b.csv, a.csv]}, title: '{stem}', description: {generate: true}"
+
+    (record,) = state_of(folder, PRODUCER, dataset(written)).records
+
+    sha256 = digest(hashlib.sha256(b"one,secondx\n1\n").digest())
+    content = Content(sha256=sha256, size=14, media_type="application/octet-stream", paths=("z", "deep/b.csv", "a.csv"))
+    assert record.content == content
+    assert record.sealed == {"content": {"sha256": sha256, "size": 14}}
+    assert (record.public["title"], record.public["description"]) == ("{stem}", "generated")
+    assert "deep" not in repr((record.public, record.sealed))
+
+
+def test_one_part_is_a_path_and_the_first_one_names_the_media_type(folder):
+    (folder / "b.json").write_bytes(b"1")
+    by_path, by_part, by_two = (
+        state_of(folder, PRODUCER, dataset(f"source: {source}")).records[0].content
+        for source in ("{path: a.csv}", "{parts: [a.csv]}", "{parts: [a.csv, b.json]}")
+    )
+
+    assert by_path == by_part
+    assert by_two.media_type == "text/csv"
+
+
+@pytest.mark.parametrize("gone", [("a.csv",), ("gone.csv",), ("a.csv", "gone.csv")])
+def test_pinned_parts_need_not_all_be_there(folder, gone):
+    """Some of the bytes are none: what is there of them is left alone."""
+    (folder / "gone.csv").write_bytes(b"2\n")
+    for name in gone:
+        (folder / name).unlink()
+    pins = f"sha256: {'ab' * 32}, size: 1MB"
+
+    state = state_of(folder, PRODUCER, dataset(f"source: {{parts: [a.csv, gone.csv], {pins}}}"))
+
+    assert state.records[0].content == Content(sha256="ab" * 32, size=1_000_000, media_type="text/csv", paths=())
+
+
 def test_a_pinned_file_need_not_be_there(folder):
     sha256 = "ab" * 32
     state = state_of(folder, PRODUCER, dataset(f"source: {{path: gone.pdf, sha256: {sha256}, size: 1MB}}"))

@@ -198,6 +198,35 @@ def test_each_content_is_listed_once_and_asks_for_a_description_if_one_record_do
     ]
 
 
+@pytest.mark.parametrize(
+    ("sizes", "expected"), [((0, 0), "0 bytes"), ((8, 8), "16 bytes"), ((0, 16), "16 bytes"), ((16, 0, 1), None)]
+)
+def test_the_size_that_counts_is_that_of_all_parts_together(tmp_path, sizes, expected):
+    names = [f"{index}.csv" for index in range(len(sizes))]
+    for name, size in zip(names, sizes, strict=True):
+        put(tmp_path, name, "x" * size)
+    put(tmp_path, "p.yaml", PRODUCER + dataset("one", f"{{parts: [{', '.join(names)}]}}"))
+
+    contents, diagnostics = local_contents(load([tmp_path / "p.yaml"])[0])
+
+    assert codes(diagnostics) == ([] if expected is None else ["unstorable-size"])
+    assert [len(each.paths) for each in contents] == ([] if expected else [len(sizes)])
+    assert all(expected in fault.summary for fault in diagnostics)
+
+
+def test_a_part_that_leads_out_of_the_folder_by_a_link_is_refused(tmp_path):
+    inside = tmp_path / "in"
+    put(inside, "p.yaml", PRODUCER + dataset("one", "{parts: [a.csv, link.csv]}"))
+    put(inside, "a.csv", "1")
+    (inside / "link.csv").symlink_to(put(tmp_path, "secret.csv", "1"))
+
+    _, diagnostics = load([inside])
+
+    assert codes(diagnostics) == ["outside"]
+    assert str(diagnostics[0].span).startswith("p.yaml:")
+    assert diagnostics[0].found == "link.csv"
+
+
 def test_errors_in_several_documents_are_reported_together(tmp_path):
     path = put(
         tmp_path, "p.yaml", PRODUCER + dataset("A", "{path: a}") + dataset("b", "{}", ", titel: x") + "---\nkind: [\n"
