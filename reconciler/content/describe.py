@@ -1,7 +1,7 @@
 """Descriptions made from the data itself: how many rows, which columns, from where to where.
 
 Deterministic, read as a stream in bounded memory, and modest: what is not what its media type says has no description. Several
-files are described as the one that they are joined to: a header that each of them repeats is a row of the second and later.
+files are described as the one that they are joined to: a header that each of them repeats is a row, from the second file on.
 """
 
 from __future__ import annotations

@@ -208,10 +208,9 @@ def _load(path: Path) -> dict[_Key, _Entry]:
 
 
 def _item(row: Sequence[Any]) -> tuple[_Key, _Entry]:
-    files, sha256, described_as, description = row
-    key = tuple(path for path, *_ in files)
-    stamps = tuple(_Stamp(int(size), int(mtime_ns), int(inode)) for _, size, mtime_ns, inode in files)
-    return key, _Entry(stamps, digest(sha256), described_as, description)
+    paths, stamps, sha256, described_as, description = row
+    known = tuple(_Stamp(int(size), int(mtime_ns), int(inode)) for size, mtime_ns, inode in stamps)
+    return tuple(paths), _Entry(known, digest(sha256), described_as, description)
 
 
 def _save(path: Path, entries: Mapping[_Key, _Entry]) -> None:
@@ -230,5 +229,5 @@ def _save(path: Path, entries: Mapping[_Key, _Entry]) -> None:
 
 
 def _row(key: _Key, entry: _Entry) -> list[object]:
-    files = [[path, stamp.size, stamp.mtime_ns, stamp.inode] for path, stamp in zip(key, entry.stamps, strict=True)]
-    return [files, entry.sha256, entry.described_as, entry.description]
+    stamps = [[stamp.size, stamp.mtime_ns, stamp.inode] for stamp in entry.stamps]
+    return [list(key), stamps, entry.sha256, entry.described_as, entry.description]

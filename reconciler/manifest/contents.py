@@ -58,13 +58,17 @@ def local_contents(manifests: Manifests) -> tuple[tuple[LocalContent, ...], list
         sizes = [size for size in looks if isinstance(size, int)]
         faults = [fault for fault in looks if isinstance(fault, Diagnostic)]
         if sizes and len(sizes) == len(looks):
-            faults += _unstorable(source, sum(sizes))
-            content = _local_content(source)
-            first = needed.setdefault(content.paths, content)
-            if content.describe and not first.describe:
-                needed[content.paths] = replace(content, address=first.address)
+            faults = list(_unstorable(source, sum(sizes)))
+            if not faults:
+                _add(needed, _local_content(source))
         diagnostics += faults
     return tuple(needed.values()), diagnostics
+
+
+def _add(needed: dict[tuple[Path, ...], LocalContent], content: LocalContent) -> None:
+    first = needed.setdefault(content.paths, content)
+    if content.describe and not first.describe:
+        needed[content.paths] = replace(content, address=first.address)
 
 
 def media_type(source: DatasetSource) -> str:
