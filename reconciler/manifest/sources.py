@@ -68,16 +68,11 @@ class DatasetSource:
         source = self.dataset.spec.source
         return self.files[0].relative if self.files else source.url or source.uhrp or ""
 
-    @property
-    def field(self) -> TreePath:
-        """Where the manifest says where the bytes are."""
-        return ("spec", "source", self.dataset.spec.source.origin)
-
     def fault(self, code: str, summary: str, *, expected: str | None = None, hint: str | None = None) -> Diagnostic:
         """A diagnostic about the content as a whole."""
-        others = f" and {len(self.files) - 1} more" if len(self.files) > 1 else ""
-        found = f"{self.first}{others}"
-        return self.document.fault(self.field, code, summary, found=found, expected=expected, hint=hint)
+        where: TreePath = ("spec", "source", self.dataset.spec.source.origin)
+        found = self.first if len(self.files) < 2 else f"{self.first} and {len(self.files) - 1} more"
+        return self.document.fault(where, code, summary, found=found, expected=expected, hint=hint)
 
 
 def dataset_sources(documents: Iterable[Document], folder: Path) -> tuple[tuple[DatasetSource, ...], list[Diagnostic]]:

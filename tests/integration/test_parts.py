@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 
 import pytest
@@ -12,6 +13,7 @@ from reconciler.content.opening import open_content
 from reconciler.model.errors import StalePlanError
 from reconciler.model.ids import Digest, Network
 from reconciler.plan.action import Action
+from reconciler.plan.document import from_json, to_bytes
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import parse_record_document
 from reconciler.wire.stream_cipher import SEGMENT, SEGMENTS_PER_PART, content_key
@@ -114,6 +116,20 @@ async def test_a_part_that_changes_between_plan_and_apply_stops_it_before_anythi
     assert sent == []
     await vendor.apply()
     assert (await vendor.plan()).plan.is_empty
+
+
+async def test_a_kept_plan_names_the_files_and_finds_them_again(vendor, tmp_path):
+    plan = from_json(json.loads(to_bytes((await vendor.plan()).plan)))
+    paths = [change.after["paths"] for change in plan.changes if change.after and "paths" in change.after]
+    assert paths == [[f"data/{name}" for name in YEARS]] * 2
+
+    async with vendor.site() as site:
+        reconciler, _ = await vendor.reconciler(site)
+        await reconciler.execute_plan(plan, halted=lambda: False)
+
+    whole = "".join(YEARS.values())
+    await opened(vendor, tmp_path / "opened.csv", sha256=Digest(sha256_hex(whole.encode())))
+    assert (tmp_path / "opened.csv").read_text() == whole
 
 
 async def test_pinned_parts_need_not_be_present_once_they_are_published(vendor):

@@ -93,6 +93,7 @@ Parts = Annotated[
     tuple[RelativePath, ...],
     AfterValidator(_some),
     WithJsonSchema({"type": "array", "items": {"type": "string"}, "minItems": 1}),
+    Shape("list of relative path", "[./data/2023.csv, ./data/2024.csv]"),
 ]
 
 
