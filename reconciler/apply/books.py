@@ -143,7 +143,7 @@ async def _built_upon(entry: JournalEntry, journal: Journal, transactions: Trans
     open_ones = [*await journal.unproven(), *await journal.unfinished()]
     stored = await transactions.find(txid for each in open_ones for txid in each.txids)
     found, gone = [entry], set(entry.txids)
-    for each in sorted(open_ones, key=lambda each: (each.generation, each.created)):
+    for each in sorted(open_ones, key=lambda each: (each.generation, each.created, each.place)):
         spends = {spent.outpoint.txid for txid in each.txids for spent in stored[txid].transaction.inputs}
         if each.id != entry.id and not gone.isdisjoint(spends):
             found.append(each)

@@ -1,19 +1,18 @@
 """The transactions of an apply, exactly as the plan laid them out (plan/layout.py), built and signed in order.
 
-Pure but for the keys it signs with. A splitter comes first, since record tokens name what the root transaction spends; the
-draft of the records is made in between.
+Pure but for the keys it signs with.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TypeAlias
+from typing import Final, Protocol
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StalePlanError
-from reconciler.model.ids import Address, AdProtocol, Outpoint, RecordId
-from reconciler.model.keys import FUNDING_KEY, KeyRef, ad_key, change_key, purse_key, record_key
+from reconciler.model.ids import Address, AdProtocol, Outpoint, RecordId, Txid
+from reconciler.model.keys import FUNDING_KEY, KeyRef, ad_key, batch_key, change_key, purse_key, record_key, sweep_key
 from reconciler.plan.plan import Plan
 from reconciler.plan.transactions import Made, Output, OutputRole, Spend, TxLayout, TxRole
 from reconciler.store.coins import CoinState, Purpose, StoredCoin
@@ -25,47 +24,63 @@ from reconciler.wire.record import RecordToken
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxOutput
 
-Tokens: TypeAlias = Mapping[Address, RecordToken | AdToken]
-"""The tokens that the transactions make, by the address of their object."""
+
+class Tokens(Protocol):
+    """Whoever knows what tokens say."""
+
+    def token(self, output: Output, spends: Outpoint, role: TxRole) -> RecordToken | AdToken:
+        """What the token of an output says, in a transaction of that role that spends `spends` first."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
     """One signed transaction, and what it makes ours."""
 
-    role: TxRole
+    layout: TxLayout
     transaction: Transaction
     created: tuple[StoredCoin, ...]
 
+    @property
+    def txid(self) -> Txid:
+        """Of the transaction."""
+        return self.transaction.txid
 
-@dataclass(slots=True)
-class Builder:
-    """Builds one plan's transactions, in order. `coins` are the wallet's that the plan spends; `plain_http` as in AdToken."""
+    @property
+    def role(self) -> TxRole:
+        """Of the transaction."""
+        return self.layout.role
 
-    plan: Plan
+
+def build(
+    plan: Plan, tokens: Tokens, coins: Mapping[Outpoint, StoredCoin], keys: Keys, *, plain_http: bool
+) -> tuple[Built, ...]:
+    """Build and sign everything, in order. `coins` are the wallet's that the plan spends; `plain_http` as in AdToken.
+
+    Raises StalePlanError where a transaction would not be what was shown.
+    """
+    builder = _Builder(tokens, coins, keys, plain_http)
+    for layout in plan.transactions:
+        builder.built[layout.name] = builder.build(layout)
+    return tuple(builder.built.values())
+
+
+@dataclass(frozen=True, slots=True)
+class _Builder:
+    """What has been built so far, by name, and what it is built from."""
+
+    tokens: Tokens
     coins: Mapping[Outpoint, StoredCoin]
     keys: Keys
     plain_http: bool
-    built: dict[TxRole, Built] = field(default_factory=dict)
+    built: dict[str, Built] = field(default_factory=dict)
 
-    def anchor(self) -> Outpoint | None:
-        """What record tokens name as `i`. Builds the splitter, if there is one; None where no root transaction is planned."""
-        splitter = self.plan.transaction(TxRole.SPLITTER)
-        if splitter is not None and TxRole.SPLITTER not in self.built:
-            self._build(splitter, {})
-        return None if self.plan.anchor is None else self._outpoint(self.plan.anchor)
-
-    def finish(self, tokens: Tokens) -> tuple[Built, ...]:
-        """Build the others. Raises StalePlanError where one would not be what was shown."""
-        for layout in self.plan.transactions:
-            if layout.role not in self.built:
-                self._build(layout, tokens)
-        return tuple(self.built[layout.role] for layout in self.plan.transactions)
-
-    def _build(self, layout: TxLayout, tokens: Tokens) -> None:
+    def build(self, layout: TxLayout) -> Built:
+        if not layout.spends:
+            raise StalePlanError("the plan has no coin to sign with", hint="fund the wallet and plan again")
         spent = [self._spendable(spend) for spend in layout.spends]
         first = spent[0].outpoint
-        outputs = [self._output(output, vout, first, tokens) for vout, output in enumerate(layout.outputs)]
+        outputs = [self._output(output, vout, first, layout.role) for vout, output in enumerate(layout.outputs)]
         fee = sum(coin.output.satoshis for coin in spent) - sum(output.satoshis for output in outputs)
         if fee != layout.fee:
             raise StalePlanError(f"the coins at hand leave a fee of {fee} satoshis, the plan says {layout.fee}")
@@ -75,10 +90,10 @@ class Builder:
                 f"the transaction has {len(transaction.raw)} bytes, the plan says {layout.size} at most"
             )
         created = tuple(
-            _coin(transaction, vout, _key(output, vout, first), output.role)
+            _coin(transaction, vout, _key(output, vout, first, layout.role), output.role)
             for vout, output in enumerate(layout.outputs)
         )
-        self.built[layout.role] = Built(layout.role, transaction, created)
+        return Built(layout, transaction, created)
 
     def _spendable(self, spend: Spend) -> Spendable:
         coin = self.coins.get(spend) if isinstance(spend, Outpoint) else self._made(spend)
@@ -89,25 +104,19 @@ class Builder:
         return spendable(coin)
 
     def _made(self, spend: Made) -> StoredCoin | None:
-        source = self.built.get(spend.role)
+        source = self.built.get(spend.transaction)
         return None if source is None else source.created[spend.vout]
 
-    def _outpoint(self, spend: Spend) -> Outpoint:
-        return spend if isinstance(spend, Outpoint) else self.built[spend.role].transaction.outpoint(spend.vout)
-
-    def _output(self, output: Output, vout: int, first: Outpoint, tokens: Tokens) -> TxOutput:
+    def _output(self, output: Output, vout: int, first: Outpoint, role: TxRole) -> TxOutput:
+        satoshis = Satoshis(output.satoshis)
         if output.object is None:
-            return TxOutput(Satoshis(output.satoshis), p2pkh(self.keys.public(_key(output, vout, first))))
-        match tokens[output.object]:
+            return TxOutput(satoshis, p2pkh(self.keys.public(_key(output, vout, first, role))))
+        match self.tokens.token(output, first, role):
             case RecordToken() as token:
-                return TxOutput(
-                    Satoshis(output.satoshis), record.lock(token, self.keys.sign(token.key, record.preimage(token)))
-                )
+                return TxOutput(satoshis, record.lock(token, self.keys.sign(token.key, record.preimage(token))))
             case AdToken() as ad:
                 signature = self.keys.sign(ad.key, advertisement.preimage(ad))
-                return TxOutput(
-                    Satoshis(output.satoshis), advertisement.lock(ad, signature, plain_http=self.plain_http)
-                )
+                return TxOutput(satoshis, advertisement.lock(ad, signature, plain_http=self.plain_http))
 
 
 def spendable(coin: StoredCoin) -> Spendable:
@@ -116,19 +125,28 @@ def spendable(coin: StoredCoin) -> Spendable:
     return Spendable(coin.outpoint, TxOutput(coin.satoshis, coin.locking), coin.key, kind)
 
 
-def _key(output: Output, vout: int, first: Outpoint) -> KeyRef:
-    """The key of one output of a transaction that spends `first` first."""
+_MONEY: Final = {
+    OutputRole.PURSE: purse_key,
+    OutputRole.FUNDING: batch_key,
+    OutputRole.SWEEPING: sweep_key,
+    OutputRole.CHANGE: change_key,
+    OutputRole.COIN: change_key,  # a root's coin is money like any other, should that root never be
+}
+
+
+def _key(output: Output, vout: int, first: Outpoint, role: TxRole) -> KeyRef:
+    """The key of one output of a transaction of that role that spends `first` first."""
     match output.role:
         case OutputRole.RECORD:
             return _record_key(output.record)
         case OutputRole.AD:
             return ad_key(_protocol(output.object))
-        case OutputRole.PURSE:
-            return purse_key(str(first), vout)
-        case OutputRole.COIN | OutputRole.CHANGE:  # a root's coin is money like any other, should that root never be
-            return change_key(str(first), vout)
         case OutputRole.PAYOUT:
             return FUNDING_KEY
+        case OutputRole.LINK:
+            return (batch_key if role is TxRole.BATCH else sweep_key)(str(first), vout)
+        case money:
+            return _MONEY[money](str(first), vout)
 
 
 def _record_key(named: RecordId | None) -> KeyRef:

@@ -1,18 +1,27 @@
-"""From a plan to what will stand on chain: documents, tokens and the new root. Pure; nonces are handed in.
+"""From a plan to what will stand on chain: documents, and the tokens that commit to them. Pure; nonces are handed in.
 
-A draft has no outpoints yet: they follow from the signed transaction (apply/build.py).
+A draft has no outpoints: what `i` of a token names follows from the transaction that makes it (apply/build.py).
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId, digest
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import ListedAd
 from reconciler.wire.canonical import sha256_hex
-from reconciler.wire.documents import Ad, PublishedContent, RecordDocument, RootDocument, RootKeys, SealedRef, Source
+from reconciler.wire.documents import (
+    Ad,
+    Pending,
+    PublishedContent,
+    RecordDocument,
+    RootDocument,
+    RootKeys,
+    SealedRef,
+    Source,
+)
 from reconciler.wire.record import Anchor, RecordToken
 from reconciler.wire.sealing import seal_record
 from reconciler.wire.state_root import Leaf, state_root
@@ -45,48 +54,98 @@ class RootText:
     source: Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Draft:
-    """Everything of an apply but its transaction. `tokens` are in output order, the root's first."""
+@dataclass(frozen=True, slots=True)
+class Drafted:
+    """One document, and what else its token commits to."""
 
-    tokens: tuple[RecordToken, ...]
-    documents: tuple[bytes, ...]
-    """In the order of `tokens`; then the root's sealed document."""
-    state_root: Digest
-    leaf_count: int
+    document: bytes
+    parents: tuple[Digest, ...] = ()
 
     @property
-    def anchor(self) -> Outpoint:
-        """What every token names as `i`."""
-        return self.tokens[0].anchor.spends
+    def document_hash(self) -> Digest:
+        """What the token says."""
+        return sha256_hex(self.document)
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """What a lock commits to."""
+
+    pending: Drafted
+    """The root document while it is pending."""
+    sealed: bytes
+    """The sealed document that it names: the previous one; at genesis one that says nothing yet."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """Everything of an apply's records but their transactions."""
+
+    identity: IdentityKey
+    root: RecordId
+    root_document: RootDocument
+    records: Mapping[RecordId, Drafted]
+    """Those that are written, the root's own included."""
+    sealed: bytes
+    """The root's sealed document."""
+    lock: Lock | None = None
+    """What a large set's lock says; None where there is none."""
+
+    @property
+    def documents(self) -> tuple[bytes, ...]:
+        """Every document that has to be kept and sent."""
+        pending = (self.lock.pending.document, self.lock.sealed) if self.lock else ()
+        return (*(drafted.document for drafted in self.records.values()), self.sealed, *pending)
+
+    def token(self, record: RecordId, spends: Outpoint, *, is_pending: bool = False) -> RecordToken:
+        """A record's token in a transaction that spends `spends`; of the root, if `is_pending`, that of the lock."""
+        drafted = self.lock.pending if is_pending and self.lock else self.records[record]
+        return RecordToken(self.identity, record, Anchor(drafted.document_hash, spends, drafted.parents))
+
+    def locked(self, previous: RootDocument | None, sealed: bytes, batches: int, by: bytes) -> Draft:
+        """With what a lock says on the way to this root: the `previous` final document once more, and what is pending.
+
+        At genesis there is none before: then nothing is published yet. `by` is sealed: who applies, and since when.
+        """
+        before = previous or replace(
+            self.root_document, public={}, generation=0, state_root=state_root(()), leaf_count=0, ads=()
+        )
+        pending = replace(
+            before,
+            sealed=_reference(sealed),
+            pending=Pending(target=self.root_document.state_root, batches=batches, by=by),
+        )
+        return replace(self, lock=Lock(Drafted(pending.to_bytes()), sealed))
 
 
 def draft(
     *,
     identity: IdentityKey,
-    anchor: Outpoint,
     root: RootText,
     records: Sequence[RecordText],
     unchanged: Mapping[RecordId, Digest],
     seed: bytes,
-    sealed_state: bytes,
+    sealed: bytes,
     randomness: Callable[[int], bytes],
 ) -> Draft:
     """Make the documents of `records`, and the root over them and over the `unchanged` records' document hashes."""
-    documents = [_document(identity, record, seed, randomness(12)) for record in records]
-    written = [Leaf(record.id, sha256_hex(document)) for record, document in zip(records, documents, strict=True)]
-    leaves = [*written, *(Leaf(record, document_hash) for record, document_hash in unchanged.items())]
-    root_document = _root_document(identity, root, leaves, sealed_state)
-    hashes = {str(leaf.id): leaf.document_hash for leaf in leaves}
-    tokens = [RecordToken(identity, root.id, Anchor(sha256_hex(root_document), anchor))]
-    for record, leaf in zip(records, written, strict=True):
-        parents = tuple(hashes.get(parent) or digest(parent) for parent in record.parents)
-        tokens.append(RecordToken(identity, record.id, Anchor(leaf.document_hash, anchor, parents)))
+    written = {record.id: Drafted(_document(identity, record, seed, randomness(12))) for record in records}
+    hashes = {**unchanged, **{record: drafted.document_hash for record, drafted in written.items()}}
+    named = {str(record): document_hash for record, document_hash in hashes.items()}
+    drafted = {
+        record.id: replace(
+            written[record.id], parents=tuple(named.get(parent) or digest(parent) for parent in record.parents)
+        )
+        for record in records
+    }
+    leaves = [Leaf(record, document_hash) for record, document_hash in hashes.items()]
+    root_document = _root_document(identity, root, leaves, sealed)
     return Draft(
-        tokens=tuple(tokens),
-        documents=(root_document, *documents, sealed_state),
-        state_root=state_root(leaves),
-        leaf_count=len(leaves),
+        identity=identity,
+        root=root.id,
+        root_document=root_document,
+        records={root.id: Drafted(root_document.to_bytes()), **drafted},
+        sealed=sealed,
     )
 
 
@@ -100,7 +159,7 @@ def _document(identity: IdentityKey, record: RecordText, seed: bytes, nonce: byt
     ).to_bytes()
 
 
-def _root_document(identity: IdentityKey, root: RootText, leaves: Sequence[Leaf], sealed_state: bytes) -> bytes:
+def _root_document(identity: IdentityKey, root: RootText, leaves: Sequence[Leaf], sealed: bytes) -> RootDocument:
     return RootDocument(
         producer=identity,
         name=root.id.name,
@@ -111,6 +170,10 @@ def _root_document(identity: IdentityKey, root: RootText, leaves: Sequence[Leaf]
         state_root=state_root(leaves),
         leaf_count=len(leaves),
         ads=tuple(Ad(ad.protocol, ad.name, ad.url) for ad in root.ads),
-        sealed=SealedRef(sha256=sha256_hex(sealed_state), size=len(sealed_state), uhrp=None),
+        sealed=_reference(sealed),
         source=root.source,
-    ).to_bytes()
+    )
+
+
+def _reference(sealed: bytes) -> SealedRef:
+    return SealedRef(sha256=sha256_hex(sealed), size=len(sealed), uhrp=None)

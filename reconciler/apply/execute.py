@@ -11,21 +11,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+from reconciler.apply.announce import deliveries
+from reconciler.apply.batches import UNPROVEN, until_mined
 from reconciler.apply.books import Books, Page
 from reconciler.apply.broadcast import Broadcaster, broadcast
-from reconciler.apply.build import Builder, Built
+from reconciler.apply.build import Built, build
 from reconciler.apply.contents import Contents, copies_of
 from reconciler.apply.contest import Judge
-from reconciler.apply.deliver import AD_TOPICS, CATALOG_TOPIC, OverlayHost, deliver, undiscoverable
+from reconciler.apply.deliver import Delivered, OverlayHost, deliver, undiscoverable
 from reconciler.apply.draft import Draft
 from reconciler.apply.events import Ending, Event, Step
-from reconciler.apply.prepare import ad_tokens, before, content_seed, prepare
+from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_seed, prepare
 from reconciler.apply.result import ads_after, destroyed, moved_copies, outcome
 from reconciler.apply.upload import Storage, Uploaded, forgotten_of, upload_all
 from reconciler.content.fetching import Fetcher
 from reconciler.model.errors import OverlayError, StalePlanError
-from reconciler.model.ids import Address, AdProtocol, Digest, Outpoint, Txid
-from reconciler.model.journal import JournalState
+from reconciler.model.ids import Digest, Outpoint, Txid
+from reconciler.model.journal import EntryRole, JournalState
 from reconciler.plan.document import plan_id
 from reconciler.plan.plan import Plan
 from reconciler.plan.transactions import TxRole
@@ -36,7 +38,6 @@ from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import Beef, BeefTx, merge
-from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import Source
 
 
@@ -93,6 +94,8 @@ class Executor:
     judge: Judge
     patience: float
     """Seconds until a contest that is not decided is left to the next apply."""
+    unproven: int = UNPROVEN
+    """Batches that may be on their way to a block when their root follows them."""
 
     async def execute(self, plan: Plan, *, source: Source, network_id: Digest) -> Applied:
         """Do what the plan says.
@@ -108,33 +111,15 @@ class Executor:
         if not plan.transactions:
             await self._keep_copies(plan, stored)
             return Applied(generation=plan.generation, txid=None, failed=stored.failed, undelivered=(), missing={})
-        builder = await self._builder(plan)
-        anchor = builder.anchor()
-        draft = None
-        if not plan.destroys:
-            if anchor is None:
-                raise StalePlanError("the plan has no coin to sign with", hint="fund the wallet and plan again")
-            draft = prepare(
-                plan,
-                await before(self.books.database),
-                anchor=anchor,
-                seed=seed,
-                contents=await contents.published_by(plan),
-                source=source,
-                network_id=network_id,
-                keys=self.keys,
-                randomness=self.randomness,
-            )
-        built = await self._finish(plan, builder, draft)
+        draft = await self._draft(plan, contents, seed, source, network_id)
+        built = await self._build(plan, draft)
         go_on(self.halted)
         for entry in await self._write_down(plan, draft, built, stored, source):
             await self._commit(entry)
-        delivered = await deliver(
-            books=self.books, hosts=self.hosts, arc=self.arc, identity=self.keys.identity, now=self.now
-        )
+        delivered = await self._deliver()
         return Applied(
             generation=plan.generation,
-            txid=_leading(built).transaction.txid,
+            txid=_leading(built).txid,
             failed=stored.failed,
             undelivered=delivered.failed,
             missing=await self._undiscoverable(),
@@ -164,33 +149,46 @@ class Executor:
             await published.place(stored.replicas, forgotten_of(plan), at=self.now())
             await published.place_ads(ads_after(plan, None, await published.ads()))
 
-    async def _builder(self, plan: Plan) -> Builder:
+    async def _draft(
+        self, plan: Plan, contents: Contents, seed: bytes, source: Source, network_id: Digest
+    ) -> Draft | None:
+        """None where no record is written, not even the root's."""
+        if not plan.outputs:
+            return None
+        return prepare(
+            plan,
+            await before(self.books.database),
+            seed=seed,
+            contents=await contents.published_by(plan),
+            source=source,
+            network_id=network_id,
+            keys=self.keys,
+            by={"machine": self.owner, "at": self.now()},
+            randomness=self.randomness,
+        )
+
+    async def _build(self, plan: Plan, draft: Draft | None) -> Mapping[str, Built]:
+        """Build and sign, and check all as a stranger would, before anything is written down. By name, in order."""
         async with self.books.database.begin() as connection:
             coins = await Coins(connection).get(plan.spends)
-        return Builder(plan, coins, self.keys, plain_http=plan.network.is_toy)
-
-    async def _finish(self, plan: Plan, builder: Builder, draft: Draft | None) -> Mapping[TxRole, Built]:
-        """Build what is left, sign, and check all as a stranger would, before anything is written down."""
-        records = {Address.of_record(token.id): token for token in draft.tokens} if draft is not None else {}
-        built = builder.finish({**records, **ad_tokens(plan, self.keys.identity)})
-        async with self.books.database.begin() as connection:
             ancestry = await Transactions(connection).beef({outpoint.txid for outpoint in plan.spends})
+        tokens = PlannedTokens(draft, ad_tokens(plan, self.keys.identity))
+        built = build(plan, tokens, coins, self.keys, plain_http=plan.network.is_toy)
         whole = merge([ancestry, Beef.of((), [BeefTx(each.transaction) for each in built])])
         for each in built:
-            txid = each.transaction.txid
-            await self.verifier.verified(whole, txid, now=self.now())
-            detail = f"{each.role}, {len(each.transaction.raw)} bytes"
-            self.books.tell(Event(step=Step.BUILD, subject=txid, ending=Ending.DONE, detail=detail))
-        return {each.role: each for each in built}
+            await self.verifier.verified(whole, each.txid, now=self.now())
+            detail = f"{each.layout.name}, {len(each.transaction.raw)} bytes"
+            self.books.tell(Event(step=Step.BUILD, subject=each.txid, ending=Ending.DONE, detail=detail))
+        return {each.layout.name: each for each in built}
 
     async def _write_down(
-        self, plan: Plan, draft: Draft | None, built: Mapping[TxRole, Built], stored: Uploaded, source: Source
+        self, plan: Plan, draft: Draft | None, built: Mapping[str, Built], stored: Uploaded, source: Source
     ) -> tuple[JournalEntry, ...]:
-        """Two entries at most: the splitter's, which publishes nothing and stays valid should the root lose; the rest."""
+        """An entry for each transaction that must be seen before the next one leaves; the root's has all that follow it."""
         at = self.now()
         async with self.books.database.begin() as connection:
             live_ads = await Published(connection).ads()
-        if draft is None:
+        if draft is None or plan.destroys:
             result = destroyed(plan, identity=self.keys.identity, commit=source.commit, at=at)
         else:
             result = outcome(
@@ -203,21 +201,27 @@ class Executor:
                 commit=source.commit,
                 at=at,
             )
-        pages = []
-        if TxRole.SPLITTER in built:
-            pages.append(self._page(plan, [built[TxRole.SPLITTER]], b"", at))
-        rest = [built[role] for role in (TxRole.ROOT, TxRole.ADS) if role in built]
-        pages.append(self._page(plan, rest, result.to_bytes(), at))
-        documents = draft.documents if draft is not None else ()
-        await self.books.write_down(pages, documents=documents, deliveries=self._deliveries(documents, built))
+        pages: list[Page] = []
+        rest = list(built.values())
+        while rest[0] is not _leading(built):
+            pages.append(self._page(plan, [rest.pop(0)], b"", at, place=len(pages)))
+        pages.append(self._page(plan, rest, result.to_bytes(), at, place=len(pages)))
+        await self.books.write_down(
+            pages,
+            documents=draft.documents if draft is not None else (),
+            deliveries=deliveries(draft, [page.entry for page in pages], built, self.hosts, self.outside),
+        )
         return tuple(page.entry for page in pages)
 
-    def _page(self, plan: Plan, built: list[Built], result: bytes, at: int) -> Page:
+    def _page(self, plan: Plan, built: list[Built], result: bytes, at: int, *, place: int) -> Page:
+        first = built[0]
         entry = JournalEntry(
-            id=built[0].transaction.txid,
+            id=first.txid,
+            role=EntryRole.ROOT if result else EntryRole(first.role),
+            place=place,
             plan_id=plan_id(plan),
-            generation=plan.generation if result else plan.generation - 1,  # a splitter goes before its root
-            txids=tuple(each.transaction.txid for each in built),
+            generation=plan.generation,
+            txids=tuple(each.txid for each in built),
             outcome=result,
             owner=self.owner,
             note=" ".join(plan.overrides),
@@ -230,21 +234,15 @@ class Executor:
             created=tuple(coin for each in built for coin in each.created),
         )
 
-    def _deliveries(self, documents: tuple[bytes, ...], built: Mapping[TxRole, Built]) -> list[Delivery]:
-        root, found = _leading(built).transaction.txid, []
-        if TxRole.ROOT in built:
-            digests = tuple(sha256_hex(document) for document in documents)
-            found += [
-                Delivery(entry=root, host=host, txid=root, topics=(CATALOG_TOPIC,), documents=digests)
-                for host in self.hosts
-            ]
-        if TxRole.ADS in built:
-            ads = built[TxRole.ADS].transaction.txid
-            topics = tuple(AD_TOPICS[protocol] for protocol in AdProtocol)
-            found += [Delivery(entry=root, host=host, txid=ads, topics=topics) for host in self.outside]
-        return found
+    async def _deliver(self) -> Delivered:
+        return await deliver(
+            books=self.books, hosts=self.hosts, arc=self.arc, identity=self.keys.identity, now=self.now
+        )
 
     async def _commit(self, entry: JournalEntry) -> None:
+        await until_mined(
+            entry, books=self.books, arc=self.arc, proofs=self.judge.proofs, now=self.now, most=self.unproven
+        )
         ended = await broadcast(
             entry, books=self.books, arc=self.arc, judge=self.judge, now=self.now, patience=self.patience
         )
@@ -254,6 +252,8 @@ class Executor:
                 where=ended.id,
                 hint="plan again",
             )
+        if ended.role is EntryRole.LOCK:
+            await self._deliver()  # whoever looks now must see that somebody applies
 
     async def _undiscoverable(self) -> dict[str, frozenset[Outpoint]]:
         async with self.books.database.begin() as connection:
@@ -264,6 +264,6 @@ class Executor:
         return await undiscoverable(live, identity=self.keys.identity, hosts=self.outside, tell=self.books.tell)
 
 
-def _leading(built: Mapping[TxRole, Built]) -> Built:
+def _leading(built: Mapping[str, Built]) -> Built:
     """The one that the others stand or fall with: the root; where nothing but advertisements is left to destroy, theirs."""
     return built.get(TxRole.ROOT) or built[TxRole.ADS]

@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from typing import cast
 
 from reconciler.apply.draft import Draft, RecordText, RootText, draft
-from reconciler.model.errors import StateError
+from reconciler.model.errors import StalePlanError, StateError
 from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.observed import ObservedRecord
 from reconciler.plan.action import Action
 from reconciler.plan.plan import Plan
-from reconciler.plan.transactions import TxRole
+from reconciler.plan.transactions import Output, TxRole
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.published import Published
@@ -22,8 +22,9 @@ from reconciler.store.settings import Settings
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import SEED_KEY, seal, unseal
 from reconciler.wire.advertisement import AdToken
-from reconciler.wire.documents import PublishedContent, Source, parse_root_document
-from reconciler.wire.sealing import SealedState, recipients
+from reconciler.wire.documents import PublishedContent, RootDocument, Source, parse_root_document
+from reconciler.wire.record import RecordToken
+from reconciler.wire.sealing import SealedState, recipients, seal_record
 
 SEED_SETTING = "content_seed"
 
@@ -33,6 +34,7 @@ class Before:
     """The recorded state that the new root builds on. At genesis there are no records and no sealed document."""
 
     records: Mapping[RecordId, ObservedRecord]
+    root: RootDocument | None
     sealed: bytes | None
 
 
@@ -42,12 +44,13 @@ async def before(database: Database) -> Before:
         published, documents = Published(connection), Documents(connection)
         root, records = await published.root(), await published.records()
         if root is None:
-            return Before(records=records, sealed=None)
+            return Before(records=records, root=None, sealed=None)
         document = await documents.get(root.record.document_hash)
-        sealed = await documents.get(parse_root_document(document).sealed.sha256) if document else None
+        parsed = parse_root_document(document) if document else None
+        sealed = await documents.get(parsed.sealed.sha256) if parsed else None
     if sealed is None:
         raise StateError("the database lacks documents of the live root", hint="run `overlay state rebuild`")
-    return Before(records=records, sealed=sealed)
+    return Before(records=records, root=parsed, sealed=sealed)
 
 
 async def content_seed(database: Database, *, keys: Keys, randomness: Callable[[int], bytes]) -> bytes:
@@ -66,31 +69,41 @@ def prepare(
     plan: Plan,
     was: Before,
     *,
-    anchor: Outpoint,
     seed: bytes,
     contents: Mapping[RecordId, PublishedContent],
     source: Source,
     network_id: Digest,
     keys: Keys,
+    by: JsonObject,
     randomness: Callable[[int], bytes],
 ) -> Draft:
-    """The draft of every record that the plan writes, the root's included; their tokens name `anchor` as `i`."""
+    """The draft of every record that the plan writes, the root's included. `by` says who applies, and since when."""
     root = root_text(plan, source=source, network_id=network_id, keys=keys)
     written = {change.record for change in plan.changes if change.record and change.action is not Action.ADOPT}
     spent = written | {change.before_id for change in plan.changes}
-    state = SealedState(settings=plan.settings, producer=root.sealed, source=plan.source, content_seed=seed)
-    return draft(
+    readers = {keys.identity, root.gateway_key}
+    state = SealedState(
+        settings=plan.settings,
+        producer=root.sealed,
+        source=plan.source,
+        content_seed=seed,
+        coins=tuple({"swept": str(outpoint)} for outpoint in plan.swept),
+    )
+    made = draft(
         identity=keys.identity,
-        anchor=anchor,
         root=root,
         records=record_texts(plan, contents),
         unchanged={record: observed.document_hash for record, observed in was.records.items() if record not in spent},
         seed=seed,
-        sealed_state=_sealed(
-            state, was.sealed, readers={keys.identity, root.gateway_key}, keys=keys, randomness=randomness
-        ),
+        sealed=_sealed(state, was.sealed, readers=readers, keys=keys, randomness=randomness),
         randomness=randomness,
     )
+    batches = plan.count(TxRole.BATCH)
+    if not batches:
+        return made
+    nothing = SealedState(settings={}, producer={}, source=plan.source, content_seed=seed)
+    first = was.sealed or seal(nothing, readers=readers, keys=keys, randomness=randomness)
+    return made.locked(was.root, first, batches, seal_record(seed, root.id, by, randomness(12)))
 
 
 def ad_tokens(plan: Plan, identity: IdentityKey) -> dict[Address, AdToken]:
@@ -104,13 +117,29 @@ def ad_tokens(plan: Plan, identity: IdentityKey) -> dict[Address, AdToken]:
     }
 
 
+@dataclass(frozen=True, slots=True)
+class PlannedTokens:
+    """What the tokens of a plan say (build.Tokens): those of records by their draft, which is None where there are none."""
+
+    draft: Draft | None
+    ads: Mapping[Address, AdToken]
+
+    def token(self, output: Output, spends: Outpoint, role: TxRole) -> RecordToken | AdToken:
+        """See build.Tokens. Raises StalePlanError where nothing was drafted for the output."""
+        if role is TxRole.ADS and output.object is not None:
+            return self.ads[output.object]
+        if self.draft is None or output.record is None:
+            raise StalePlanError(f"the plan makes a token for {output.object}, but nothing that it says")
+        return self.draft.token(output.record, spends, is_pending=role is TxRole.LOCK)
+
+
 def root_text(plan: Plan, *, source: Source, network_id: Digest, keys: Keys) -> RootText:
     """The new root; its gateway's key is the plan's, at genesis our own child for it (PROTOCOL §3)."""
     return RootText(
         id=RecordId(Kind.PRODUCER, plan.producer_name),
         public=plan.producer_public,
         sealed=plan.producer_sealed,
-        generation=plan.generation,
+        generation=plan.generation + plan.destroys,  # the last root, before the end, has a number of its own
         network_id=network_id,
         gateway_key=plan.gateway_key or keys.public(GATEWAY_KEY),
         gateway_url=plan.gateway_url,

@@ -2,28 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from reconciler.apply.build import Built
 from reconciler.apply.draft import Draft
 from reconciler.apply.prepare import record_texts
 from reconciler.apply.upload import forgotten_of
-from reconciler.model.ids import Address, IdentityKey, ObjectType, Outpoint
+from reconciler.model.ids import Address, IdentityKey, ObjectType, Outpoint, RecordId
 from reconciler.model.observed import ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change
 from reconciler.plan.plan import Plan
 from reconciler.plan.transactions import TxRole
 from reconciler.store.outcome import Outcome
-from reconciler.wire.documents import parse_root_document
-from reconciler.wire.transaction import Transaction
 
 
 def outcome(
     plan: Plan,
     draft: Draft,
-    built: Mapping[TxRole, Built],
+    built: Mapping[str, Built],
     replicas: Sequence[ObservedReplica],
     *,
     live_ads: Sequence[ObservedAd],
@@ -31,23 +29,23 @@ def outcome(
     commit: str | None,
     at: int,
 ) -> Outcome:
-    """`live_ads` are those there were; `replicas` the copies that were made or renewed for this plan."""
-    root, *others = _records(plan, draft, built[TxRole.ROOT].transaction)
-    document = parse_root_document(draft.documents[0])
+    """`built` by name; `live_ads` are those there were; `replicas` the copies that were made or renewed for this plan."""
+    records = _records(plan, draft, built.values())
+    root, document = records.pop(draft.root), draft.root_document
     return Outcome(
         identity=identity,
         root=ObservedRoot(
             record=root,
             generation=plan.generation,
-            state_root=draft.state_root,
-            leaf_count=draft.leaf_count,
+            state_root=document.state_root,
+            leaf_count=document.leaf_count,
             gateway_key=document.keys.gateway_key,
             source=plan.source,
             network_id=document.network_id,
             ads=plan.ads,
             settings=plan.settings,
         ),
-        upserts=tuple(others),
+        upserts=tuple(records.values()),
         deletes=tuple(change.before_id for change in plan.changes if _goes(change) and change.before_id),
         replicas=tuple(replicas),
         forgotten=forgotten_of(plan),
@@ -109,15 +107,20 @@ def _goes(change: Change) -> bool:
     return change.record is not None and change.action in {Action.DELETE, Action.MOVE}
 
 
-def _records(plan: Plan, draft: Draft, transaction: Transaction) -> list[ObservedRecord]:
+def _records(plan: Plan, draft: Draft, built: Iterable[Built]) -> dict[RecordId, ObservedRecord]:
+    """What was written, with the tokens that stay: a lock's root is spent again."""
     texts = {text.id: text for text in record_texts(plan, {})}
-    return [
-        ObservedRecord(
-            id=token.id,
-            outpoint=transaction.outpoint(vout),
-            document_hash=token.anchor.document_hash,
-            public=texts[token.id].public if vout else plan.producer_public,
-            sealed=texts[token.id].sealed if vout else plan.producer_sealed,
-        )
-        for vout, token in enumerate(draft.tokens)
-    ]
+    found = {}
+    for each in built:
+        if each.role not in {TxRole.BATCH, TxRole.ROOT}:
+            continue
+        for vout, record in enumerate(each.layout.records):
+            text = texts.get(record)
+            found[record] = ObservedRecord(
+                id=record,
+                outpoint=each.transaction.outpoint(vout),
+                document_hash=draft.records[record].document_hash,
+                public=text.public if text else plan.producer_public,
+                sealed=text.sealed if text else plan.producer_sealed,
+            )
+    return found

@@ -16,7 +16,7 @@ from reconciler.control.binding import check_identity
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.journal import COMMITTED, JournalState
-from reconciler.model.keys import FUNDING_KEY, change_key, purse_key
+from reconciler.model.keys import FUNDING_KEY, batch_key, change_key, purse_key, sweep_key
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
@@ -104,7 +104,7 @@ def _ours(transaction: Transaction, keys: Keys) -> Iterator[int]:
     """Which outputs these keys can unlock: our address, tokens of ours, and what a transaction of ours leaves over."""
     first = str(transaction.inputs[0].outpoint) if transaction.inputs else ""
     for vout, output in enumerate(transaction.outputs):
-        money = (FUNDING_KEY, change_key(first, vout), purse_key(first, vout))
+        money = (FUNDING_KEY, *(key(first, vout) for key in (change_key, purse_key, batch_key, sweep_key)))
         if _is_token(output.locking, keys) or any(output.locking == p2pkh(keys.public(key)) for key in money):
             yield vout
 

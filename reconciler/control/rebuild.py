@@ -129,10 +129,10 @@ def _outcome(catalog: Catalog, replicas: tuple[ObservedReplica, ...], ads: Seque
 def _coins(catalog: Catalog) -> Iterator[StoredCoin]:
     live = catalog.live
     yield _coin(live.outpoint, live.transaction.outputs[live.outpoint.vout], live.token.key, Purpose.TOKEN)
-    for record in catalog.records:
+    for record in (*catalog.records, *catalog.strays):
         yield _coin(record.observed.outpoint, record.output, record.token.key, Purpose.TOKEN)
     for change in catalog.change:
-        yield _coin(live.transaction.outpoint(change.vout), change.output, change.key, Purpose.MONEY)
+        yield _coin(change.outpoint, change.output, change.key, Purpose.MONEY)
 
 
 def _coin(outpoint: Outpoint, output: TxOutput, key: KeyRef, purpose: Purpose) -> StoredCoin:
@@ -140,7 +140,8 @@ def _coin(outpoint: Outpoint, output: TxOutput, key: KeyRef, purpose: Purpose) -
 
 
 def _beef(catalog: Catalog) -> Beef:
-    beefs = {id(beef): beef for beef in (catalog.live.beef, *(record.beef for record in catalog.records))}
+    found = (*catalog.records, *catalog.strays)
+    beefs = {id(beef): beef for beef in (catalog.live.beef, *(record.beef for record in found))}
     return merge(list(beefs.values()))
 
 

@@ -15,7 +15,8 @@ from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import Delivered
 from reconciler.apply.events import Tell
 from reconciler.apply.execute import Applied, Executor, go_on
-from reconciler.apply.recover import recover, settle
+from reconciler.apply.prove import settle
+from reconciler.apply.recover import recover
 from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
@@ -37,7 +38,7 @@ from reconciler.observe.snapshot import Look, Observation, observe
 from reconciler.plan.document import plan_id
 from reconciler.plan.guards import GuardName
 from reconciler.plan.options import PlanOptions
-from reconciler.plan.plan import Meta, Plan, make_destroy_plan, make_plan
+from reconciler.plan.plan import Meta, Plan, make_destroy_plan, make_plan, make_unlock_plan
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.leases import Lease
@@ -46,7 +47,7 @@ from reconciler.wire.documents import Source
 
 
 class PlanMaker(Protocol):
-    """`make_plan` or `make_destroy_plan`."""
+    """`make_plan`, `make_destroy_plan` or `make_unlock_plan`."""
 
     def __call__(self, desired: DesiredState, snapshot: Snapshot, options: PlanOptions, *, meta: Meta) -> Plan:
         """The plan. Pure."""
@@ -140,6 +141,22 @@ class Reconciler:
     ) -> Finished:
         """Leave nothing: every record, advertisement and copy goes, and the root. Raises as `apply` does."""
         return await self._reconcile(desired, _Wish(make_destroy_plan, options), agree, halted, patience)
+
+    async def unlock(
+        self,
+        desired: DesiredState,
+        options: PlanOptions,
+        *,
+        agree: Agree,
+        halted: Callable[[], bool],
+        patience: float = LOCK_SECONDS,
+    ) -> Finished:
+        """Give the lock of a large set back that another machine began and will not finish. Raises as `apply` does.
+
+        What this machine began itself is finished instead. Raises StateError where no root is pending then.
+        """
+        wish = _Wish(make_unlock_plan, options, pending=True)
+        return await self._reconcile(desired, wish, agree, halted, patience)
 
     async def execute_plan(self, plan: Plan, *, halted: Callable[[], bool], patience: float = LOCK_SECONDS) -> Finished:
         """Do exactly what a plan says that was made before. Nobody is asked.
@@ -249,7 +266,9 @@ class Reconciler:
 
     async def _compare(self, desired: DesiredState, wish: _Wish, network_id: Digest) -> Planned:
         wanted = tuple(ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) for ad in desired.ads)
-        observation = await self._observe(desired.storage_hosts, wanted, network_id, refresh=wish.refresh)
+        observation = await self._observe(
+            desired.storage_hosts, wanted, network_id, refresh=wish.refresh, pending=wish.pending
+        )
         snapshot = replace(
             observation.snapshot,
             source=self.provenance.source_id(desired.producer.id.name),
@@ -273,10 +292,11 @@ class Reconciler:
         network_id: Digest,
         *,
         refresh: bool = False,
+        pending: bool = False,
     ) -> Observation:
         is_toy = self.world.network.is_toy
         return await observe(
-            Look(wanted_ads=frozenset(ads), refresh=refresh, plain_http=is_toy),
+            Look(wanted_ads=frozenset(ads), refresh=refresh, pending=pending, plain_http=is_toy),
             database=self.database,
             keys=self.keys,
             hosts=self.world.outside,
@@ -322,9 +342,12 @@ class Reconciler:
             self.keys.identity, hosts=self.world.outside, verifier=self.world.headers, now=self._now(), void=void
         )
         newest = readings.newest
-        if newest is not None and newest.outpoint != plan.root and newest.document.generation >= plan.generation:
+        if newest is None or newest.outpoint == plan.root:
+            return
+        is_begun = newest.document.pending is not None
+        if newest.document.generation + is_begun > (plan.previous_generation or 0):
             raise StalePlanError(
-                f"generation {newest.document.generation} was applied elsewhere meanwhile", hint="plan again"
+                f"generation {newest.document.generation + is_begun} was applied elsewhere meanwhile", hint="plan again"
             )
 
     async def _keep_found(self, planned: Planned) -> None:
@@ -389,6 +412,8 @@ class _Wish:
     make: PlanMaker
     options: PlanOptions
     refresh: bool = False
+    pending: bool = False
+    """Whether it is for a root that somebody else made pending, and for no other."""
 
 
 def _approving(approved: Digest | None, agree: Agree) -> Agree:

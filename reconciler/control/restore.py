@@ -15,6 +15,7 @@ from reconciler.model.errors import VerificationError
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.networks import ENDPOINTS
 from reconciler.observe.ads import check_complete, read_ads
+from reconciler.observe.pending import locked
 from reconciler.observe.replicas import read_replicas
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import catalog_of
@@ -49,6 +50,8 @@ async def restore(
     await check_identity(database, keys.identity)
     await bind(database, network=world.network, network_id=await world.headers.network_id(), identity=keys.identity)
     readings = await read_roots(keys.identity, hosts=world.outside, verifier=world.headers, now=now)
+    if readings.newest is not None and readings.newest.document.pending is not None:
+        raise locked(readings.newest, keys, now=now)
     catalog = await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=now)
     storage = world.storage(storage_hosts(catalog.state.producer, world))
     replicas, silent = await read_replicas(catalog.records, storage=storage)

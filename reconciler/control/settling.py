@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from reconciler.apply.books import Books
 from reconciler.apply.events import tell_nobody
-from reconciler.apply.recover import settle
+from reconciler.apply.prove import settle
 from reconciler.control.world import World
 from reconciler.model.errors import TransientError
 from reconciler.model.ids import Txid

@@ -51,6 +51,18 @@ class JournalEvent(StrEnum):
     """The block that proved it is gone."""
 
 
+class EntryRole(StrEnum):
+    """What an entry is to its apply. Declared in the order in which they are sent."""
+
+    SPLITTER = "splitter"
+    """Publishes nothing, and stays valid should the rest be void."""
+    LOCK = "lock"
+    """Once it has left, the root is pending, and the rest of its set must follow."""
+    BATCH = "batch"
+    ROOT = "root"
+    """Publishes."""
+
+
 _S, _E = JournalState, JournalEvent
 
 TRANSITIONS: Final = {

@@ -46,6 +46,19 @@ def change_key(anchor: str, index: int) -> KeyRef:
     return KeyRef(COIN_PROTOCOL, f"change {anchor} {index}", "self")
 
 
+def batch_key(anchor: str, index: int) -> KeyRef:
+    """The key of money output `index` that funds a batch, or that a batch makes for its commit (PROTOCOL §5).
+
+    `anchor` is the first outpoint that the output's transaction spends.
+    """
+    return KeyRef(COIN_PROTOCOL, f"batch {anchor} {index}", "self")
+
+
+def sweep_key(anchor: str, index: int) -> KeyRef:
+    """The key of money output `index` that funds a sweep, or that a sweep makes for the last transaction; as `batch_key`."""
+    return KeyRef(COIN_PROTOCOL, f"sweep {anchor} {index}", "self")
+
+
 def purse_key(anchor: str, index: int) -> KeyRef:
     """The key of the purse that a splitter or an ads transaction makes as output `index`, and that spends outpoint `anchor` first."""
     return KeyRef(COIN_PROTOCOL, f"purse {anchor} {index}", "self")

@@ -192,6 +192,8 @@ class Snapshot:
     """By the storage host's name; one that is not here stores for nothing."""
     coins: tuple[Coin, ...] = ()
     """Spendable coins in the order in which apply takes them."""
+    strays: tuple[Outpoint, ...] = ()
+    """Record tokens of ours that are unspent though the root covers them no longer, sorted: a sweep did not get to them."""
     fee_rate: FeeRate
     funding_address: str
     readings: tuple[Reading, ...] = ()

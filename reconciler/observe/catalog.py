@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.clients.host import FoundOutput
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
-from reconciler.model.keys import KeyRef, change_key
+from reconciler.model.keys import KeyRef, batch_key, change_key
 from reconciler.model.observed import ListedAd, ObservedRecord, ObservedRoot
+from reconciler.observe.pending import is_announced
 from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, Verifier
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import unseal
@@ -38,9 +39,9 @@ class LiveRecord:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """A change output of the live root transaction: ours, by its key (PROTOCOL §5)."""
+    """Money that the live root's transaction leaves, or one that it is pending for: ours, by its key (PROTOCOL §5)."""
 
-    vout: int
+    outpoint: Outpoint
     output: TxOutput
     key: KeyRef
 
@@ -54,13 +55,13 @@ class Catalog:
     records: tuple[LiveRecord, ...]
     state: SealedState
     change: tuple[Change, ...]
+    strays: tuple[LiveRecord, ...] = ()
+    """Tokens that are unspent though the root does not cover them: not swept yet, or made for a root that is pending."""
 
     @property
     def spent(self) -> frozenset[Outpoint]:
         """The outputs that the transactions shown spend: no longer anybody's coins."""
-        beefs = (self.live.beef, *(record.beef for record in self.records))
-        spenders = {txid: entry.transaction for beef in beefs for txid, entry in beef.transactions.items()}
-        return frozenset(spent.outpoint for spender in spenders.values() for spent in spender.inputs)
+        return _spent([self.live.beef, *(record.beef for record in (*self.records, *self.strays))])
 
 
 async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int) -> Catalog:
@@ -72,16 +73,42 @@ async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifie
     state = unseal(live.sealed, producer=live.document.producer, keys=keys)
     once = _Once(verifier, now)
     found = await host.lookup(SERVICE, {"producer": keys.identity})
-    records = []
+    swept = frozenset(_swept(state))
+    records: list[LiveRecord] = []
+    strays: list[LiveRecord] = []
     for output in found:
         record = await _record(output, keys.identity, state, once)
         if record is not None:
-            records.append(record)
+            is_stray = output.outpoint in swept or is_announced(record.token, live)
+            (strays if is_stray else records).append(record)
     records.sort(key=lambda record: record.observed.id)
     _complete(live, records)
+    made_for_it = (once.transaction(stray.observed.outpoint.txid) for stray in strays if live.document.pending)
     return Catalog(
-        live=live, root=observed_root(live, state), records=tuple(records), state=state, change=_change(live, keys)
+        live=live,
+        root=observed_root(live, state),
+        records=tuple(records),
+        state=state,
+        change=_money(live, made_for_it, keys, spent=_spent([live.beef, *(stray.beef for stray in strays)])),
+        strays=tuple(sorted(strays, key=lambda stray: stray.observed.outpoint)),
     )
+
+
+def _swept(state: SealedState) -> Iterator[Outpoint]:
+    """The tokens that the root covers no longer and that its sweeps were to spend. Raises VerificationError."""
+    for coin in state.coins:
+        match coin:
+            case {"swept": str(outpoint)}:
+                yield _outpoint(outpoint)
+            case _:
+                raise VerificationError("the sealed document names a coin that this program does not know")
+
+
+def _outpoint(text: str) -> Outpoint:
+    try:
+        return Outpoint.parse(text)
+    except ValueError as error:
+        raise VerificationError(f"the sealed document names a coin that is none: {error}") from error
 
 
 def observed_root(live: LiveRoot, state: SealedState) -> ObservedRoot:
@@ -162,13 +189,27 @@ def _complete(live: LiveRoot, records: Sequence[LiveRecord]) -> None:
         )
 
 
-def _change(live: LiveRoot, keys: Keys) -> tuple[Change, ...]:
-    anchor = str(live.token.anchor.spends)
-    candidates = (
-        Change(vout=vout, output=output, key=change_key(anchor, vout))
-        for vout, output in enumerate(live.transaction.outputs)
-    )
-    return tuple(change for change in candidates if change.output.locking == p2pkh(keys.public(change.key)))
+def _money(
+    live: LiveRoot, batches: Iterable[Transaction], keys: Keys, *, spent: Collection[Outpoint]
+) -> tuple[Change, ...]:
+    """The root transaction's change; of a pending root, too, what funds batches, and what those that are out left."""
+    namings = (change_key, batch_key) if live.document.pending else (change_key,)
+    found = [_ours(live.transaction, namings, keys)]
+    found += [_ours(batch, (batch_key,), keys) for batch in {batch.txid: batch for batch in batches}.values()]
+    return tuple(money for moneys in found for money in moneys if money.outpoint not in spent)
+
+
+def _ours(transaction: Transaction, namings: Sequence[Callable[[str, int], KeyRef]], keys: Keys) -> Iterator[Change]:
+    first = str(transaction.inputs[0].outpoint)
+    for vout, output in enumerate(transaction.outputs):
+        for key in (naming(first, vout) for naming in namings):
+            if output.locking == p2pkh(keys.public(key)):
+                yield Change(outpoint=transaction.outpoint(vout), output=output, key=key)
+
+
+def _spent(beefs: Iterable[Beef]) -> frozenset[Outpoint]:
+    spenders = {txid: entry.transaction for beef in beefs for txid, entry in beef.transactions.items()}
+    return frozenset(spent.outpoint for spender in spenders.values() for spent in spender.inputs)
 
 
 class _Once:
@@ -185,3 +226,7 @@ class _Once:
             checked = await self._verifier.verified(output.beef, subject, now=self._now)
             self._verified[subject] = checked.transaction
         return self._verified[subject]
+
+    def transaction(self, txid: Txid) -> Transaction:
+        """One that was verified."""
+        return self._verified[txid]

@@ -58,7 +58,7 @@ class LiveRoot:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RootReadings:
-    """What all hosts said. `newest` is the root of the highest generation among the valid ones."""
+    """What all hosts said. `newest` is the last root of the spend chain among the valid ones."""
 
     newest: LiveRoot | None
     readings: tuple[Reading, ...]
@@ -82,7 +82,7 @@ async def read_roots(
     answers = await asyncio.gather(*(_ask(question, name, host) for name, host in hosts.items()))
     roots = [root for answer in answers for root in answer.roots]
     return RootReadings(
-        newest=max(roots, key=lambda root: (root.document.generation, root.outpoint), default=None),
+        newest=max(roots, key=_age, default=None),
         readings=tuple(answer.reading for answer in answers if answer.reading is not None),
         faults=tuple(fault for answer in answers for fault in answer.faults),
     )
@@ -124,12 +124,17 @@ async def _ask(question: _Question, name: str, host: CatalogHost) -> _HostAnswer
         except VerificationError as error:
             faults.append(f"{name} shows {output.outpoint} as a root of this identity, but {error.message}")
     if roots:
-        newest = max(roots, key=lambda root: root.document.generation)
+        newest = max(roots, key=_age)
         return _HostAnswer(
             Reading(host=name, answer=Answer.ROOT, root=newest.outpoint, at=now), tuple(roots), tuple(faults)
         )
     answer = Answer.UNREACHABLE if faults else Answer.NONE  # a host that lies has not said "none"
     return _HostAnswer(Reading(host=name, answer=answer, at=now), (), tuple(faults))
+
+
+def _age(root: LiveRoot) -> tuple[int, bool, Outpoint]:
+    """Grows along the spend chain: a pending root says the generation before it once more."""
+    return root.document.generation, root.document.pending is not None, root.outpoint
 
 
 async def check_root(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError, UnreachableError
-from reconciler.model.ids import Address, Digest, Txid
+from reconciler.model.ids import Address, Digest, Outpoint, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
     Answer,
@@ -22,8 +22,9 @@ from reconciler.model.observed import (
 from reconciler.observe.ads import AdReadings, check_complete, merged, purses, read_ads
 from reconciler.observe.catalog import Catalog, read_catalog
 from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
+from reconciler.observe.pending import locked
 from reconciler.observe.replicas import StorageListing, read_replicas
-from reconciler.observe.roots import CatalogHost, RootReadings, Verifier, read_roots
+from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
 from reconciler.observe.unfinished import Live, as_if_finished, said
 from reconciler.store.coins import Coins
 from reconciler.store.database import Database
@@ -55,6 +56,12 @@ class Recorded:
     """The hosts that have, or then will have, not been told all of that state."""
     void: frozenset[Txid]
     """Transactions of ours that lost, or were never sent."""
+    bound: frozenset[str]
+    """Unfinished entries that follow a lock which has left: they will be sent, whatever their state."""
+    locks: frozenset[Txid]
+    """The locks of large sets that are unfinished here: roots that are pending by our own doing."""
+    strays: tuple[Outpoint, ...]
+    """Record tokens of ours that are unspent though nothing live is recorded of them."""
 
     @property
     def root(self) -> ObservedRoot | None:
@@ -85,6 +92,8 @@ class Look:
     """Trackers are asked where the manifests want others than the live root lists."""
     refresh: bool = False
     """Read everything, in bulk: what hosts, trackers and storage hosts really list."""
+    pending: bool = False
+    """Take a pending root for the live one, whoever made it: its lock is to be given back."""
     plain_http: bool = False
     """Whether advertisements may name this machine: toy networks."""
 
@@ -94,6 +103,8 @@ async def recorded(database: Database) -> Recorded:
     async with database.begin() as connection:
         published, wallet = Published(connection), Coins(connection)
         unfinished, void = await Journal(connection).unfinished(), await Journal(connection).void()
+        bound, locks = await Journal(connection).bound(), await Journal(connection).locks()
+        strays = () if unfinished else await wallet.strays()
         live = Live(
             root=await published.root(),
             records=await published.records(),
@@ -103,9 +114,18 @@ async def recorded(database: Database) -> Recorded:
         )
         edited = await published.edited()
         if unfinished:
-            live = as_if_finished(live, unfinished, await wallet.all())
+            live = as_if_finished(live, unfinished, bound, await wallet.all())
         owed = set(await Outbox(connection).pending_hosts(entry.id for entry in unfinished))
-    return Recorded(live=live, unfinished=unfinished, owed=frozenset(owed), void=void, edited=edited)
+    return Recorded(
+        live=live,
+        unfinished=unfinished,
+        owed=frozenset(owed),
+        void=void,
+        edited=edited,
+        bound=bound,
+        locks=locks,
+        strays=strays,
+    )
 
 
 async def observe(
@@ -131,6 +151,12 @@ async def observe(
     _same_world(known, network_id)
     readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
     is_foreign, warnings = _decide(known, readings)
+    is_held = readings.newest is not None and _is_held(known, readings.newest)
+    if look.pending and not is_held:
+        raise StateError("no root of this identity is pending on another machine", hint="there is no lock to give back")
+    if readings.newest is not None and is_held and not look.pending:
+        raise locked(readings.newest, keys, now=now)
+    is_damaged = _is_damaged(known)
     snapshot = Snapshot(
         identity=keys.identity,
         root=known.live.root,
@@ -139,6 +165,7 @@ async def observe(
         settings=known.live.root.settings if known.live.root else {},
         ads=known.live.ads,
         coins=known.live.coins,
+        strays=() if is_damaged else known.strays,
         fee_rate=fee_rate,
         funding_address=funding_address,
         readings=readings.readings,
@@ -146,7 +173,7 @@ async def observe(
         now=now,
     )
     catalog = None
-    if is_foreign or (_is_damaged(known) and readings.newest is not None):
+    if is_foreign or (is_damaged and readings.newest is not None):
         catalog = await catalog_of(readings, hosts=hosts, keys=keys, verifier=verifier, now=now)
         snapshot, silent = await _as_of(snapshot, catalog, storage)
         warnings += silent
@@ -167,7 +194,7 @@ async def observe(
         rebuilt=catalog,
         mends=catalog is not None and not is_foreign,
         ads=ads,
-        warnings=(*said(known.unfinished), *warnings),
+        warnings=(*said(known.unfinished, known.bound), *warnings),
     )
 
 
@@ -249,12 +276,18 @@ def _decide(known: Recorded, readings: RootReadings) -> tuple[bool, tuple[str, .
             )
         raise UnreachableError("no host could say which root is live", hint="try again when one of them answers")
     if known.root is None:
-        return True, warnings
-    if newest.outpoint == known.root.record.outpoint:
+        return newest.outpoint.txid not in known.locks, warnings
+    if newest.outpoint == known.root.record.outpoint or newest.outpoint.txid in known.locks:
         return False, warnings
     if newest.document.generation < known.root.generation:
         return False, (*warnings, f"{newest.host} still shows generation {newest.document.generation}")
     return True, warnings
+
+
+def _is_held(known: Recorded, newest: LiveRoot) -> bool:
+    """Whether somebody else has made the root pending. What this machine has begun, it finishes."""
+    is_past = known.root is not None and known.root.generation > newest.document.generation
+    return newest.document.pending is not None and newest.outpoint.txid not in known.locks and not is_past
 
 
 async def _as_of(
@@ -270,6 +303,7 @@ async def _as_of(
         settings=catalog.root.settings,
         ads=(),
         coins=tuple(sorted((*rebuilt_coins(catalog), *received), key=coin_order)),
+        strays=tuple(sorted(stray.observed.outpoint for stray in catalog.strays)),
     )
     return seen, tuple(f"storage host {name} does not say what it keeps" for name in silent)
 
@@ -279,7 +313,7 @@ def rebuilt_coins(catalog: Catalog) -> tuple[Coin, ...]:
     proven = catalog.live.beef.proof(catalog.live.outpoint.txid) is not None
     return tuple(
         Coin(
-            outpoint=catalog.live.transaction.outpoint(change.vout),
+            outpoint=change.outpoint,
             satoshis=change.output.satoshis,
             key=change.key,
             status=CoinStatus.CONFIRMED if proven else CoinStatus.PENDING,

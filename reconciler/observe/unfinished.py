@@ -6,7 +6,7 @@ voided, any other will reach its commit point.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.model.ids import RecordId
@@ -36,10 +36,15 @@ class Live:
     coins: tuple[Coin, ...]
 
 
-def as_if_finished(live: Live, entries: Iterable[JournalEntry], coins: Sequence[StoredCoin]) -> Live:
-    """`live` after the recovery of `entries`, oldest first; `coins` are all of the wallet's."""
+def as_if_finished(
+    live: Live, entries: Iterable[JournalEntry], bound: Collection[str], coins: Sequence[StoredCoin]
+) -> Live:
+    """`live` after the recovery of `entries`, oldest first; those that are `bound` follow a lock that has left.
+
+    `coins` are all of the wallet's.
+    """
     entries = tuple(entries)
-    given_up = {entry.id for entry in entries if entry.state is JournalState.PREPARED}
+    given_up = {entry.id for entry in entries if entry.state is JournalState.PREPARED and entry.id not in bound}
     for entry in entries:
         if entry.id in given_up:
             locked = (coin for coin in coins if coin.entry == entry.id and coin.state is CoinState.LOCKED)
@@ -53,15 +58,19 @@ def as_if_finished(live: Live, entries: Iterable[JournalEntry], coins: Sequence[
     return live
 
 
-def said(entries: Iterable[JournalEntry]) -> tuple[str, ...]:
-    """One sentence an entry, for the reader of the plan."""
+def said(entries: Iterable[JournalEntry], bound: Collection[str]) -> tuple[str, ...]:
+    """One sentence an apply, for the reader of the plan."""
     return tuple(
         f"an apply of generation {entry.generation} was interrupted ({entry.state}); "
-        f"the next one {'gives it up, nothing was sent' if entry.state is JournalState.PREPARED else 'finishes it first'}, "
-        "and this plan is as of then"
+        f"the next one {_what_is_done(entry, bound)}, and this plan is as of then"
         for entry in entries
         if entry.publishes
     )
+
+
+def _what_is_done(entry: JournalEntry, bound: Collection[str]) -> str:
+    is_given_up = entry.state is JournalState.PREPARED and entry.id not in bound
+    return "gives it up, nothing was sent" if is_given_up else "finishes it first"
 
 
 def _committed(live: Live, outcome: Outcome) -> Live:

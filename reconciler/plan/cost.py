@@ -9,8 +9,9 @@ from reconciler.model.ids import ObjectType
 from reconciler.model.observed import StorageQuote
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change
-from reconciler.plan.layout import TOKEN, Layout
+from reconciler.plan.layout import Layout
 from reconciler.plan.storage import Copy
+from reconciler.plan.tokens import TOKEN
 from reconciler.plan.transactions import OutputRole
 
 _TOKENS = frozenset({OutputRole.RECORD, OutputRole.AD})

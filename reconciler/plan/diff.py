@@ -15,7 +15,7 @@ from reconciler.plan.moves import NO_MOVES, Moves, find_moves
 from reconciler.plan.notices import notices
 from reconciler.plan.occasion import Occasions
 from reconciler.plan.patterns import Patterns
-from reconciler.plan.records import delete_record, is_missing_records, producer_change, record_changes
+from reconciler.plan.records import delete_record, is_missing_records, producer_change, record_changes, replace_root
 from reconciler.plan.replicas import forget, plan_copies
 from reconciler.plan.settings import delete_setting, live_settings, setting_changes
 from reconciler.plan.storage import Copy
@@ -86,6 +86,13 @@ def everything_goes(snapshot: Snapshot) -> Comparison:
     changes = [*records, *ads, *settings, *(forget(copy, why, snapshot.now) for copy in copies.values())]
     told = notices((), changes, NO_MOVES, snapshot.now)
     return Comparison(changes=tuple(sorted(changes, key=_address)), notices=tuple(sorted(told, key=_address)))
+
+
+def given_back(snapshot: Snapshot) -> Comparison:
+    """The one change that gives a lock back: the root, which is pending, is made final as it was."""
+    if snapshot.root is None:
+        return Comparison(changes=())
+    return Comparison(changes=(replace_root(snapshot.root.record, "an apply that does not come back left it pending"),))
 
 
 def _wanted(desired: DesiredState) -> Iterator[Address]:

@@ -108,6 +108,7 @@ def _body(plan: Plan) -> dict[str, Json]:
 def _transaction(transaction: TxLayout) -> dict[str, Json]:
     return {
         "role": transaction.role.value,
+        "index": transaction.index,
         "spends": [str(spend) for spend in transaction.spends],
         "outputs": [
             {

@@ -31,10 +31,6 @@ DELETE_PERCENT: Final = DeleteLimit(30, is_percent=True)
 DELETE_FROM: Final = 10
 """Below so many live records of a kind their deletion needs no override."""
 
-MAX_RECORDS: Final = 1000
-"""Changed records that one transaction carries, for now."""
-
-
 _ADS: Final = frozenset({ObjectType.SHIP, ObjectType.SLAP})
 _MADE: Final = frozenset({Action.CREATE, Action.REPLACE})
 _SENT: Final = frozenset({Action.CREATE, Action.REPLACE, Action.RENEW})
@@ -54,7 +50,6 @@ class GuardName(StrEnum):
     GENESIS = "genesis"
     CONTENT = "content"
     COPIES = "copies"
-    RECORDS = "records"
     COINS = "coins"
 
 
@@ -243,19 +238,6 @@ def _genesis(case: Case) -> Iterator[Finding]:
     )
 
 
-def _records(case: Case) -> Iterator[Finding]:
-    count = sum(
-        change.object.type is ObjectType.RECORD and not change.is_root and change.action is not Action.ADOPT
-        for change in case.changes
-    )
-    yield Finding(
-        value=_count(count, "record"),
-        limit=f"{MAX_RECORDS} in one transaction",
-        fails=count > MAX_RECORDS,
-        detail="apply fewer changes at a time: --target chooses some",
-    )
-
-
 def _content(case: Case) -> Iterator[Finding]:
     absent = [
         change.object.path
@@ -361,7 +343,6 @@ RULES: Final = (
     Rule(GuardName.SOURCE, "--take-over", _source),
     Rule(GuardName.GATEWAY, "--unreachable-gateway", _gateway),
     Rule(GuardName.GENESIS, "--genesis", _genesis),
-    Rule(GuardName.RECORDS, None, _records),
     Rule(GuardName.CONTENT, None, _content),
     Rule(GuardName.COPIES, None, _copies),
     Rule(GuardName.COINS, None, _coins),

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import IdentityKey
+from reconciler.plan.record_set import BATCH
 
 _LIMIT: Final = re.compile(r"([0-9]{1,9})(%?)")
 
@@ -40,7 +41,7 @@ class DeleteLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """The overrides given, what to look at, and two facts that guards judge by."""
+    """The overrides given, what to look at, how much one transaction holds, and two facts that guards judge by."""
 
     max_delete: DeleteLimit | None = None
     allow_empty: bool = False
@@ -58,6 +59,8 @@ class PlanOptions:
     """Addresses, or patterns of addresses: these get another token or copy, changed or not."""
     reason: str = ""
     """Why the overrides are given, in one line; it goes where they go."""
+    batch: int = BATCH
+    """Tokens that one transaction makes or spends at most (plan/record_set.py)."""
     interactive: bool = False
     """Somebody sees the plan before it is applied; on main, where nobody does, a cost limit must be set."""
     bound_identity: IdentityKey | None = None

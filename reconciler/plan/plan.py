@@ -15,14 +15,15 @@ from reconciler.model.observed import ListedAd, Reading, Snapshot
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change, Drift, Notice
 from reconciler.plan.cost import Cost, cost_of
-from reconciler.plan.diff import Comparison, compare, everything_goes
+from reconciler.plan.diff import Comparison, compare, everything_goes, given_back
 from reconciler.plan.fields import plain_object
 from reconciler.plan.guards import Case, Guard, judge
-from reconciler.plan.layout import Wish, lay_out
+from reconciler.plan.layout import lay_out
 from reconciler.plan.new_root import NewRoot, new_root
 from reconciler.plan.options import DeleteLimit, PlanOptions
 from reconciler.plan.selection import select
-from reconciler.plan.transactions import Spend, TxLayout, TxRole
+from reconciler.plan.tokens import Wish
+from reconciler.plan.transactions import TxLayout, TxRole
 
 __all__ = [
     "FORMAT_VERSION",
@@ -33,6 +34,7 @@ __all__ = [
     "Summary",
     "make_destroy_plan",
     "make_plan",
+    "make_unlock_plan",
 ]
 
 FORMAT_VERSION: Final = "2.0"
@@ -110,7 +112,7 @@ class Plan:
     ads: tuple[ListedAd, ...]
     """All advertisements that the new root will list, sorted."""
     transactions: tuple[TxLayout, ...]
-    """Everything that apply signs, in order: splitter?, root?, ads? (plan/layout.py); empty where nothing is signed."""
+    """Everything that apply signs, in order: splitter?, those of the records, ads? (plan/layout.py); empty where nothing is signed."""
     changes: tuple[Change, ...]
     """Sorted by address."""
     renewals: tuple[Address, ...]
@@ -144,23 +146,27 @@ class Plan:
         return next((transaction for transaction in self.transactions if transaction.role is role), None)
 
     @property
-    def anchor(self) -> Spend | None:
-        """What `i` of every new record token names: the root transaction's first input; None where none is signed or funded."""
-        root = self.transaction(TxRole.ROOT)
-        return root.spends[0] if root and root.spends else None
-
-    @property
     def spends(self) -> tuple[Outpoint, ...]:
         """Every coin and token there is now that is spent, in the order of transactions and inputs."""
         return tuple(
             spend for transaction in self.transactions for spend in transaction.spends if isinstance(spend, Outpoint)
         )
 
+    def count(self, role: TxRole) -> int:
+        """How many transactions of this role there are."""
+        return sum(transaction.role is role for transaction in self.transactions)
+
     @property
     def outputs(self) -> tuple[RecordId, ...]:
-        """The records whose tokens the root transaction makes, in output order, the producer's first."""
-        root = self.transaction(TxRole.ROOT)
-        return tuple(output.record for output in root.outputs if output.record) if root else ()
+        """The records whose tokens are made and stay, in the order of transactions and outputs."""
+        making = (each for each in self.transactions if each.role in {TxRole.BATCH, TxRole.ROOT})
+        return tuple(record for transaction in making for record in transaction.records)
+
+    @property
+    def swept(self) -> tuple[Outpoint, ...]:
+        """The tokens that the new root covers no longer, and that are spent only after it."""
+        sweeps = (each for each in self.transactions if each.role is TxRole.SWEEP)
+        return tuple(spend for sweep in sweeps for spend in sweep.spends if isinstance(spend, Outpoint))
 
     @property
     def refused(self) -> tuple[Guard, ...]:
@@ -187,6 +193,16 @@ def make_destroy_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOp
     return _plan(desired, snapshot, options, comparison, root, meta=meta, destroys=True)
 
 
+def make_unlock_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOptions, *, meta: Meta) -> Plan:
+    """The plan that spends a pending root back, with every output of its lock and every token of its batches that is out.
+
+    What is live stays as it is. Of `desired` only the producer's name, network and limits count (PROTOCOL §4).
+    """
+    root = new_root(desired, snapshot, (), keeps_producer=True)
+    options = replace(options, targets=(), excludes=(), replaces=())
+    return _plan(desired, snapshot, options, given_back(snapshot), root, meta=meta)
+
+
 def _plan(
     desired: DesiredState,
     snapshot: Snapshot,
@@ -199,7 +215,7 @@ def _plan(
 ) -> Plan:
     changes, live = comparison.changes, snapshot.root
     wish = Wish(root=root.producer, changes=changes, ads=root.ads, destroys=destroys)
-    layout = lay_out(wish, snapshot)
+    layout = lay_out(wish, snapshot, batch=options.batch)
     cost = cost_of(layout, changes, comparison.copies, snapshot.quotes)
     previous = live.generation if live else None
     has_new_root = not destroys and any(each.role is TxRole.ROOT for each in layout.transactions)

@@ -117,6 +117,7 @@ def _ad(ad: Fields) -> ListedAd:
 def _transaction(transaction: Fields) -> TxLayout:
     return TxLayout(
         role=TxRole(transaction.text("role")),
+        index=transaction.integer("index"),
         spends=tuple(map(parse_spend, transaction.texts("spends"))),
         outputs=tuple(
             Output(

@@ -63,6 +63,19 @@ def record_changes(desired: DesiredState, snapshot: Snapshot, moves: Moves, occa
             yield delete_record(found, _gone(found, created))
 
 
+def replace_root(found: ObservedRecord, why: str) -> Change:
+    """The change that gives the producer's own record, as it is, another token."""
+    sides = _sides(found.public, found.sealed)
+    return Change(
+        object=Address.of_record(found.id),
+        action=Action.REPLACE,
+        why=why,
+        risk=RISKS[Action.REPLACE],
+        before=sides,
+        after=sides,
+    )
+
+
 def delete_record(found: ObservedRecord, why: str) -> Change:
     """The change that takes a record away, the producer's own included."""
     return Change(

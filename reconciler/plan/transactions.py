@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 from reconciler.model.ids import Address, Outpoint, RecordId
 
@@ -14,8 +14,16 @@ class TxRole(StrEnum):
 
     SPLITTER = "splitter"
     """Parts the wallet's coins between the records and the advertisements."""
+    LOCK = "lock"
+    """Of a large set: spends the live root, makes it pending, and funds every batch."""
+    BATCH = "batch"
+    """Of a large set: makes some of the new tokens, and spends nothing but its funding."""
     ROOT = "root"
-    """The records', the producer's first: the one that commits the apply."""
+    """The one that commits the apply: spends the live root, or the pending one and an output of every batch."""
+    SWEEP = "sweep"
+    """Spends tokens that the new root covers no longer, where they are many; it leaves only when the root is seen."""
+    END = "end"
+    """Where many tokens are destroyed: spends the last root and an output of every sweep."""
     ADS = "ads"
     """The advertisements'; it leaves only when the root is seen."""
 
@@ -31,10 +39,20 @@ class OutputRole(StrEnum):
     """Of a splitter: money for the root transaction of the same apply (key: `purse_key`)."""
     PURSE = "purse"
     """Money for this and later ads transactions (key: `purse_key`)."""
+    FUNDING = "funding"
+    """Of a lock: money for one batch (key: `batch_key`)."""
+    LINK = "link"
+    """Of a batch or a sweep: what the transaction spends that is nothing without it (keys: `batch_key`, `sweep_key`)."""
+    SWEEPING = "sweeping"
+    """Of a root transaction: money for one sweep (key: `sweep_key`)."""
     CHANGE = "change"
-    """Of a root transaction: the wallet's money (key: `change_key`)."""
+    """Of a lock or a root transaction: the wallet's money (key: `change_key`)."""
     PAYOUT = "payout"
     """To the wallet's funding address, where nothing is left to be anchored in."""
+
+
+NUMBERED: Final = frozenset({TxRole.BATCH, TxRole.SWEEP})
+"""Of these an apply may have several; of every other role it has one at most."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +61,16 @@ class Made:
 
     role: TxRole
     vout: int
+    index: int = 0
+    """Which of several, for numbered roles."""
+
+    @property
+    def transaction(self) -> str:
+        """The name of the transaction that makes it."""
+        return _name(self.role, self.index)
 
     def __str__(self) -> str:
-        return f"{self.role}.{self.vout}"
+        return f"{self.transaction}.{self.vout}"
 
 
 Spend: TypeAlias = Outpoint | Made
@@ -53,13 +78,15 @@ Spend: TypeAlias = Outpoint | Made
 
 
 def parse_spend(text: str) -> Spend:
-    """Read the text form: `txid.vout` or `splitter.vout`. Raises ValueError."""
+    """Read the text form: `txid.vout`, `splitter.vout` or `batch-3.vout`. Raises ValueError."""
     head, _, tail = text.partition(".")
-    if head not in set(TxRole):
+    name, dash, number = head.partition("-")
+    if name not in set(TxRole):
         return Outpoint.parse(text)
-    if not tail.isascii() or not tail.isdigit():
+    role = TxRole(name)
+    if not _is_number(tail) or (_is_number(number) if dash else False) is not (role in NUMBERED):
         raise ValueError(f"not an output of a planned transaction: {text!r}")
-    return Made(TxRole(head), int(tail))
+    return Made(role, int(tail), int(number or 0))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,6 +109,8 @@ class TxLayout:
     """A transaction to be built exactly so. Where money is missing, it is as if one more coin had brought it."""
 
     role: TxRole
+    index: int = 0
+    """Which of several, for numbered roles."""
     spends: tuple[Spend, ...]
     """All inputs, in order."""
     outputs: tuple[Output, ...]
@@ -92,6 +121,24 @@ class TxLayout:
     """Satoshis, exactly."""
 
     @property
+    def name(self) -> str:
+        """What it is called in its apply: its role, and its number where there are several."""
+        return _name(self.role, self.index)
+
+    @property
     def change(self) -> int:
         """Satoshis of the last output."""
         return self.outputs[-1].satoshis
+
+    @property
+    def records(self) -> tuple[RecordId, ...]:
+        """The records whose tokens it makes, in output order."""
+        return tuple(output.record for output in self.outputs if output.record)
+
+
+def _name(role: TxRole, index: int) -> str:
+    return f"{role}-{index}" if role in NUMBERED else role.value
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit()

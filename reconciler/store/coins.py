@@ -25,6 +25,7 @@ from sqlalchemy import (
     case,
     delete,
     func,
+    not_,
     or_,
     select,
     tuple_,
@@ -35,14 +36,15 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import IdentityKey, Outpoint, Txid
-from reconciler.model.journal import COMMITTED
-from reconciler.model.keys import FUNDING_KEY, Counterparty, KeyRef
+from reconciler.model.journal import COMMITTED, EntryRole
+from reconciler.model.keys import FUNDING_KEY, RECORD_PROTOCOL, Counterparty, KeyRef
 from reconciler.model.observed import Coin, CoinStatus, coin_order
 from reconciler.store.batches import batches
 from reconciler.store.columns import Choice
 from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.journal import journal, journal_transactions
 from reconciler.store.leases import fence
+from reconciler.store.live import published_records, published_root
 from reconciler.store.transactions import transactions
 from reconciler.wire.transaction import Transaction, parse_transaction
 
@@ -142,7 +144,7 @@ class Coins:
         """
         coins_found = tuple(found)
         outpoints = {coin.outpoint for coin in coins_found}
-        splitters = select(journal.c.id).where(func.length(journal.c.outcome) == 0)
+        splitters = select(journal.c.id).where(journal.c.role == EntryRole.SPLITTER)
         made = func.coalesce(coins.c.created_by, "")
         seen = select(coins).where(
             coins.c.state == CoinState.FREE, coins.c.key_id != FUNDING_KEY.key_id, made.not_in(splitters)
@@ -247,6 +249,17 @@ class Coins:
             .where(coins.c.purpose == Purpose.MONEY, coins.c.state == CoinState.FREE)
         )
         return tuple(sorted(map(_coin, await self._connection.execute(query)), key=coin_order))
+
+    async def strays(self) -> tuple[Outpoint, ...]:
+        """Free record tokens that nothing live is recorded of: a sweep did not get to them."""
+        live = (
+            select(table.c.txid).where(table.c.txid == coins.c.txid, table.c.vout == coins.c.vout).exists()
+            for table in (published_root, published_records)
+        )
+        query = select(coins).where(
+            coins.c.state == CoinState.FREE, coins.c.protocol == RECORD_PROTOCOL, *(not_(found) for found in live)
+        )
+        return tuple(sorted(_outpoint(row) for row in await self._connection.execute(query)))
 
     async def balance(self) -> Balance:
         """All live money."""

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Select,
     Table,
     Text,
+    and_,
     delete,
     insert,
     select,
@@ -29,7 +30,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.journal import COMMITTED, UNFINISHED, JournalEvent, JournalState, advance
+from reconciler.model.journal import COMMITTED, UNFINISHED, EntryRole, JournalEvent, JournalState, advance
 from reconciler.store.batches import batches
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, insert_new, metadata
@@ -40,6 +41,8 @@ journal = Table(
     metadata,
     Column("id", Text, primary_key=True),
     Column("state", Choice(JournalState), nullable=False, index=True),
+    Column("role", Choice(EntryRole), nullable=False, server_default=EntryRole.ROOT.value),
+    Column("place", Integer, nullable=False, server_default="0"),
     Column("plan_id", Hex, nullable=False),
     Column("generation", Integer, nullable=False),
     Column("outcome", LargeBinary, nullable=False),
@@ -66,10 +69,13 @@ A void entry keeps its root alone: what was to follow never left, and may be sig
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JournalEntry:
-    """One apply. Times are unix seconds."""
+    """One apply, or one step of it. Times are unix seconds."""
 
     id: str
     state: JournalState = JournalState.PREPARED
+    role: EntryRole = EntryRole.ROOT
+    place: int = 0
+    """Among the entries of its apply, in the order in which they are sent."""
     plan_id: Digest
     generation: int
     txids: tuple[Txid, ...]
@@ -110,7 +116,19 @@ class Journal:
         to the same bytes. Raises StateError if it is there in any other state, LockedError if the lease was lost.
         """
         await fence(self._connection, token)
-        names = ("id", "state", "plan_id", "generation", "outcome", "owner", "note", "created", "updated")
+        names = (
+            "id",
+            "state",
+            "role",
+            "place",
+            "plan_id",
+            "generation",
+            "outcome",
+            "owner",
+            "note",
+            "created",
+            "updated",
+        )
         row = {name: getattr(entry, name) for name in names}
         if not await insert_new(self._connection, journal, [row]):
             await self._make_again(entry, row)
@@ -126,6 +144,34 @@ class Journal:
     async def unfinished(self) -> tuple[JournalEntry, ...]:
         """What the next apply must finish or void before it plans."""
         return await self._entries(_oldest_first().where(journal.c.state.in_(sorted(UNFINISHED))))
+
+    async def bound(self) -> frozenset[str]:
+        """The entries of applies whose lock may have left and is not void: they must follow it."""
+        lock = journal.alias()
+        gone = (JournalState.PREPARED, JournalState.VOID)
+        query = select(journal.c.id).join(
+            lock, and_(lock.c.plan_id == journal.c.plan_id, lock.c.created == journal.c.created)
+        )
+        return frozenset(
+            await self._connection.scalars(query.where(lock.c.role == EntryRole.LOCK, lock.c.state.not_in(gone)))
+        )
+
+    async def locks(self) -> frozenset[Txid]:
+        """The locks of applies whose root is not at its commit point."""
+        root = journal.alias()
+        query = (
+            select(journal_transactions.c.txid)
+            .join(journal, journal.c.id == journal_transactions.c.entry)
+            .join(root, and_(root.c.plan_id == journal.c.plan_id, root.c.created == journal.c.created))
+            .where(journal.c.role == EntryRole.LOCK, journal.c.state != JournalState.VOID)
+            .where(root.c.role == EntryRole.ROOT, root.c.state.in_(sorted(UNFINISHED)))
+        )
+        return frozenset(Txid(txid) for txid in await self._connection.scalars(query))
+
+    async def of_apply(self, entry: JournalEntry) -> tuple[JournalEntry, ...]:
+        """All entries of the apply that an entry belongs to."""
+        same = (journal.c.plan_id == entry.plan_id, journal.c.created == entry.created)
+        return await self._entries(_oldest_first().where(*same))
 
     async def unproven(self) -> tuple[JournalEntry, ...]:
         """What the network has seen and no block proves yet."""
@@ -150,21 +196,23 @@ class Journal:
         return tuple(found.values())
 
     async def following(self, txids: Iterable[Txid]) -> tuple[Txid, ...]:
-        """Those of these transactions that follow a root which is at its commit point."""
-        found: set[Txid] = set()
+        """Those of these transactions that follow a root which is at its commit point, in the order in which they are sent."""
+        place = journal_transactions.c.position
+        found: list[tuple[int, int, Txid]] = []
         for batch in batches(txids):
             query = (
-                select(journal_transactions.c.txid)
+                select(journal.c.generation, place, journal_transactions.c.txid)
                 .join(journal, journal.c.id == journal_transactions.c.entry)
-                .where(journal_transactions.c.txid.in_(batch), journal_transactions.c.position > 0)
+                .where(journal_transactions.c.txid.in_(batch), place > 0)
                 .where(journal.c.state.in_(sorted(COMMITTED)))
             )
-            found.update(Txid(txid) for txid in await self._connection.scalars(query))
-        return tuple(sorted(found))
+            found += [(row.generation, row.position, Txid(row.txid)) for row in await self._connection.execute(query)]
+        return tuple(txid for _, _, txid in sorted(found))
 
     async def list(self, limit: int) -> tuple[JournalEntry, ...]:
         """The last `limit` entries, newest first."""
-        newest = select(journal).order_by(journal.c.created.desc(), journal.c.generation.desc(), journal.c.id.desc())
+        columns = (journal.c.created, journal.c.generation, journal.c.place, journal.c.id)
+        newest = select(journal).order_by(*(column.desc() for column in columns))
         return await self._entries(newest.limit(limit))
 
     async def move(self, entry: str, event: JournalEvent, *, now: int, token: int | None) -> JournalState:
@@ -205,13 +253,15 @@ class Journal:
 
 
 def _oldest_first() -> Select[Any]:
-    return select(journal).order_by(journal.c.created, journal.c.generation, journal.c.id)
+    return select(journal).order_by(journal.c.created, journal.c.generation, journal.c.place, journal.c.id)
 
 
 def _entry(row: Row[Any], txids: tuple[Txid, ...]) -> JournalEntry:
     return JournalEntry(
         id=row.id,
         state=row.state,
+        role=row.role,
+        place=row.place,
         plan_id=Digest(row.plan_id),
         generation=row.generation,
         txids=txids,

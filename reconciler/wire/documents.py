@@ -151,6 +151,8 @@ class Pending:
 
     target: Digest
     batches: int
+    by: bytes | None = None
+    """Who applies, and since when: a box of `sealing.seal_record` under the root's own id, for the producer's machines."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -300,8 +302,13 @@ def _source(fields: Fields) -> Source:
 
 
 def _pending_json(pending: Pending) -> Json:
-    return {"target": pending.target, "batches": pending.batches}
+    by = None if pending.by is None else base64.b64encode(pending.by).decode()
+    return {"target": pending.target, "batches": pending.batches, "by": by}
 
 
 def _pending(fields: Fields) -> Pending:
-    return Pending(fields.parsed("target", digest), fields.integer("batches", least=1))
+    return Pending(
+        target=fields.parsed("target", digest),
+        batches=fields.integer("batches", least=1),
+        by=fields.optional("by", fields.base64),
+    )

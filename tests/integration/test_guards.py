@@ -49,7 +49,7 @@ spec:
   pricing: {{model: per-minute, satoshis: 20}}
 """
 
-PROVEN = frozenset(GuardName) - {GuardName.IDENTITY, GuardName.RECORDS, GuardName.COPIES}
+PROVEN = frozenset(GuardName) - {GuardName.IDENTITY, GuardName.COPIES}
 """Those of this module; the others are held by tests of the plan and by test_edges."""
 
 

@@ -6,7 +6,6 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import Limits
 from reconciler.model.ids import Network
 from reconciler.model.observed import Answer, Reading, StorageQuote
-from reconciler.plan.guards import MAX_RECORDS
 from reconciler.plan.options import DeleteLimit, PlanOptions
 from reconciler.plan.prices import price_factor
 from reconciler.plan.source import same_source
@@ -168,14 +167,6 @@ def test_genesis_needs_an_explicit_none_from_everyone(world, answers, stopped):
     readings = tuple(Reading(host=f"https://{number}", answer=answer, at=1) for number, answer in enumerate(answers))
     assert refused(world.plan(state, world.empty(readings=readings))) == (["genesis"] if stopped else [])
     assert refused(world.plan(state, world.empty(readings=readings), genesis=True)) == []
-
-
-def test_one_transaction_carries_a_thousand_records_and_not_one_more(world):
-    records = [world.dataset(f"day-{number}", replicas=0) for number in range(MAX_RECORDS + 1)]
-    assert refused(world.plan(world.desired(*records[:-1]), world.empty())) == []
-    plan = world.plan(world.desired(*records), world.empty())
-    assert refused(plan) == ["records"]
-    assert guard(plan, "records").override is None
 
 
 def test_no_coins_says_how_much_and_where_and_has_no_override(world):

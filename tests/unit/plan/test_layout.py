@@ -31,7 +31,7 @@ def test_an_ad_token_is_as_large_as_the_wire_makes_it(world, url):
         assert sizes.ad_script(protocol, name, url) == locking_size(token)
 
 
-def test_genesis_with_ads_splits_the_coins_and_anchors_in_the_splitter(world):
+def test_genesis_with_ads_splits_the_coins(world):
     state = world.desired(world.dataset("a"), ads=world.ads("crypto"))
     plan = world.plan(state, world.empty(coins=(world.coin(50_000, "x"), world.coin(9, "y"))))
     splitter, root, ads = plan.transactions
@@ -39,7 +39,6 @@ def test_genesis_with_ads_splits_the_coins_and_anchors_in_the_splitter(world):
     assert set(splitter.spends) == set(plan.spends) == {world.outpoint("x"), world.outpoint("y")}
     assert [output.role for output in splitter.outputs] == [OutputRole.COIN, OutputRole.PURSE]
     assert root.spends == (Made(TxRole.SPLITTER, 0),)
-    assert plan.anchor == Made(TxRole.SPLITTER, 0)
     assert texts(plan.outputs) == ["producer/acme", "dataset/a"]
     assert ads.spends == (Made(TxRole.SPLITTER, 1),)
     assert texts(output.object for output in ads.outputs) == ["ship/tm_data_crypto", "slap/ls_data_crypto", "None"]
@@ -151,7 +150,9 @@ def test_every_transaction_pays_exactly_the_fee_of_its_largest_size(world, data)
     snapshot = world.empty() if data.draw(st.booleans()) else world.published(state())
     snapshot = replace(snapshot, coins=tuple(coins))
     make = data.draw(st.sampled_from([world.plan, world.destroy]))
-    plan = make(state(), snapshot)
+    strays = data.draw(st.sets(st.integers(1, 5))) if snapshot.root else ()
+    snapshot = replace(snapshot, strays=tuple(sorted(world.outpoint(f"stray {number}") for number in strays)))
+    plan = make(state(), snapshot, batch=data.draw(st.sampled_from([1, 2, 3, 100])))
     values = {coin.outpoint: coin.satoshis for coin in coins}
     made = {}
     for transaction in plan.transactions:
@@ -162,15 +163,13 @@ def test_every_transaction_pays_exactly_the_fee_of_its_largest_size(world, data)
             assert spent == transaction.fee + sum(output.satoshis for output in transaction.outputs)
         for vout, output in enumerate(transaction.outputs):
             assert output.satoshis >= 1
-            made[Made(transaction.role, vout)] = output.satoshis
+            made[Made(transaction.role, vout, transaction.index)] = output.satoshis
     assert plan.cost.fee_satoshis == sum(transaction.fee for transaction in plan.transactions)
     assert len(set(plan.spends)) == len(plan.spends)
 
 
 def _check_size(world, transaction, values):
-    scripts = [
-        MONEY_SCRIPT if isinstance(each, Made) or each in values else TOKEN_SCRIPT for each in transaction.spends
-    ]
+    scripts = [MONEY_SCRIPT if _is_money(each, values) else TOKEN_SCRIPT for each in transaction.spends]
     outputs = [TxOutput(1, bytes(_script(world, output))) for output in transaction.outputs]
     inputs = [TxInput(Outpoint(Txid("ab" * 32), 0), script) for script in scripts]
     size = len(Transaction(tuple(inputs), tuple(outputs)).raw)
@@ -179,6 +178,13 @@ def _check_size(world, transaction, values):
         size,
         one_more,
     }  # the latter where money is missing: so much for the coin that brings it
+
+
+def _is_money(spend, values):
+    """Of what this apply makes, only a root is a token that is spent again."""
+    if isinstance(spend, Made):
+        return not (spend.role in {TxRole.LOCK, TxRole.ROOT} and spend.vout == 0)
+    return spend in values
 
 
 def _script(world, output):
@@ -201,8 +207,77 @@ def test_locked_purses_are_left_alone(world):
 
 def test_spends_have_a_text_form():
     outpoint = Outpoint(Txid("ab" * 32), 3)
-    for spend in (outpoint, Made(TxRole.SPLITTER, 1)):
+    for spend in (outpoint, Made(TxRole.SPLITTER, 1), Made(TxRole.BATCH, 2, 13)):
         assert parse_spend(str(spend)) == spend
-    for text in ("", "splitter", "splitter.", "splitter.-1", "gift.0", "splitter.\uff11"):
+    for text in (
+        "",
+        "splitter",
+        "splitter.",
+        "splitter.-1",
+        "gift.0",
+        "splitter.\uff11",
+        "batch.0",
+        "batch-.0",
+        "root-1.0",
+    ):
         with pytest.raises(ValueError, match=r"not an? "):
             parse_spend(text)
+
+
+def test_what_is_more_than_a_batch_is_locked_made_in_batches_and_committed_at_once(world):
+    state = world.desired(*(world.dataset(name) for name in "abcdefg"))
+    plan = world.plan(state, world.empty(coins=(world.coin(90_000),)), batch=3)
+    assert [transaction.name for transaction in plan.transactions] == ["lock", "batch-0", "batch-1", "batch-2", "root"]
+    lock, *batches, root = plan.transactions
+    assert [output.role for output in lock.outputs] == ["record", "funding", "funding", "funding", "change"]
+    assert [batch.spends for batch in batches] == [(Made(TxRole.LOCK, 1 + number),) for number in range(3)]
+    assert [texts(batch.records) for batch in batches] == [
+        ["dataset/a", "dataset/b", "dataset/c"],
+        ["dataset/d", "dataset/e", "dataset/f"],
+        ["dataset/g"],
+    ]
+    links = (Made(TxRole.BATCH, 3, 0), Made(TxRole.BATCH, 3, 1), Made(TxRole.BATCH, 1, 2))
+    assert root.spends == (Made(TxRole.LOCK, 0), *links, Made(TxRole.LOCK, 4))
+    assert texts(root.records) == ["producer/acme"]
+    assert plan.cost.locked_satoshis == 8
+    assert plan.swept == ()
+
+
+def test_few_tokens_that_go_are_spent_by_the_root_and_many_are_swept_after_it(world):
+    old = world.desired(*(world.dataset(name) for name in "abcdefg"))
+    snapshot = world.published(old, coins=(world.coin(90_000),))
+    few = world.plan(world.desired(*(world.dataset(name) for name in "cdefg")), snapshot, batch=3)
+    assert roles(few) == ["root"]
+    many = world.plan(world.desired(*(world.dataset(name) for name in "abc")), snapshot, batch=3)
+    root, *sweeps = many.transactions
+    assert [sweep.name for sweep in sweeps] == ["sweep-0", "sweep-1"]
+    assert [sweep.spends[0] for sweep in sweeps] == [Made(TxRole.ROOT, 1), Made(TxRole.ROOT, 2)]
+    assert many.swept == tuple(world.outpoint(f"dataset/{name}", 1) for name in "defg")
+    assert [output.role for output in root.outputs] == ["record", "sweeping", "sweeping", "change"]
+    assert many.cost.locked_satoshis == -4
+
+
+def test_what_an_earlier_sweep_left_goes_with_the_next_root_and_is_no_reason_for_one(world):
+    state = world.desired(world.dataset("a"))
+    stray = world.outpoint("stray")
+    snapshot = replace(world.published(state), strays=(stray,))
+    assert world.plan(state, snapshot).is_empty
+    edited = world.plan(world.desired(world.dataset("a", title="New")), snapshot)
+    assert stray in edited.transactions[0].spends
+    assert edited.cost.locked_satoshis == -1
+
+
+def test_many_tokens_are_destroyed_by_sweeps_that_the_end_of_the_root_needs(world):
+    state = world.desired(*(world.dataset(name) for name in "abcdefg"))
+    plan = world.destroy(state, world.published(state, coins=(world.coin(90_000),)), batch=3)
+    assert [transaction.name for transaction in plan.transactions] == ["root", "sweep-0", "sweep-1", "sweep-2", "end"]
+    root, *sweeps, end = plan.transactions
+    assert texts(root.records) == ["producer/acme"]
+    assert end.spends == (
+        Made(TxRole.ROOT, 0),
+        *(Made(TxRole.SWEEP, 0, number) for number in range(3)),
+        Made(TxRole.ROOT, 4),
+    )
+    assert [output.role for output in end.outputs] == ["payout"]
+    assert [sweep.outputs[0].role for sweep in sweeps] == ["link"] * 3
+    assert plan.cost.locked_satoshis == -8

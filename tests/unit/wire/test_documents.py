@@ -45,7 +45,7 @@ ROOT = RootDocument(
     ads=(Ad(AdProtocol.SHIP, "tm_data_prices", "https://acme.example"),),
     sealed=SealedRef(digest("03" * 32), 512, PART.uhrp),
     source=Source("git.example/acme/data", "ab" * 20, dirty=True),
-    pending=Pending(digest("04" * 32), 4),
+    pending=Pending(digest("04" * 32), 4, b"sealed"),
 )
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=10)
@@ -123,7 +123,7 @@ def test_a_root_document_reads_like_this():
         "network": "01" * 32,
         "generation": 3,
         "status": "pending",
-        "pending": {"target": "04" * 32, "batches": 4},
+        "pending": {"target": "04" * 32, "batches": 4, "by": "c2VhbGVk"},
         "keys": {
             "identity": KEY,
             "gatewayKey": GATEWAY,

@@ -1,0 +1,62 @@
+"""The batches of a very large apply: its root waits until blocks have them (PROTOCOL §4)."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from typing import Final
+
+from reconciler.apply.books import Books
+from reconciler.apply.broadcast import Broadcaster
+from reconciler.apply.contest import Proofs
+from reconciler.apply.events import Ending, Event, Step
+from reconciler.apply.prove import settle
+from reconciler.model.errors import PartialError
+from reconciler.model.journal import EntryRole, JournalState
+from reconciler.store.journal import Journal, JournalEntry
+
+UNPROVEN: Final = 100
+"""So many batches (10,000 records) may be on their way to a block when the root follows them."""
+
+PATIENCE: Final = 7200.0
+"""Seconds that the root waits for blocks."""
+
+_POLL: Final = 0.5
+
+
+async def until_mined(
+    entry: JournalEntry,
+    *,
+    books: Books,
+    arc: Broadcaster,
+    proofs: Proofs,
+    now: Callable[[], int],
+    most: int = UNPROVEN,
+    patience: float = PATIENCE,
+) -> None:
+    """Wait before the root of an apply with more than `most` batches; for any other entry there is nothing to wait for.
+
+    Raises PartialError where no block takes them in time: the next apply goes on from here.
+    """
+    if entry.role is not EntryRole.ROOT:
+        return
+    async with books.database.begin() as connection:
+        batches = [each for each in await Journal(connection).of_apply(entry) if each.role is EntryRole.BATCH]
+    if len(batches) <= most:
+        return
+    waited = 0.0
+    while unproven := [each for each in batches if each.state is not JournalState.MINED]:
+        if waited >= patience:
+            raise PartialError(
+                f"{len(unproven)} of {len(batches)} batches are in no block yet, and the root waits for them",
+                where=entry.id,
+                hint="repeat the command: it goes on from here",
+            )
+        if not waited:
+            detail = f"{len(batches)} batches are out; their root waits for a block that has them"
+            books.tell(Event(step=Step.BROADCAST, subject=entry.id, ending=Ending.BLOCKED, detail=detail))
+        await asyncio.sleep(_POLL)
+        waited += _POLL
+        await settle(books=books, arc=arc, proofs=proofs, now=now)
+        async with books.database.begin() as connection:
+            batches = [each for each in await Journal(connection).of_apply(entry) if each.role is EntryRole.BATCH]
