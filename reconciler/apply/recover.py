@@ -13,7 +13,7 @@ from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.prove import settle
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, Txid
-from reconciler.model.journal import JournalEvent, JournalState
+from reconciler.model.journal import UNFINISHED, JournalEvent, JournalState
 from reconciler.store.journal import Journal
 from reconciler.store.transactions import Transactions
 from reconciler.wire.arc import Standing, TxReport
@@ -44,13 +44,16 @@ async def recover(
         await books.move(entry, JournalEvent.ABANDON, now=now())
         detail = "nothing had been sent; its coins are free again"
         books.tell(Event(step=Step.RECOVER, subject=entry.id, ending=Ending.DONE, detail=detail))
-    for entry in unfinished:
-        if entry not in prepared:
-            await until_mined(entry, books=books, arc=arc, proofs=judge.proofs, now=now)
-            ended = await broadcast(entry, books=books, arc=arc, judge=judge, now=now, patience=patience)
+    for left in unfinished:
+        async with books.database.begin() as connection:
+            current = await Journal(connection).get(left.id)
+        if current is not None and current.state in UNFINISHED:  # one that lost takes those with it that build on it
+            await until_mined(current, books=books, arc=arc, proofs=judge.proofs, now=now)
+            ended = await broadcast(current, books=books, arc=arc, judge=judge, now=now, patience=patience)
             is_void = ended.state is JournalState.VOID
-            detail = "void; its coins are free again" if is_void else f"generation {entry.generation} finished"
-            books.tell(Event(step=Step.RECOVER, subject=entry.id, ending=Ending.DONE, detail=detail))
+            whole = f"generation {current.generation}" if current.publishes else f"the {current.role}"
+            detail = "void; its coins are free again" if is_void else f"{whole} finished"
+            books.tell(Event(step=Step.RECOVER, subject=current.id, ending=Ending.DONE, detail=detail))
     return await deliver(books=books, hosts=hosts, arc=arc, identity=identity, now=now)
 
 

@@ -6,6 +6,7 @@ a coin counts only with a transaction whose proof leads to a header.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -44,6 +45,20 @@ class AddressIndex:
         if not reply.ok or not isinstance(answer, list):
             raise RefusedError(f"{url} refuses: HTTP {reply.status}", code=str(reply.status), where=url)
         return tuple(_coin(item, url) for item in answer)
+
+    async def spender(self, outpoint: Outpoint) -> Txid | None:
+        """Which transaction the index knows to spend an output; None where it knows none. Raises UnreachableError, RefusedError."""
+        url = f"{self._url}/tx/{outpoint.txid}/{outpoint.vout}/spent"
+        reply = await self._http.request("GET", url)
+        if reply.status == _NOT_FOUND:
+            return None
+        if not reply.ok:
+            raise RefusedError(f"{url} refuses: HTTP {reply.status}", code=str(reply.status), where=url)
+        answer = reply.json()
+        try:
+            return txid(str(answer["txid"] if isinstance(answer, Mapping) else answer))
+        except (KeyError, ValueError) as error:
+            raise UnreachableError(f"{url} answers something else than a transaction", where=url) from error
 
     async def beef(self, named: Txid) -> Beef:
         """A transaction with its proof, or its ancestry back to proofs. Raises UnreachableError, RefusedError."""

@@ -19,7 +19,7 @@ from reconciler.chain.notices import Delivery
 from reconciler.chain.tables import open_world, transaction
 from reconciler.chain.world import Funding, Overview, Unspent, World
 from reconciler.model.amounts import FeeRate, Satoshis
-from reconciler.model.ids import Digest, Txid
+from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.wire.arc import Callback, TxReport
 from reconciler.wire.beef import Beef
 from reconciler.wire.transaction import Transaction, TxOutput
@@ -129,6 +129,10 @@ class Ledger:
     async def unspent(self, locking: bytes) -> tuple[Unspent, ...]:
         """The unspent outputs with a locking script, oldest first, unmined ones included."""
         return await self._run(lambda world: world.unspent(locking))
+
+    async def spender(self, outpoint: Outpoint) -> Txid | None:
+        """What spends an output, in pool or chain; None where nothing does."""
+        return await self._run(lambda world: world.spender(outpoint))
 
     async def faucet(self, locking: bytes, satoshis: Satoshis) -> Funding:
         """Pay money out of nothing to a locking script, in a transaction of its own that is mined at once.

@@ -122,6 +122,12 @@ class World:
         )
         return tuple(Unspent(Outpoint(Txid(row[0].hex()), row[1]), Satoshis(row[2]), row[3]) for row in rows)
 
+    def spender(self, outpoint: Outpoint) -> Txid | None:
+        """What spends an output, in pool or chain."""
+        key = (bytes.fromhex(outpoint.txid), outpoint.vout)
+        row = self.connection.execute("SELECT spender FROM output WHERE txid = ? AND vout = ?", key).fetchone()
+        return None if row is None or row[0] is None else Txid(row[0].hex())
+
     def overview(self, block_time: float) -> Overview:
         """See Overview."""
         tip, first = self.branch.tip(), self.branch.at(1)

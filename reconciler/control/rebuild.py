@@ -129,8 +129,10 @@ def _outcome(catalog: Catalog, replicas: tuple[ObservedReplica, ...], ads: Seque
 def _coins(catalog: Catalog) -> Iterator[StoredCoin]:
     live = catalog.live
     yield _coin(live.outpoint, live.transaction.outputs[live.outpoint.vout], live.token.key, Purpose.TOKEN)
-    for record in (*catalog.records, *catalog.strays):
+    for record in catalog.records:
         yield _coin(record.observed.outpoint, record.output, record.token.key, Purpose.TOKEN)
+    for stray in catalog.strays:
+        yield _coin(stray.outpoint, stray.output, stray.token.key, Purpose.TOKEN)
     for change in catalog.change:
         yield _coin(change.outpoint, change.output, change.key, Purpose.MONEY)
 
@@ -140,9 +142,7 @@ def _coin(outpoint: Outpoint, output: TxOutput, key: KeyRef, purpose: Purpose) -
 
 
 def _beef(catalog: Catalog) -> Beef:
-    found = (*catalog.records, *catalog.strays)
-    beefs = {id(beef): beef for beef in (catalog.live.beef, *(record.beef for record in found))}
-    return merge(list(beefs.values()))
+    return merge(list(catalog.beefs))
 
 
 def _documents(catalog: Catalog) -> tuple[bytes, ...]:

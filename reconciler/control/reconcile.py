@@ -296,7 +296,12 @@ class Reconciler:
     ) -> Observation:
         is_toy = self.world.network.is_toy
         return await observe(
-            Look(wanted_ads=frozenset(ads), refresh=refresh, pending=pending, plain_http=is_toy),
+            Look(
+                wanted_ads=frozenset(ads),
+                refresh=refresh,
+                pending=self.world.index if pending else None,
+                plain_http=is_toy,
+            ),
             database=self.database,
             keys=self.keys,
             hosts=self.world.outside,

@@ -25,7 +25,7 @@ from reconciler.chain.rules import refusal
 from reconciler.devnet.submission import Submitted, read_many, read_one
 from reconciler.model.amounts import MAX_SATOSHIS, satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
-from reconciler.model.ids import Digest, Txid, digest, txid
+from reconciler.model.ids import Digest, Outpoint, Txid, digest, txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.web.bodies import read_body
 from reconciler.wire.arc import ArcError, Callback, TxReport
@@ -134,6 +134,7 @@ class _Face:
             Route("/block/{block}/header", _answering(self.header)),
             Route("/address/{address}/unspent", _answering(self.unspent)),
             Route("/tx/{txid}/beef", _answering(self.beef)),
+            Route("/tx/{txid}/{vout:int}/spent", _answering(self.spent)),
         ]
 
     def toy_routes(self) -> list[Route]:
@@ -227,6 +228,14 @@ class _Face:
         named = txid(request.path_params["txid"])
         beef = await self._ledger.beef(named)
         return Response(beef.to_atomic(named).hex(), media_type="text/plain")
+
+    async def spent(self, request: Request) -> Response:
+        """GET /tx/{txid}/{vout}/spent: what spends an output."""
+        outpoint = Outpoint(txid(request.path_params["txid"]), request.path_params["vout"])
+        spender = await self._ledger.spender(outpoint)
+        if spender is None:
+            raise refusal(ArcError.NOT_FOUND, "the output is not spent")
+        return JSONResponse({"txid": spender})
 
     async def overview(self, _: Request) -> Response:
         """GET /status."""

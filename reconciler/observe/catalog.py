@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.clients.host import FoundOutput
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
-from reconciler.model.keys import KeyRef, batch_key, change_key
+from reconciler.model.keys import KeyRef, change_key
 from reconciler.model.observed import ListedAd, ObservedRecord, ObservedRoot
-from reconciler.observe.pending import is_announced
-from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, Verifier
+from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, Verifier, is_announced
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import unseal
 from reconciler.wire.beef import Beef
@@ -38,8 +37,18 @@ class LiveRecord:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Stray:
+    """A token of this identity that no root covers."""
+
+    outpoint: Outpoint
+    token: RecordToken
+    output: TxOutput
+    beef: Beef
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """Money that the live root's transaction leaves, or one that it is pending for: ours, by its key (PROTOCOL §5)."""
+    """Money that the live root's transaction leaves, or a batch that it is pending for: ours, by its key (PROTOCOL §5)."""
 
     outpoint: Outpoint
     output: TxOutput
@@ -55,13 +64,20 @@ class Catalog:
     records: tuple[LiveRecord, ...]
     state: SealedState
     change: tuple[Change, ...]
-    strays: tuple[LiveRecord, ...] = ()
+    strays: tuple[Stray, ...] = ()
     """Tokens that are unspent though the root does not cover them: not swept yet, or made for a root that is pending."""
+
+    @property
+    def beefs(self) -> tuple[Beef, ...]:
+        """All that was shown, each once."""
+        records, strays = (record.beef for record in self.records), (stray.beef for stray in self.strays)
+        return tuple({id(beef): beef for beef in (self.live.beef, *records, *strays)}.values())
 
     @property
     def spent(self) -> frozenset[Outpoint]:
         """The outputs that the transactions shown spend: no longer anybody's coins."""
-        return _spent([self.live.beef, *(record.beef for record in (*self.records, *self.strays))])
+        spenders = {txid: entry.transaction for beef in self.beefs for txid, entry in beef.transactions.items()}
+        return frozenset(spent.outpoint for spender in spenders.values() for spent in spender.inputs)
 
 
 async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int) -> Catalog:
@@ -75,22 +91,22 @@ async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifie
     found = await host.lookup(SERVICE, {"producer": keys.identity})
     swept = frozenset(_swept(state))
     records: list[LiveRecord] = []
-    strays: list[LiveRecord] = []
+    strays: list[Stray] = []
     for output in found:
-        record = await _record(output, keys.identity, state, once)
-        if record is not None:
-            is_stray = output.outpoint in swept or is_announced(record.token, live)
-            (strays if is_stray else records).append(record)
+        token, made = await once.checked(output, keys.identity)
+        if output.outpoint in swept or is_announced(token, live):
+            strays.append(Stray(outpoint=output.outpoint, token=token, output=made, beef=output.beef))
+        elif token.id.kind is not Kind.PRODUCER:
+            records.append(_record(output, token, made, state))
     records.sort(key=lambda record: record.observed.id)
     _complete(live, records)
-    made_for_it = (once.transaction(stray.observed.outpoint.txid) for stray in strays if live.document.pending)
     return Catalog(
         live=live,
         root=observed_root(live, state),
         records=tuple(records),
         state=state,
-        change=_money(live, made_for_it, keys, spent=_spent([live.beef, *(stray.beef for stray in strays)])),
-        strays=tuple(sorted(strays, key=lambda stray: stray.observed.outpoint)),
+        change=tuple(ours(live.transaction, (change_key,), keys)),
+        strays=tuple(strays),
     )
 
 
@@ -137,14 +153,9 @@ def _settings(state: SealedState) -> dict[str, JsonObject]:
     return {name: value for name, value in state.settings.items() if isinstance(value, Mapping)}
 
 
-async def _record(output: FoundOutput, identity: IdentityKey, state: SealedState, once: _Once) -> LiveRecord | None:
-    transaction = await once.verified(output)
-    token = check(transaction, output.outpoint.vout)
-    if token.identity != identity:
-        raise VerificationError(f"asked for records of {identity}, the host shows {token.id} of {token.identity}")
-    if token.id.kind is Kind.PRODUCER:
-        return None
-    document = parse_record_document(_matching(output, token))
+def _record(output: FoundOutput, token: RecordToken, made: TxOutput, state: SealedState) -> LiveRecord:
+    raw = _matching(output, token)
+    document = parse_record_document(raw)
     _same(document, token)
     return LiveRecord(
         observed=ObservedRecord(
@@ -155,9 +166,9 @@ async def _record(output: FoundOutput, identity: IdentityKey, state: SealedState
             sealed=_opened(document, state),
         ),
         token=token,
-        output=transaction.outputs[output.outpoint.vout],
+        output=made,
         beef=output.beef,
-        document=_matching(output, token),
+        document=raw,
         content=document.content,
     )
 
@@ -189,27 +200,13 @@ def _complete(live: LiveRoot, records: Sequence[LiveRecord]) -> None:
         )
 
 
-def _money(
-    live: LiveRoot, batches: Iterable[Transaction], keys: Keys, *, spent: Collection[Outpoint]
-) -> tuple[Change, ...]:
-    """The root transaction's change; of a pending root, too, what funds batches, and what those that are out left."""
-    namings = (change_key, batch_key) if live.document.pending else (change_key,)
-    found = [_ours(live.transaction, namings, keys)]
-    found += [_ours(batch, (batch_key,), keys) for batch in {batch.txid: batch for batch in batches}.values()]
-    return tuple(money for moneys in found for money in moneys if money.outpoint not in spent)
-
-
-def _ours(transaction: Transaction, namings: Sequence[Callable[[str, int], KeyRef]], keys: Keys) -> Iterator[Change]:
+def ours(transaction: Transaction, namings: Sequence[Callable[[str, int], KeyRef]], keys: Keys) -> Iterator[Change]:
+    """The money of a transaction whose keys are named in one of these ways."""
     first = str(transaction.inputs[0].outpoint)
     for vout, output in enumerate(transaction.outputs):
         for key in (naming(first, vout) for naming in namings):
             if output.locking == p2pkh(keys.public(key)):
                 yield Change(outpoint=transaction.outpoint(vout), output=output, key=key)
-
-
-def _spent(beefs: Iterable[Beef]) -> frozenset[Outpoint]:
-    spenders = {txid: entry.transaction for beef in beefs for txid, entry in beef.transactions.items()}
-    return frozenset(spent.outpoint for spender in spenders.values() for spent in spender.inputs)
 
 
 class _Once:
@@ -220,13 +217,17 @@ class _Once:
         self._now = now
         self._verified: dict[Txid, Transaction] = {}
 
-    async def verified(self, output: FoundOutput) -> Transaction:
+    async def checked(self, output: FoundOutput, identity: IdentityKey) -> tuple[RecordToken, TxOutput]:
+        """The token of an output, and the output itself. Raises VerificationError, also for another identity's."""
+        transaction = await self._transaction(output)
+        token = check(transaction, output.outpoint.vout)
+        if token.identity != identity:
+            raise VerificationError(f"asked for records of {identity}, the host shows {token.id} of {token.identity}")
+        return token, transaction.outputs[output.outpoint.vout]
+
+    async def _transaction(self, output: FoundOutput) -> Transaction:
         subject = output.outpoint.txid
         if subject not in self._verified:
             checked = await self._verifier.verified(output.beef, subject, now=self._now)
             self._verified[subject] = checked.transaction
         return self._verified[subject]
-
-    def transaction(self, txid: Txid) -> Transaction:
-        """One that was verified."""
-        return self._verified[txid]

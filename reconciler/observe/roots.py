@@ -137,6 +137,11 @@ def _age(root: LiveRoot) -> tuple[int, bool, Outpoint]:
     return root.document.generation, root.document.pending is not None, root.outpoint
 
 
+def is_announced(token: RecordToken, root: LiveRoot) -> bool:
+    """Whether a token belongs to what a pending root announces, and is not yet covered by anything."""
+    return root.document.pending is not None and token.anchor.spends.txid == root.outpoint.txid
+
+
 async def check_root(
     output: FoundOutput, *, identity: IdentityKey, host: str, verifier: Verifier, now: int
 ) -> LiveRoot:

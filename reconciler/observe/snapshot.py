@@ -22,7 +22,7 @@ from reconciler.model.observed import (
 from reconciler.observe.ads import AdReadings, check_complete, merged, purses, read_ads
 from reconciler.observe.catalog import Catalog, read_catalog
 from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
-from reconciler.observe.pending import locked
+from reconciler.observe.pending import SpendIndex, locked, with_lock
 from reconciler.observe.replicas import StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
 from reconciler.observe.unfinished import Live, as_if_finished, said
@@ -92,8 +92,8 @@ class Look:
     """Trackers are asked where the manifests want others than the live root lists."""
     refresh: bool = False
     """Read everything, in bulk: what hosts, trackers and storage hosts really list."""
-    pending: bool = False
-    """Take a pending root for the live one, whoever made it: its lock is to be given back."""
+    pending: SpendIndex | None = None
+    """Take a root that another machine made pending for the live one, with what this knows of its lock: it is to be given back."""
     plain_http: bool = False
     """Whether advertisements may name this machine: toy networks."""
 
@@ -152,9 +152,9 @@ async def observe(
     readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
     is_foreign, warnings = _decide(known, readings)
     is_held = readings.newest is not None and _is_held(known, readings.newest)
-    if look.pending and not is_held:
+    if look.pending is not None and not is_held:
         raise StateError("no root of this identity is pending on another machine", hint="there is no lock to give back")
-    if readings.newest is not None and is_held and not look.pending:
+    if readings.newest is not None and is_held and look.pending is None:
         raise locked(readings.newest, keys, now=now)
     is_damaged = _is_damaged(known)
     snapshot = Snapshot(
@@ -175,6 +175,8 @@ async def observe(
     catalog = None
     if is_foreign or (is_damaged and readings.newest is not None):
         catalog = await catalog_of(readings, hosts=hosts, keys=keys, verifier=verifier, now=now)
+        if look.pending is not None:
+            catalog = await with_lock(catalog, index=look.pending, keys=keys, verifier=verifier, now=now)
         snapshot, silent = await _as_of(snapshot, catalog, storage)
         warnings += silent
         if not is_foreign:
@@ -303,7 +305,7 @@ async def _as_of(
         settings=catalog.root.settings,
         ads=(),
         coins=tuple(sorted((*rebuilt_coins(catalog), *received), key=coin_order)),
-        strays=tuple(sorted(stray.observed.outpoint for stray in catalog.strays)),
+        strays=tuple(sorted(stray.outpoint for stray in catalog.strays)),
     )
     return seen, tuple(f"storage host {name} does not say what it keeps" for name in silent)
 

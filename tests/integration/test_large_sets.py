@@ -1,0 +1,88 @@
+"""More records than one transaction carries: lock, batches, commit, sweeps (PROTOCOL §4), with batches of three."""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from reconciler.apply.events import Step
+from reconciler.plan.options import PlanOptions
+
+BATCH = 3
+
+
+def write(producer, names, *, text="id,value\n1,one\n"):
+    for old in (producer.folder / "data").glob("*.csv"):
+        old.unlink()
+    for name in names:
+        producer.data(f"{name}.csv", f"{text}{name}\n")
+
+
+def roles(finished):
+    return [transaction.name for transaction in finished.planned.plan.transactions]
+
+
+async def records(producer):
+    return sorted(str(record.observed.id) for record in (await producer.catalog()).records)
+
+
+async def destroy(producer, **options):
+    async def agree(_):
+        return True
+
+    async with producer.site() as site:
+        reconciler, desired = await producer.reconciler(site)
+        return await reconciler.destroy(desired, PlanOptions(**options), agree=agree, halted=lambda: False)
+
+
+async def test_a_large_set_is_published_changed_swept_and_destroyed(producer):
+    write(producer, "abcdefg")
+    first = await producer.apply(batch=BATCH)
+    assert roles(first) == ["lock", "batch-0", "batch-1", "batch-2", "root"]
+    assert first.applied.generation == 1
+    assert not first.applied.undelivered
+    assert not any(first.applied.missing.values())
+    assert await records(producer) == [f"dataset/tables/data/{name}.csv" for name in "abcdefg"]
+    assert (await producer.audit()).balanced
+    assert (await producer.apply(batch=BATCH)).applied is None
+
+    write(producer, "bcdefgh", text="id,value\n2,two\n")
+    second = await producer.apply(batch=BATCH)
+    assert Counter(name.partition("-")[0] for name in roles(second)) == {"lock": 1, "batch": 3, "root": 1, "sweep": 3}
+    assert second.applied.generation == 2
+    assert await records(producer) == [f"dataset/tables/data/{name}.csv" for name in "bcdefgh"]
+    audit = await producer.audit()
+    assert audit.balanced
+    assert audit.tokens == 8
+    assert (await producer.plan(batch=BATCH)).plan.is_empty
+
+    gone = await destroy(producer, batch=BATCH)
+    assert roles(gone) == ["root", "sweep-0", "sweep-1", "sweep-2", "end"]
+    audit = await producer.audit()
+    assert audit.balanced
+    assert audit.tokens == 0
+
+
+async def test_a_set_with_advertisements_splits_its_money_first_and_advertises_last(producer):
+    producer.write(
+        producer.manifest.read_text().replace(
+            "network: embedded", 'network: embedded\n  gateway: {url: "http://localhost:3999"}'
+        )
+        + ADVERTISEMENT
+    )
+    write(producer, "abcd")
+    told = []
+    finished = await producer.apply(batch=BATCH, tell=told.append)
+    assert roles(finished) == ["splitter", "lock", "batch-0", "batch-1", "root", "ads"]
+    broadcast = [event.subject for event in told if getattr(event, "step", None) is Step.BROADCAST]
+    assert len(broadcast) == len(set(broadcast)) == 6
+    assert (await producer.audit()).balanced
+    assert (await producer.plan(batch=BATCH)).plan.is_empty
+
+
+ADVERTISEMENT = """\
+---
+apiVersion: overlay/v1
+kind: Advertisement
+metadata: {name: prices}
+spec: {serviceType: data-feed, capability: prices, pricing: {model: per-minute, satoshis: 20}}
+"""
