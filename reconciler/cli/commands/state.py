@@ -7,6 +7,7 @@ import secrets
 import typer
 
 from reconciler.cli import errors, options
+from reconciler.cli.commands import unlock
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.views.state import list_json, list_text
@@ -19,6 +20,7 @@ app = typer.Typer(help="The recorded state, and its restoration.", no_args_is_he
 
 def register(root: typer.Typer) -> None:
     """Add the command group."""
+    unlock.register(app)
     root.add_typer(app, name="state")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Final, cast
@@ -136,8 +137,10 @@ def cost_line(body: JsonObject) -> str:
     if not transactions:
         return "no transaction is needed"
     size = sum(integer(transaction["size"]) for transaction in transactions)
-    roles = f" ({', '.join(str(transaction['role']) for transaction in transactions)})" if len(transactions) > 1 else ""
-    return f"{counted(len(transactions), 'transaction')}{roles} of at most {size:,} bytes"
+    counts = Counter(str(transaction["role"]) for transaction in transactions)
+    roles = ", ".join(role if count == 1 else f"{count} x {role}" for role, count in counts.items())
+    named = f" ({roles})" if len(transactions) > 1 else ""
+    return f"{counted(len(transactions), 'transaction')}{named} of at most {size:,} bytes"
 
 
 def moved_from(change: JsonObject) -> str:
