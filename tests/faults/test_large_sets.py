@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.apply.batches import until_mined
+from reconciler.apply.books import Books
 from reconciler.apply.events import Event, Moved, Step
-from reconciler.model.errors import LockedError, StalePlanError, StateError, UnreachableError
-from reconciler.model.journal import JournalState
+from reconciler.cli.wiring import clock
+from reconciler.model.errors import LockedError, PartialError, StalePlanError, StateError, UnreachableError
+from reconciler.model.journal import EntryRole, JournalState
 from reconciler.plan.document import plan_id
 from reconciler.plan.options import PlanOptions
 from reconciler.store.coins import Coins
+from reconciler.store.journal import Journal
 
 BATCH = 2
 NAMES = "abcd"
@@ -204,3 +208,46 @@ async def test_a_machine_without_a_past_reads_what_is_live_while_sweeps_are_out_
     write(second, "three")
     await second.apply(batch=100)
     assert await settled(second) == 3
+
+
+def test_a_genesis_that_is_given_back_leaves_a_root_that_says_nothing_and_the_next_apply_publishes(twins, kill):
+    first, second = twins
+    for each in twins:
+        write(each, "one")
+    assert first.in_child(applying(first, tell=killing_at(kill, 1, JournalState.SEEN))) is None
+
+    async def elsewhere():
+        given = await unlock(second)
+        assert given.applied.generation == 1
+        catalog = await second.catalog()
+        assert (catalog.records, catalog.strays, catalog.live.document.public) == ((), (), {})
+        audited = await second.audit()
+        assert (audited.differences, audited.tokens) == ((), 1)
+        return await converged(second)
+
+    assert second.in_child(elsewhere) == 2
+
+
+async def test_the_root_of_very_many_batches_waits_for_their_blocks(producer):
+    write(producer, "one")
+    await producer.apply(batch=BATCH)
+    async with producer.site() as site:
+        reconciler, _ = await producer.reconciler(site)
+        books = Books(database=site.database, token=None, tell=reconciler.tell)
+        world = reconciler.world
+        async with site.database.begin() as connection:
+            root = next(entry for entry in await Journal(connection).list(9) if entry.role is EntryRole.ROOT)
+
+        async def wait(**limits):
+            await until_mined(
+                root, books=books, arc=world.arc, proofs=world.headers, now=lambda: int(clock()), **limits
+            )
+
+        await wait()
+        with pytest.raises(PartialError, match="2 of 2 batches are in no block yet"):
+            await wait(most=1, patience=0)
+        await wait(most=1)
+        async with site.database.begin() as connection:
+            entries = await Journal(connection).of_apply(root)
+    assert [entry.role.value for entry in entries] == ["lock", "batch", "batch", "root"]
+    assert {entry.state for entry in entries if entry.role is EntryRole.BATCH} == {JournalState.MINED}
