@@ -19,9 +19,11 @@ import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
+from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import psycopg
 import pytest
 from hypothesis import settings
 
@@ -40,10 +42,158 @@ from reconciler.observe.catalog import Catalog
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import catalog_of
 from reconciler.plan.options import PlanOptions
+from reconciler.store import schema
+from reconciler.store.database import Database
 from reconciler.wire.http import Http, Reply
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+
+SQLITE, POSTGRESQL = "sqlite", "postgresql"
+
+ON_BOTH = ("integration/", "unit/store/", "faults/test_contest.py", "faults/test_databases.py", "faults/test_kill.py")
+"""The tests that run on both databases; the others on SQLite. OVERLAY_TEST_DATABASE=postgresql runs all on PostgreSQL."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "only(dialect): this test is about one database")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "dialect" in metafunc.fixturenames:
+        metafunc.parametrize("dialect", _dialects(metafunc.definition), scope="session")
+
+
+def _dialects(test: pytest.Function) -> list[str]:
+    only = test.get_closest_marker("only")
+    if only is not None:
+        return [*only.args]
+    asked = os.environ.get("OVERLAY_TEST_DATABASE")
+    if asked:
+        return [asked]
+    here = test.path.relative_to(Path(__file__).parent).as_posix()
+    return [SQLITE, POSTGRESQL] if here.startswith(ON_BOTH) else [SQLITE]
+
+
+class PostgreSQL:
+    """One server for all tests, and databases on it."""
+
+    def __init__(self, url: str) -> None:
+        self.server = url
+        self._admin = psycopg.connect(url, autocommit=True)
+        self._names = (f"test_{number}" for number in count())
+        self.made: list[str] = []
+
+    def run(self, statement: str) -> None:
+        self._admin.execute(statement)
+
+    def create(self, *, template: str = "template0") -> str:
+        """A database of this test; its URL."""
+        name = next(self._names)
+        self.run(f"CREATE DATABASE {name} TEMPLATE {template}")
+        self.made.append(name)
+        return self.url(name)
+
+    def url(self, name: str) -> str:
+        return self.server.replace("/postgres?", f"/{name}?")
+
+    def drop(self) -> None:
+        while self.made:
+            self.run(f"DROP DATABASE {self.made.pop()} WITH (FORCE)")
+
+    def close(self) -> None:
+        self._admin.close()
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server, with a database `migrated` to copy. It ends with this process, however that ends."""
+    command = [sys.executable, str(Path(__file__).with_name("postgresql_server.py"))]
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=pipe, text=True, start_new_session=True) as process:
+        url = process.stdout.readline().strip()
+        if not url:
+            why = f"no PostgreSQL starts here: {process.communicate()[1]}"
+            if os.environ.get("OVERLAY_REQUIRE_POSTGRESQL"):
+                pytest.fail(why)
+            pytest.skip(why)
+        server = PostgreSQL(url)
+        server.run("CREATE DATABASE migrated TEMPLATE template0")
+        asyncio.run(_migrate(server.url("migrated")))
+        yield server
+        server.close()
+        assert process.communicate()[1] == ""
+
+
+@pytest.fixture(scope="session")
+def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An SQLite file that went through the migrations, to copy."""
+    path = tmp_path_factory.mktemp("migrated") / "state.db"
+    asyncio.run(_migrate(f"sqlite:///{path}"))
+    return path
+
+
+async def _migrate(url: str) -> None:
+    database = Database.open(url)
+    await schema.upgrade(database)
+    await database.close()
+
+
+@dataclass
+class Databases:
+    """Databases of one test, all of the kind that it runs on."""
+
+    dialect: str
+    folder: Path
+    migrated: Path
+    server: PostgreSQL | None
+    numbers: Iterator[int] = field(default_factory=count)
+
+    def create(self) -> str:
+        """The URL of a new database that is up to date."""
+        if self.server is not None:
+            return self.server.create(template="migrated")
+        return f"sqlite:///{shutil.copy(self.migrated, self._path())}"
+
+    def create_empty(self) -> str:
+        """The URL of a database with nothing in it."""
+        return f"sqlite:///{self._path()}" if self.server is None else self.server.create()
+
+    def environment(self) -> dict[str, str]:
+        """What a command needs for a new database: nothing on SQLite, where it makes a file of its own."""
+        return {} if self.server is None else {"DATABASE_URL": self.create()}
+
+    def _path(self) -> Path:
+        return self.folder / f"state-{next(self.numbers)}.db"
+
+
+@pytest.fixture
+def databases(dialect: str, tmp_path: Path, migrated: Path, request: pytest.FixtureRequest) -> Iterator[Databases]:
+    server = request.getfixturevalue("server") if dialect == POSTGRESQL else None
+    yield Databases(dialect, tmp_path, migrated, server)
+    if server is not None:
+        server.drop()
+
+
+@pytest.fixture
+def environment(databases: Databases) -> dict[str, str]:
+    """What producer and command of a test are told of their database, which is one."""
+    return databases.environment()
+
+
+@pytest.fixture
+def database_url(databases: Databases) -> str:
+    """Of a database that is up to date."""
+    return databases.create()
+
+
+@pytest.fixture
+async def database(database_url: str) -> AsyncIterator[Database]:
+    """A database that is up to date."""
+    database = Database.open(database_url)
+    yield database
+    await database.close()
+
 
 COMMAND = (sys.executable, "-c", "from reconciler.cli.main import run; run()")
 
@@ -71,7 +221,8 @@ class Producer:
 
     folder: Path
     home: Path
-    environment: dict[str, str] = field(default_factory=dict)
+    databases: Databases
+    environment: dict[str, str]
 
     @property
     def manifest(self) -> Path:
@@ -85,6 +236,12 @@ class Producer:
         path.parent.mkdir(exist_ok=True)
         path.write_text(text, encoding="utf-8")
         return path
+
+    def lose_database(self) -> None:
+        """As with a disk: what others keep is still there."""
+        for path in (self.home / "embedded").glob("state.db*"):
+            path.unlink()
+        self.environment |= self.databases.environment()
 
     @property
     def invocation(self) -> Invocation:
@@ -200,11 +357,11 @@ class Producer:
 
 
 @pytest.fixture
-def producer(tmp_path: Path) -> Producer:
+def producer(tmp_path: Path, databases: Databases, environment: dict[str, str]) -> Producer:
     """A producer with two small tables, not applied yet."""
     folder = tmp_path / "producer"
     folder.mkdir()
-    made = Producer(folder, tmp_path / "home")
+    made = Producer(folder, tmp_path / "home", databases, environment)
     made.write()
     made.data("a.csv", "id,value\n1,one\n")
     made.data("b.csv", "id,value\n2,two\n")
@@ -253,7 +410,8 @@ def twins(producer: Producer, tmp_path: Path, request: pytest.FixtureRequest) ->
     producer.environment["OVERLAY_IDENTITY_KEY"] = hashlib.sha256(request.node.name.encode()).hexdigest()
     folder = tmp_path / "twin"
     shutil.copytree(producer.folder, folder)
-    twin = replace(producer, folder=folder, home=tmp_path / "twin-home")
+    environment = producer.environment | producer.databases.environment()
+    twin = replace(producer, folder=folder, home=tmp_path / "twin-home", environment=environment)
     for home in (producer.home, twin.home):
         (home / "embedded").mkdir(parents=True)
     (producer.home / "embedded" / "world").mkdir()
@@ -285,18 +443,22 @@ class Overlay:
     folder: Path
     home: Path
     captured: pytest.CaptureFixture[str]
+    state: dict[str, str]
+    """Where its database is, if that is not a file in its home."""
 
     def environment(self) -> dict[str, str]:
         foreign = ("OVERLAY_", "PRODUCER_", "DATABASE_URL")
         inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
-        return {**inherited, "OVERLAY_HOME": str(self.home)}
+        return {**inherited, **self.state, "OVERLAY_HOME": str(self.home)}
 
     def run(self, *arguments: str, code: int = 0) -> Ran:
         """Run a command to its end, which is to be this exit code: in this process, which saves starting one."""
         with pytest.MonkeyPatch.context() as patch:
-            for name in os.environ.keys() - self.environment().keys():
+            environment = self.environment()
+            for name in os.environ.keys() - environment.keys():
                 patch.delenv(name)
-            patch.setenv("OVERLAY_HOME", str(self.home))
+            for name in ("OVERLAY_HOME", *self.state):
+                patch.setenv(name, environment[name])
             self.captured.readouterr()
             ended = main(["-C", str(self.folder), *arguments])
         ran = Ran(*self.captured.readouterr())
@@ -344,11 +506,11 @@ class Server:
 
 
 @pytest.fixture
-def overlay(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Overlay:
+def overlay(tmp_path: Path, environment: dict[str, str], capsys: pytest.CaptureFixture[str]) -> Overlay:
     """The command, in an empty folder."""
     folder = tmp_path / "folder"
     folder.mkdir()
-    return Overlay(folder, tmp_path / "overlay-home", capsys)
+    return Overlay(folder, tmp_path / "overlay-home", capsys, environment)
 
 
 @pytest.fixture

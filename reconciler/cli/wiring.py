@@ -255,6 +255,6 @@ async def database_of(invocation: Invocation, network: Network) -> AsyncIterator
 
 
 async def _applied_endpoints(database: Database, network: Network) -> Endpoints:
-    async with database.begin() as connection:
+    async with database.reading() as connection:
         root = await Published(connection).root()
     return ENDPOINTS[network] if root is None else endpoints_of(network, root.record.sealed)

@@ -59,7 +59,7 @@ async def audit(*, database: Database, keys: Keys, arc: Arc, headers: Headers) -
     Raises UnreachableError where the chain cannot be asked, GuardError where the database belongs to another identity.
     """
     await check_identity(database, keys.identity)
-    async with database.begin() as connection:
+    async with database.reading() as connection:
         coins = await Coins(connection).all()
         balance = await Coins(connection).balance()
         entries = await Journal(connection).list(_MOST)

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from typing import Final
 
-from reconciler.model.errors import LockedError, StateError
+from reconciler.model.errors import LockedError, StateError, UnreachableError
 from reconciler.store.database import Database
 from reconciler.store.leases import APPLY, Holder, Lease, Leases, Owner
 
@@ -46,8 +46,9 @@ async def apply_lease(
     finally:
         heart.cancel()
         await asyncio.gather(heart, return_exceptions=True)
-        async with database.begin() as connection:
-            await Leases(connection).release(lease)
+        with suppress(UnreachableError):  # nobody waits for long: it runs out, and what has happened counts
+            async with database.begin() as connection:
+                await Leases(connection).release(lease)
 
 
 async def _acquire(
@@ -69,7 +70,7 @@ async def _acquire(
 async def _beat(database: Database, lease: Lease, now: Callable[[], int]) -> None:
     while True:
         await asyncio.sleep(HEARTBEAT)
-        with suppress(StateError):  # a database that is busy now may not be at the next beat
+        with suppress(StateError, UnreachableError):  # a database that is busy now may not be at the next beat
             async with database.begin() as connection:
                 lease = await Leases(connection).renew(lease, now=now(), ttl=TTL)
 

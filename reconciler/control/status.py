@@ -31,7 +31,7 @@ async def read_status(*, database: Database, world: World, identity: IdentityKey
     """Read our database, and ask every host that is not ours for the live root."""
     readings = await read_roots(identity, hosts=world.outside, verifier=world.headers, now=now)
     known = await recorded(database)
-    async with database.begin() as connection:
+    async with database.reading() as connection:
         entries = await Journal(connection).list(1)
         return Status(
             network=world.network,

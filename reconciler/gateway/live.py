@@ -80,7 +80,7 @@ class Shelf:
 
     async def live(self) -> Live | None:
         """What is live now; None where nothing has been published. Raises StateError for a database with holes."""
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             root = await Published(connection).root()
             if root is None:
                 return None
@@ -93,18 +93,18 @@ class Shelf:
     async def documents(self, entries: Iterable[Entry]) -> dict[RecordId, RecordDocument]:
         """The documents of some records. Raises StateError where one is missing."""
         wanted = {entry.id: entry.document_hash for entry in entries}
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             found = await Documents(connection).find(wanted.values())
         return {record: parse_record_document(_present(found, digest)) for record, digest in wanted.items()}
 
     async def document(self, digest: Digest) -> bytes | None:
         """Any document by its hash."""
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             return await Documents(connection).get(digest)
 
     async def proof(self, live: Live) -> bytes:
         """The root's transaction as Atomic BEEF. Raises StateError where its ancestry is not here."""
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             beef = await Transactions(connection).beef([live.outpoint.txid])
         return beef.to_atomic(live.outpoint.txid)
 

@@ -94,13 +94,13 @@ class Engine:
         if lookup is None:
             raise RefusedError(f"This server does not support this lookup service: {service[:80]}")
         await self._proofs.touch()
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             hits = await lookup.answer(connection, query, int(self._clock()))
             return await _provable(Transactions(connection), hits)
 
     async def document(self, digest: Digest) -> bytes | None:
         """A document that an output of this host needs."""
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             return await Documents(connection).get(digest) if await Outputs(connection).needed(digest) else None
 
     async def _verify(self, beef: Beef, subject: Txid) -> None:

@@ -10,7 +10,7 @@ OverlayError
 │   ├── StalePlanError     the world moved since the plan was made (exit 4)
 │   └── UsageError         the command's words are off
 └── TransientError         may go through later, unchanged
-    ├── UnreachableError   a host did not answer, or answered nonsense or 5xx
+    ├── UnreachableError   a host or the database did not answer, or answered nonsense or 5xx
     ├── LockedError        another apply holds the lease (exit 6)
     └── PartialError       the plan is committed, but some host has not got everything yet (exit 5)
 

@@ -100,7 +100,7 @@ class Look:
 
 async def recorded(database: Database) -> Recorded:
     """Read what this machine believes is live."""
-    async with database.begin() as connection:
+    async with database.reading() as connection:
         published, wallet = Published(connection), Coins(connection)
         unfinished, void = await Journal(connection).unfinished(), await Journal(connection).void()
         bound, locks = await Journal(connection).bound(), await Journal(connection).locks()

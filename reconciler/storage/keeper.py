@@ -59,12 +59,12 @@ class Keeper:
 
     async def listing(self, uploader: str) -> tuple[StoredFile, ...]:
         """What this uploader has brought and can be relied on, by hash."""
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             return await Objects(connection).advertised(uploader, int(self._clock()))
 
     async def find(self, uploader: str, sha256: Digest) -> StoredFile | None:
         """One of these."""
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             found = await Objects(connection).advertised(uploader, int(self._clock()), sha256)
         return found[0] if found else None
 
@@ -86,7 +86,7 @@ class Keeper:
 
     async def open(self, sha256: Digest) -> tuple[StoredFile, Path] | None:
         """A file that is kept today, for whoever asks, and where it lies."""
-        async with self._database.begin() as connection:
+        async with self._database.reading() as connection:
             file = await Objects(connection).file(sha256)
         path = self._files.path(sha256)
         if file is None or file.expires <= self._clock() or not path.is_file():

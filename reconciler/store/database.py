@@ -11,24 +11,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Final, Self
 
-from sqlalchemy import Dialect, LargeBinary, MetaData, Table, TypeDecorator, event
+from sqlalchemy import URL, Connection, Dialect, LargeBinary, MetaData, Table, TypeDecorator, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
-from sqlalchemy.exc import (
-    ArgumentError,
-    DataError,
-    DBAPIError,
-    IntegrityError,
-    InvalidRequestError,
-    NoSuchModuleError,
-    ProgrammingError,
-)
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
-from reconciler.model.errors import StateError, UsageError
+from reconciler.store.failures import failure
+from reconciler.store.urls import database_url, is_postgresql, shown
 
 metadata = MetaData(
     naming_convention={
@@ -40,11 +33,25 @@ metadata = MetaData(
     }
 )
 
-_BUSY_SECONDS = 30
-_SWITCHES = 50
+_BUSY_SECONDS: Final = 30.0
+"""How long a transaction waits for the one that writes."""
+_IDLE_SECONDS: Final = 60.0
+"""After which PostgreSQL ends a transaction whose process does not go on: stopped, or cut off."""
+_SWITCHES: Final = 50
 """How often others may be in the way before a database cannot be opened."""
-_OURS = (DataError, IntegrityError, ProgrammingError)
-"""What the database says where this program is wrong, not the database."""
+_WRITING: Final = 0x0E1A
+"""The PostgreSQL advisory lock that the transaction which may write holds; of this database alone."""
+_READS_ONLY: Final = "overlay_reads_only"
+"""The execution option by which a transaction is begun as one that reads."""
+
+_DEFAULTS: Final[Mapping[str, str | int]] = {
+    "application_name": "overlay",
+    "connect_timeout": 10,
+    "keepalives_idle": 30,  # seconds; a server that is cut off without a word would be waited for for hours
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+"""Of libpq, where the URL has none of its own."""
 
 
 class Hex(TypeDecorator[str]):
@@ -63,61 +70,81 @@ class Hex(TypeDecorator[str]):
 
 
 class Database:
-    """An open database. Concurrent transactions, of this process or another, wait for one another."""
+    """An open database.
+
+    Transactions that may write are one after another, in this process and in all others: each sees what those before it
+    have left, and what it has read stays true until it ends. So the same code is right on SQLite and on PostgreSQL. They are
+    short, and wait for nothing but the database. Those that only read (`reading`) see one moment, and neither wait nor are
+    waited for.
+    """
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
+        self._reading = engine.execution_options(**{_READS_ONLY: True}, **_snapshot(engine.url))
 
     @classmethod
-    def open(cls, url: str) -> Self:
-        """Connect lazily to an SQLAlchemy URL with an async driver, such as `sqlite+aiosqlite:////path/state.db`.
+    def open(cls, text: str) -> Self:
+        """Connect lazily to `sqlite:////path/state.db` or `postgresql://user:password@host/name?option=value`.
 
         Raises UsageError for a URL that is none, without repeating it: it may hold a password.
         """
-        try:
+        url = database_url(text)
+        if is_postgresql(url):
+            options = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
+            # A pooled connection is tried before it is used: a server that was restarted is not noticed by who serves.
+            # READ COMMITTED, whatever the server's default: a snapshot from before the wait for `_WRITING` would be too old.
+            engine = create_async_engine(
+                url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args=options
+            )
+            event.listen(engine.sync_engine, "begin", _begin_alone)
+        else:
             engine = create_async_engine(url)
-        except (ArgumentError, NoSuchModuleError, ImportError, InvalidRequestError) as error:
-            raise UsageError(
-                "the database URL names no database that can be opened",
-                hint="such as postgresql+psycopg://user@host/name or sqlite+aiosqlite:////path/state.db",
-            ) from error
-        if engine.dialect.name == "sqlite":
             event.listen(engine.sync_engine, "connect", _prepare_sqlite)
             event.listen(engine.sync_engine, "begin", _begin_immediate)
         return cls(engine)
 
     @property
-    def engine(self) -> AsyncEngine:
-        """For migrations only."""
-        return self._engine
+    def location(self) -> str:
+        """Where it is, for errors: no user, no password."""
+        return shown(self._engine.url)
 
     @asynccontextmanager
     async def begin(self) -> AsyncIterator[AsyncConnection]:
         """One database transaction: committed at the end of the block, rolled back if it raises.
 
-        Raises StateError where the database itself fails: it cannot be opened, is read-only, full, damaged, or busy for too
-        long. No statement or parameter is shown.
+        Raises UnreachableError where the database does not answer, breaks off or is busy for too long, and StateError where it
+        cannot be opened, is read-only, full or damaged. No statement or parameter is shown. A connection that is lost during
+        the commit leaves open whether it happened.
         """
+        async with self._transaction(self._engine) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def reading(self) -> AsyncIterator[AsyncConnection]:
+        """One database transaction that writes nothing. Raises as `begin` does."""
+        async with self._transaction(self._reading) as connection:
+            yield connection
+
+    @asynccontextmanager
+    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
         try:
-            async with self._engine.begin() as connection:
+            async with engine.begin() as connection:
                 yield connection
         except DBAPIError as error:
-            if isinstance(error, _OURS):
+            known = failure(error, self.location)
+            if known is None:
                 raise
-            raise StateError(
-                f"the database cannot be used: {_reason(error)}",
-                where=self._engine.url.render_as_string(hide_password=True),
-                hint="check that it is reachable, writable and not full; the state is as it was before the command",
-            ) from error
+            raise known from error
 
     async def close(self) -> None:
         """Give back all connections."""
         await self._engine.dispose()
 
 
-def _reason(error: DBAPIError) -> str:
-    """The first line of the driver's own words."""
-    return str(error.orig).strip().partition("\n")[0] or type(error.orig).__name__
+def _snapshot(url: URL) -> dict[str, Any]:
+    if is_postgresql(url):
+        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+    return {}  # a transaction of SQLite's sees one moment by itself
 
 
 def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -126,7 +153,7 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     connection.isolation_level = None
     cursor = connection.cursor()
     for pragma in (
-        f"busy_timeout={_BUSY_SECONDS * 1000}",
+        f"busy_timeout={round(_BUSY_SECONDS * 1000)}",
         "synchronous=FULL",  # a signed transaction must survive a power cut before it leaves
         "foreign_keys=ON",
     ):
@@ -151,8 +178,19 @@ def _log_ahead(cursor: DBAPICursor) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
 
 
-def _begin_immediate(connection: Any) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
+def _begin_immediate(connection: Connection) -> None:
+    reads_only = connection.get_execution_options().get(_READS_ONLY, False)
+    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+
+
+def _begin_alone(connection: Connection) -> None:
+    """BEGIN IMMEDIATE for PostgreSQL."""
+    if not connection.get_execution_options().get(_READS_ONLY, False):
+        connection.exec_driver_sql(
+            f"SELECT set_config('lock_timeout', '{round(_BUSY_SECONDS * 1000)}', true),"
+            f" set_config('idle_in_transaction_session_timeout', '{round(_IDLE_SECONDS * 1000)}', true),"
+            f" pg_advisory_xact_lock({_WRITING})"
+        )
 
 
 async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
@@ -161,7 +199,8 @@ async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[M
         return 0
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     statement = dialect.insert(table).on_conflict_do_nothing()
-    result = await connection.execute(statement, list(rows))
+    counted = statement.execution_options(preserve_rowcount=True)  # psycopg's cursor has forgotten it afterwards
+    result = await connection.execute(counted, list(rows))
     return result.rowcount
 
 

@@ -118,15 +118,13 @@ class Leases:
 
     async def check(self, name: str, token: int) -> None:
         """Raises LockedError unless `token` is that of the present holder, who stays it until this transaction ends."""
-        row = (
-            await self._connection.execute(select(leases).where(leases.c.name == name).with_for_update(read=True))
-        ).one_or_none()
+        row = (await self._connection.execute(select(leases).where(leases.c.name == name))).one_or_none()
         if row is None or row.owner is None or row.token != token:
             raise await self._lost(name)
 
     async def _row(self, name: str) -> Row[Any]:
         await insert_new(self._connection, leases, [{"name": name, "token": 0}])
-        return (await self._connection.execute(select(leases).where(leases.c.name == name).with_for_update())).one()
+        return (await self._connection.execute(select(leases).where(leases.c.name == name))).one()
 
     async def _grant(self, name: str, token: int, owner: Owner, now: int, ttl: int) -> Lease:
         await self._connection.execute(

@@ -7,11 +7,13 @@ everyday commands only read the version table.
 from __future__ import annotations
 
 import asyncio
+import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, func, inspect, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
@@ -29,7 +31,7 @@ from reconciler.store import (
     settings,
     transactions,
 )
-from reconciler.store.database import Database
+from reconciler.store.database import Database, metadata
 
 TABLES: Final = (
     coins,
@@ -51,8 +53,19 @@ _VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", Str
 _ALEMBIC: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
 """Alembic keeps its context in module globals, so that two upgrades in one event loop must not interleave."""
 
-_UPGRADING: Final = 0x0E1A
-"""The PostgreSQL advisory lock under which one process at a time upgrades."""
+_REVISION: Final = re.compile(r"[0-9]{4}")
+_UPGRADE: Final = "run `overlay db upgrade`; a copy of the database before that does no harm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upgraded:
+    """What an upgrade did."""
+
+    before: str | None
+    """The revision that it found; None in a database that was not set up."""
+    now: str
+    applied: tuple[str, ...]
+    """The revisions it went through, such as `0002_where_from`; none where there was nothing to do."""
 
 
 def migrations() -> Path:
@@ -62,73 +75,92 @@ def migrations() -> Path:
     return packaged if packaged.is_dir() else here.parents[2] / "migrations"
 
 
+def revisions() -> tuple[str, ...]:
+    """All revisions in order, by number and name."""
+    return tuple(sorted(path.stem for path in migrations().glob("versions/[0-9][0-9][0-9][0-9]_*.py")))
+
+
 def newest() -> str:
     """The revision that this version of the program works with."""
-    return max(path.name[:4] for path in migrations().glob("versions/[0-9][0-9][0-9][0-9]_*.py"))
+    return revisions()[-1][:4]
 
 
 async def check(database: Database) -> None:
     """Raises StateError unless the database has exactly the shape that this program works with."""
-    async with database.begin() as connection:
-        current = await _current(connection)
-    _refuse_newer(current)
+    async with database.reading() as connection:
+        current = await _current(connection, database)
+    if current is None:
+        raise StateError("the database is not set up yet", where=database.location, hint="run `overlay db upgrade`")
     if current != newest():
         raise StateError(
-            "the database is not set up yet"
-            if current is None
-            else f"the database is at revision {current}, behind this tool",
-            hint="run `overlay db upgrade`",
+            f"the database is at revision {current}, behind this tool's {newest()}",
+            where=database.location,
+            hint=_UPGRADE,
         )
 
 
 async def prepare(database: Database) -> None:
     """Set up a database that has nothing in it yet, check any other: for files that this program makes by itself."""
-    async with database.begin() as connection:
-        is_new = await _current(connection) is None
+    async with database.reading() as connection:
+        is_new = await _current(connection, database) is None
     if is_new:
         await upgrade(database)
     else:
         await check(database)
 
 
-async def upgrade(database: Database) -> bool:
-    """Bring the database up to date; says whether there was anything to do.
+async def upgrade(database: Database) -> Upgraded:
+    """Bring the database up to date.
 
     Several processes may do so at once: one does, the others wait. It happens in one transaction, so that one that is
-    killed leaves the database as it was. Raises StateError for a database that a newer version has upgraded.
+    killed leaves the database as it was. Raises StateError for a database that a newer version has upgraded, or that is
+    another program's.
     """
     async with database.begin() as connection:
-        await _alone(connection)
-        current = await _current(connection)
-        _refuse_newer(current)
-        if current == newest():
-            return False
-        async with _one_alembic():
-            await connection.run_sync(_migrate)
-        return True
+        before = await _current(connection, database)
+        applied = tuple(revision for revision in revisions() if before is None or revision[:4] > before)
+        if applied:
+            async with _one_alembic():
+                await connection.run_sync(_migrate)
+        return Upgraded(before=before, now=newest(), applied=applied)
 
 
 def _one_alembic() -> asyncio.Lock:
     return _ALEMBIC.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
-async def _alone(connection: AsyncConnection) -> None:
-    if connection.dialect.name == "postgresql":  # SQLite's transactions are alone by themselves
-        await connection.execute(select(func.pg_advisory_xact_lock(_UPGRADING)))
-
-
-async def _current(connection: AsyncConnection) -> str | None:
-    if not await connection.run_sync(lambda sync: inspect(sync).has_table(_VERSION.name)):
+async def _current(connection: AsyncConnection, database: Database) -> str | None:
+    """The revision; None where nothing of ours is there. Raises StateError where that cannot be this program's database."""
+    tables = frozenset(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
+    if _VERSION.name not in tables:
+        _refuse_taken_names(tables, database)
         return None
-    current: str | None = await connection.scalar(select(_VERSION.c.version_num))
+    found = tuple(await connection.scalars(select(_VERSION.c.version_num)))
+    if not found:  # a downgrade to nothing leaves the empty table
+        return None
+    if len(found) > 1 or _REVISION.fullmatch(found[0]) is None:
+        raise StateError(
+            "the database belongs to another program",
+            where=database.location,
+            hint=f"its revision is {', '.join(sorted(found))}, which is none of this tool; give this one a database of its own",
+        )
+    if found[0] > newest():
+        raise StateError(
+            f"the database is at revision {found[0]}, and this tool knows no newer one than {newest()}",
+            where=database.location,
+            hint="this tool is too old for the database; upgrade overlay-reconciler",
+        )
+    current: str = found[0]
     return current
 
 
-def _refuse_newer(current: str | None) -> None:
-    if current is not None and current > newest():
+def _refuse_taken_names(tables: frozenset[str], database: Database) -> None:
+    taken = sorted(tables & metadata.tables.keys())
+    if taken:
         raise StateError(
-            f"the database is at revision {current}, and this tool knows no newer one than {newest()}",
-            hint="this tool is too old for the database; upgrade overlay-reconciler",
+            f"the database has tables that this tool did not make: {', '.join(taken[:3])}",
+            where=database.location,
+            hint="give this tool a database, or with PostgreSQL a schema, of its own",
         )
 
 

@@ -6,7 +6,7 @@ import secrets
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy import delete, text, update
 
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.wiring import clock, keys_of
@@ -15,6 +15,7 @@ from reconciler.model.errors import GuardError
 from reconciler.model.ids import AdProtocol, Network
 from reconciler.observe.ads import read_ads
 from reconciler.plan.action import Action
+from reconciler.store.live import published_records, published_root
 
 WHOLE = """\
 apiVersion: overlay/v1
@@ -208,9 +209,7 @@ async def test_a_rename_is_a_move(whole):
 
 
 async def rebuilt(producer: Any) -> Any:
-    for path in (producer.home / "embedded").iterdir():
-        if path.name.startswith("state.db"):
-            path.unlink()
+    producer.lose_database()
     async with producer.site() as site:
         return await restore(
             world=site.world(),
@@ -260,14 +259,15 @@ async def test_deleting_everything_needs_the_word(whole):
 @pytest.mark.parametrize(
     "damage",
     [
-        "update published_records set public = json_set(public, '$.title', 'edited') where name = 'free'",
-        "delete from published_records where name = 'free'",
-        "update published_root set generation = 1, public = json_set(public, '$.displayName', 'edited')",
+        update(published_records).where(published_records.c.name == "free").values(public={"title": "edited"}),
+        delete(published_records).where(published_records.c.name == "free"),
+        update(published_root).values(generation=1, public={"displayName": "edited"}),
     ],
+    ids=["an edited record", "a deleted record", "an edited root"],
 )
 async def test_edited_and_missing_rows_are_told_and_mended_without_a_transaction(whole, damage):
     async with whole.site() as site, site.database.begin() as connection:
-        await connection.execute(text(damage))
+        await connection.execute(damage)
     planned = await whole.plan()
     assert planned.plan.drift
     assert set(changes(planned).values()) == {Action.ADOPT}

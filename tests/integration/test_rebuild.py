@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from pathlib import Path
 from typing import Any
 
 from reconciler.chain.index import AddressIndex
@@ -14,11 +13,12 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Network
 
 
-def lose_the_database(home: Path) -> None:
-    for path in (home / "embedded").iterdir():
+def lose_everything(producer: Any) -> None:
+    producer.lose_database()
+    for path in (producer.home / "embedded").iterdir():
         if path.name != "world":
-            shutil.rmtree(path) if path.is_dir() else path.unlink()
-    shutil.rmtree(home / "cache", ignore_errors=True)
+            shutil.rmtree(path)
+    shutil.rmtree(producer.home / "cache", ignore_errors=True)
 
 
 async def rebuild(producer: Any) -> Restored:
@@ -41,7 +41,7 @@ async def test_a_lost_database_comes_back_with_the_same_balance_and_no_changes(p
     producer.write(title="Second")
     await producer.apply()
     before = await producer.audit()
-    lose_the_database(producer.home)
+    lose_everything(producer)
 
     restored = await rebuild(producer)
 
@@ -71,7 +71,7 @@ async def test_coins_that_no_root_shows_come_back_from_the_address_index(produce
             now=int(clock()),
         )
     before = await producer.audit()
-    lose_the_database(producer.home)
+    lose_everything(producer)
 
     restored = await rebuild(producer)
 
@@ -81,7 +81,7 @@ async def test_coins_that_no_root_shows_come_back_from_the_address_index(produce
 
 async def test_without_a_rebuild_a_fresh_runner_reads_the_state_back_by_itself(producer):
     await producer.apply()
-    lose_the_database(producer.home)
+    lose_everything(producer)
 
     planned = await producer.plan()
     assert planned.observation.rebuilt is not None
@@ -106,7 +106,7 @@ async def test_rebuilding_what_is_there_changes_nothing(producer):
 
 async def test_the_own_host_is_refilled_from_outside(producer):
     await producer.apply()
-    lose_the_database(producer.home)
+    lose_everything(producer)
     await rebuild(producer)
     async with producer.site() as site:
         keys = keys_of(producer.invocation, Network.EMBEDDED, create=False)

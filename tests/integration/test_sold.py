@@ -86,7 +86,7 @@ async def test_applying_again_and_rebuilding_change_nothing(seller):
     await seller.apply()
     before, _ = await sold(seller)
     assert (await seller.plan()).plan.is_empty
-    (seller.home / "embedded" / "state.db").unlink()
+    seller.lose_database()
     assert (await seller.plan()).plan.is_empty
 
     seller.write(MANIFEST.replace("Secrets", "More secrets"))

@@ -107,7 +107,7 @@ class _Patient:
             return "none yet; the first plan makes one"
         async with database_of(self.invocation, self.network) as database:
             await check_schema(database)
-            async with database.begin() as connection:
+            async with database.reading() as connection:
                 root = await Published(connection).root()
         self.chain = None if root is None else root.network_id
         return "up to date, nothing is live" if root is None else f"up to date, generation {root.generation} is live"

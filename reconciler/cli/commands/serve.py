@@ -59,7 +59,7 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
 
 async def _identity(invocation: Invocation, site: Site) -> IdentityKey:
     """Whose gateway this is: what the database holds says so, else the key. Raises StateError where there is neither."""
-    async with site.database.begin() as connection:
+    async with site.database.reading() as connection:
         published = await Published(connection).identity()
     if published is not None:
         return published

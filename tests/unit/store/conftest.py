@@ -1,12 +1,9 @@
-"""A migrated SQLite file for each test, and values named by the test."""
+"""Values named by the test."""
 
 from __future__ import annotations
 
-import asyncio
-import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from hashlib import sha256
-from pathlib import Path
 
 import pytest
 
@@ -14,42 +11,10 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
-from reconciler.store import schema
 from reconciler.store.coins import Purpose, StoredCoin
-from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.transactions import Transactions
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
-
-
-def _url(path: Path) -> str:
-    return f"sqlite+aiosqlite:///{path}"
-
-
-@pytest.fixture(scope="session")
-def migrated(tmp_path_factory) -> Path:
-    """One file that went through the migrations; tests work on copies of it."""
-    path = tmp_path_factory.mktemp("migrated") / "state.db"
-
-    async def make() -> None:
-        database = Database.open(_url(path))
-        await schema.upgrade(database)
-        await database.close()
-
-    asyncio.run(make())
-    return path
-
-
-@pytest.fixture
-def database_file(migrated, tmp_path) -> Path:
-    return Path(shutil.copy(migrated, tmp_path / "state.db"))
-
-
-@pytest.fixture
-async def database(database_file) -> AsyncIterator[Database]:
-    database = Database.open(_url(database_file))
-    yield database
-    await database.close()
 
 
 @pytest.fixture

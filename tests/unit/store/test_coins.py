@@ -155,8 +155,8 @@ async def test_an_outdated_lease_locks_nothing(database, fund, journalled):
         await Coins(connection).lock(coins, "entry", token=new.token)
 
 
-async def test_of_two_that_lock_the_same_coin_at_once_one_wins(database_file, fund, journalled):
-    databases = [Database.open(f"sqlite+aiosqlite:///{database_file}") for _ in range(2)]
+async def test_of_two_that_lock_the_same_coin_at_once_one_wins(database_url, fund, journalled):
+    databases = [Database.open(database_url) for _ in range(2)]
     async with databases[0].begin() as connection:
         coins = await fund(connection, 1, 2)
         for entry in ("0", "1"):

@@ -76,8 +76,8 @@ async def submitted(database, make_transaction, coins_of, make_entry, outcome):
 
 
 @pytest.mark.parametrize("when", ["inside", "after"])
-async def test_killed_at_the_commit_point_all_of_it_happened_or_nothing(database, database_file, submitted, when):
-    command = [sys.executable, "-c", COMMIT_POINT, f"sqlite+aiosqlite:///{database_file}", when]
+async def test_killed_at_the_commit_point_all_of_it_happened_or_nothing(database, database_url, submitted, when):
+    command = [sys.executable, "-c", COMMIT_POINT, database_url, when]
     pipe = subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=ROOT)
     assert await process.stdout.readline() == b"ready\n"

@@ -126,8 +126,8 @@ async def test_leases_of_different_names_do_not_touch(database):
         assert (await Leases(connection).acquire("stream", OTHER, now=100, ttl=15)).token == 1
 
 
-async def test_of_many_that_ask_at_once_one_is_granted(database_file):
-    databases = [Database.open(f"sqlite+aiosqlite:///{database_file}") for _ in range(5)]
+async def test_of_many_that_ask_at_once_one_is_granted(database_url):
+    databases = [Database.open(database_url) for _ in range(5)]
     owners = [Owner(str(number), "here", number, "boot-1") for number in range(5)]
     answers = await asyncio.gather(*map(acquire, databases, owners))
     assert sum(isinstance(answer, Lease) for answer in answers) == 1

@@ -7,17 +7,17 @@ from reconciler.store.database import Database
 from reconciler.store.schema import prepare
 
 
-async def _open(path) -> None:
-    database = Database.open(f"sqlite+aiosqlite:///{path}")
+async def _open(url) -> None:
+    database = Database.open(url)
     try:
         await prepare(database)
     finally:
         await database.close()
 
 
-def test_several_processes_may_open_a_new_database_at_the_same_instant(tmp_path):
-    for number in range(5):
-        path = tmp_path / f"{number}.db"
+def test_several_processes_may_open_a_new_database_at_the_same_instant(databases):
+    for _ in range(5):
+        url = databases.create_empty()
         start, go = os.pipe()
         children = []
         for _ in range(4):
@@ -27,7 +27,7 @@ def test_several_processes_may_open_a_new_database_at_the_same_instant(tmp_path)
                 try:
                     os.close(go)
                     os.read(start, 1)  # until the parent lets go
-                    asyncio.run(_open(path))
+                    asyncio.run(_open(url))
                     code = 0
                 finally:
                     os._exit(code)
