@@ -51,8 +51,8 @@ settings.load_profile("shared machine")
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
-ON_BOTH = ("integration/", "unit/store/", "faults/test_contest.py", "faults/test_databases.py", "faults/test_kill.py")
-"""The tests that run on both databases; the others on SQLite. OVERLAY_TEST_DATABASE=postgresql runs all on PostgreSQL."""
+ON_BOTH = ("unit/store/", "integration/test_reconcile.py", "e2e/test_db.py", "faults/test_databases.py")
+"""Tests that run on both databases. The others run on SQLite; OVERLAY_TEST_DATABASE=postgresql runs all on PostgreSQL."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -39,7 +39,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.words import COMPLETING, answer
 from reconciler.model.errors import OverlayError, StateError
 
-_TALKATIVE = ("asyncio", "sqlalchemy", "aiosqlite")
+_TALKATIVE = ("asyncio", "sqlalchemy", "aiosqlite", "psycopg")
 """Libraries that print a traceback for a task that was stopped; --debug lets them."""
 
 app = typer.Typer(

@@ -14,8 +14,8 @@ from reconciler import __version__
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-BY_NAME = {"aiosqlite"}
-"""Asked for by a URL, sqlite+aiosqlite, not by an import."""
+BY_NAME = {"aiosqlite", "psycopg"}
+"""Asked for by a URL, sqlite+aiosqlite and postgresql+psycopg, not by an import."""
 WITH_ANOTHER = {"pydantic-core": "pydantic"}
 """A distribution that another one of ours is made of."""
 
