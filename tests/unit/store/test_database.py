@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 
+import psycopg
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
@@ -12,6 +13,8 @@ from sqlalchemy.exc import IntegrityError
 from reconciler.model.errors import StateError, UnreachableError, UsageError
 from reconciler.store.database import Database, insert_new, upsert
 from reconciler.store.documents import documents
+from reconciler.store.outputs import host_transactions
+from reconciler.store.schema import check
 from reconciler.store.settings import Settings, settings
 
 
@@ -129,6 +132,22 @@ async def test_a_wrong_password_is_said_and_not_shown(server, databases):
         assert "permission denied" in refused.value.where
     finally:
         server.run("DROP ROLE vendor")
+
+
+@on_postgresql
+async def test_a_role_that_owns_nothing_can_work_with_the_rights_that_are_written_down(server, database_url):
+    server.run("CREATE ROLE vendor LOGIN PASSWORD 'right'")
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO vendor")
+        owner.execute("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO vendor")
+    database = Database.open(database_url.replace("postgres@", "vendor:right@"))
+    await check(database)
+    async with database.begin() as connection:
+        await connection.execute(host_transactions.insert().values(txid="00" * 32, shadowed=False, asked=0))
+    await database.close()
+    with psycopg.connect(database_url, autocommit=True) as owner:
+        owner.execute("DROP OWNED BY vendor")
+        owner.execute("DROP ROLE vendor")
 
 
 @on_postgresql
