@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Final
 
-from sqlalchemy import JSON, DateTime, Dialect, Text, TypeDecorator
+from sqlalchemy import JSON, DateTime, Dialect, String, Text, TypeDecorator
 
 from reconciler.model.errors import StateError
 
@@ -29,6 +29,24 @@ class Instant(TypeDecorator[int]):
         if value is None:
             return None
         return int((value if value.tzinfo else value.replace(tzinfo=UTC)).timestamp())
+
+
+class ForeignName(TypeDecorator[str]):
+    """What strangers write or ask for, up to a length. PostgreSQL's texts have no NUL: it is kept, and looked for, as U+FFFD."""
+
+    impl = String
+    cache_ok = True
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:  # noqa: ARG002 - as above
+        """Text without NUL."""
+        return None if value is None else value.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+class ForeignText(ForeignName):
+    """The same, of any length."""
+
+    impl = Text
+    cache_ok = True
 
 
 class Choice(TypeDecorator[StrEnum]):

@@ -17,9 +17,11 @@ from sqlalchemy import URL, Connection, Dialect, LargeBinary, MetaData, Table, T
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
+from reconciler.model.errors import UnreachableError
 from reconciler.store.failures import failure
 from reconciler.store.urls import database_url, is_postgresql, shown
 
@@ -130,6 +132,9 @@ class Database:
         try:
             async with engine.begin() as connection:
                 yield connection
+        except PoolTimeoutError as error:  # of the pool: all its connections were in use
+            hint = "repeat the command"
+            raise UnreachableError("the database is busy", where=self.location, hint=hint) from error
         except DBAPIError as error:
             known = failure(error, self.location)
             if known is None:

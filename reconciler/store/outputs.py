@@ -24,7 +24,6 @@ from sqlalchemy import (
     Row,
     String,
     Table,
-    Text,
     UniqueConstraint,
     delete,
     exists,
@@ -37,6 +36,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
+from reconciler.store.columns import ForeignName, ForeignText
 from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.wire.transaction import Transaction
 
@@ -90,10 +90,10 @@ host_records = Table(
     Column("output_id", ForeignKey("host_outputs.id", ondelete="CASCADE"), primary_key=True),
     Column("producer", Hex, nullable=False),
     Column("kind", String(16), nullable=False),
-    Column("name", String(253), nullable=False),
+    Column("name", ForeignName(253), nullable=False),
     Column("document", Hex, nullable=False),
     Column("sealed", Hex),  # the root's sealed document
-    Column("text", Text, nullable=False),  # case-folded, what `text` queries look through
+    Column("text", ForeignText, nullable=False),  # case-folded, what `text` queries look through
     Index(None, "producer", "kind", "name"),
 )
 
@@ -101,14 +101,14 @@ host_record_tags = Table(
     "host_record_tags",
     metadata,
     Column("output_id", ForeignKey("host_records.output_id", ondelete="CASCADE"), primary_key=True),
-    Column("tag", Text, primary_key=True, index=True),
+    Column("tag", ForeignText, primary_key=True, index=True),
 )
 
 host_record_capabilities = Table(
     "host_record_capabilities",
     metadata,
     Column("output_id", ForeignKey("host_records.output_id", ondelete="CASCADE"), primary_key=True),
-    Column("capability", String(42), primary_key=True, index=True),
+    Column("capability", ForeignName(42), primary_key=True, index=True),
 )
 
 host_ads = Table(
@@ -117,8 +117,8 @@ host_ads = Table(
     Column("output_id", ForeignKey("host_outputs.id", ondelete="CASCADE"), primary_key=True),
     Column("protocol", String(4), nullable=False),
     Column("identity", Hex, nullable=False, index=True),
-    Column("url", Text, nullable=False, index=True),
-    Column("name", String(50), nullable=False, index=True),
+    Column("url", ForeignText, nullable=False, index=True),
+    Column("name", ForeignName(50), nullable=False, index=True),
 )
 
 host_adverts = Table(
