@@ -227,9 +227,3 @@ async def test_who_waits_too_long_for_a_file_is_told_that_the_database_is_busy(d
                 pytest.fail("two transactions may write at once")
     await first.close()
     await second.close()
-
-
-@pytest.mark.only("sqlite")
-async def test_a_file_that_cannot_be_opened_is_no_matter_of_time(tmp_path):
-    with pytest.raises(StateError, match="the database cannot be used"):
-        await ask(f"sqlite:///{tmp_path}/nowhere/state.db")
