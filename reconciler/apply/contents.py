@@ -16,6 +16,8 @@ from reconciler.model.errors import StalePlanError, StateError
 from reconciler.model.ids import Digest, Kind, ObjectType, RecordId, digest
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import ObservedRecord
+from reconciler.plan.action import Action
+from reconciler.plan.change import Change
 from reconciler.plan.plan import Plan
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
@@ -51,6 +53,8 @@ class Copy:
     host: str
     least: int = 1
     """How many copies of the content there must be before an apply commits."""
+    outlives: int = 0
+    """The end, in unix seconds, of the copy that it renews."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +82,7 @@ class Contents:
                 content=copy.content.sha256,
                 stored=forms[copy.content],
                 least=copy.least,
+                outlives=copy.outlives,
             )
             for copy in copies
         )
@@ -211,8 +216,15 @@ def copies_of(plan: Plan, live: Mapping[RecordId, ObservedRecord]) -> tuple[Copy
         for change in plan.changes
         if change.record and change.after is not None
     }
-    made = (change.after for change in plan.changes if change.object.type is ObjectType.REPLICA and change.after)
-    return tuple(_copy(after, public.get(RecordId(Kind.DATASET, str(after["dataset"])), {})) for after in made)
+    made = (change for change in plan.changes if change.object.type is ObjectType.REPLICA)
+    return tuple(
+        replace(
+            _copy(change.after, public.get(RecordId(Kind.DATASET, str(change.after["dataset"])), {})),
+            outlives=_end_of(change),
+        )
+        for change in made
+        if change.after
+    )
 
 
 def contents_of(plan: Plan) -> Mapping[RecordId, tuple[DatasetContent, str]]:
@@ -220,6 +232,10 @@ def contents_of(plan: Plan) -> Mapping[RecordId, tuple[DatasetContent, str]]:
     written = ((change.record, change.after) for change in plan.changes if change.record and change.after is not None)
     found = ((record, _of_record(record, after)) for record, after in written)
     return {record: content for record, content in found if content is not None}
+
+
+def _end_of(change: Change) -> int:
+    return cast("int", change.before["expires"]) if change.action is Action.RENEW and change.before else 0
 
 
 def _copy(after: JsonObject, public: JsonObject) -> Copy:

@@ -6,7 +6,7 @@ apply finishes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -25,6 +25,7 @@ from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_s
 from reconciler.apply.result import ads_after, destroyed, moved_copies, outcome
 from reconciler.apply.upload import Storage, Uploaded, forgotten_of, upload_all
 from reconciler.content.fetching import Fetcher
+from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, StalePlanError
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.model.journal import EntryRole, JournalState
@@ -225,6 +226,7 @@ class Executor:
             outcome=result,
             owner=self.owner,
             note=" ".join(plan.overrides),
+            spent=_spent(plan, built, publishes=bool(result)),
             created=at,
             updated=at,
         )
@@ -262,6 +264,12 @@ class Executor:
         if not live:
             return {}
         return await undiscoverable(live, identity=self.keys.identity, hosts=self.outside, tell=self.books.tell)
+
+
+def _spent(plan: Plan, built: Sequence[Built], *, publishes: bool) -> Satoshis:
+    """The part of the plan's gross cost that an entry bears: its fees; new tokens and storage with what publishes them."""
+    fees = sum(each.layout.fee for each in built)
+    return Satoshis(fees + (plan.gross - plan.cost.fee_satoshis if publishes else 0))
 
 
 def _leading(built: Mapping[str, Built]) -> Built:

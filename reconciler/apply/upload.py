@@ -37,6 +37,8 @@ class Upload:
     stored: Stored
     least: int = 1
     """How many copies of the content there must be before an apply commits."""
+    outlives: int = 0
+    """Unix seconds: a copy that is kept no longer than that is the one to be renewed."""
 
     @property
     def subject(self) -> str:
@@ -177,7 +179,8 @@ class _Copying:
         """Unix seconds until which the host keeps a part, which it is given unless it has it."""
         part = self._upload.stored.parts[index]
         expires = await self._storage.kept_until(part.sha256)
-        if expires is None or expires < self._wanted - TERM_MINUTES * 20:  # less than two thirds of the term are left
+        enough = max(self._upload.outlives + 1, self._wanted - TERM_MINUTES * 20)  # and two thirds of the term are left
+        if expires is None or expires < enough:
             expires = await self._send(index, part)
         else:
             self._there += part.size

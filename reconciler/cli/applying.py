@@ -15,7 +15,6 @@ from reconciler.cli.views.apply import (
     Telling,
     failed_json,
     finished_json,
-    is_partial,
     render_finished,
     render_steps,
 )
@@ -66,7 +65,7 @@ class Undertaking:
         telling = Telling(self.console, self.doing.json)
         try:
             async with open_reconciler(self.invocation, subject, keys, telling) as (site, reconciler):
-                with graceful(self.console) as halted:
+                with graceful(self.console.complain) as halted:
                     finished = await work(replace(reconciler, parallel=self.doing.parallelism), halted)
                     is_mined = await self._waited(finished, site, reconciler, halted)
         except OverlayError as error:
@@ -117,4 +116,4 @@ class Undertaking:
             self.console.document(finished_json(finished, telling.tally, is_mined=is_mined))
         else:
             self.console.result(last)
-        return errors.PARTIAL if is_partial(finished) or is_mined is False else errors.DONE
+        return errors.PARTIAL if finished.is_partial or is_mined is False else errors.DONE

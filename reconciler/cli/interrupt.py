@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Final, TypeVar
 
-from reconciler.cli.console import Console
-
 T = TypeVar("T")
 
-_STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+STOPS: Final = (signal.SIGINT, signal.SIGTERM)
+"""How whatever runs for long is told to end."""
 
 
 class Interrupt:
@@ -32,6 +31,10 @@ class Interrupt:
         """The user asks."""
         self._asked.set()
 
+    async def wait(self) -> None:
+        """Until the user asks."""
+        await self._asked.wait()
+
     async def or_else(self, work: Coroutine[Any, Any, T]) -> T:
         """Do something that may be given up at any moment, such as waiting for an answer. Raises KeyboardInterrupt."""
         working, asked = asyncio.create_task(work), asyncio.create_task(self._asked.wait())
@@ -46,25 +49,27 @@ class Interrupt:
 
 
 @contextmanager
-def graceful(console: Console) -> Iterator[Interrupt]:
-    """Listen to Ctrl-C while the block runs in an event loop."""
+def graceful(say: Callable[[str], object], signals: Sequence[signal.Signals] = (signal.SIGINT,)) -> Iterator[Interrupt]:
+    """Listen to Ctrl-C, or to these signals, while the block runs in an event loop; `say` tells that they were heard."""
     asked = Interrupt()
     task = asyncio.current_task()
     loop = asyncio.get_running_loop()
 
     def interrupt() -> None:
         if asked() and task is not None:
-            console.complain("Stopping now.")
+            say("Stopping now.")
             task.cancel()
             return
         asked.ask()
-        console.complain("Interrupt received: finishing the step in flight, then stopping. Again to stop now.")
+        say("Interrupt received: finishing the step in flight, then stopping. Again to stop now.")
 
-    loop.add_signal_handler(signal.SIGINT, interrupt)
+    for each in signals:
+        loop.add_signal_handler(each, interrupt)
     try:
         yield asked
     finally:
-        loop.remove_signal_handler(signal.SIGINT)
+        for each in signals:
+            loop.remove_signal_handler(each)
 
 
 @contextmanager
@@ -72,10 +77,10 @@ def stoppable() -> Iterator[asyncio.Event]:
     """Give an event that Ctrl-C or SIGTERM sets, while the block runs in an event loop."""
     stop = asyncio.Event()
     loop = asyncio.get_running_loop()
-    for each in _STOPS:
+    for each in STOPS:
         loop.add_signal_handler(each, stop.set)
     try:
         yield stop
     finally:
-        for each in _STOPS:
+        for each in STOPS:
             loop.remove_signal_handler(each)

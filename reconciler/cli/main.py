@@ -33,11 +33,12 @@ from reconciler.cli.commands import (
     status,
     validate,
     wallet,
+    watch,
 )
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.words import COMPLETING, answer
-from reconciler.model.errors import OverlayError, StateError
+from reconciler.model.errors import OverlayError, of_system
 
 _TALKATIVE = ("asyncio", "sqlalchemy", "aiosqlite", "psycopg")
 """Libraries that print a traceback for a task that was stopped; --debug lets them."""
@@ -63,6 +64,7 @@ for _command in (
     plan,
     apply,
     destroy,
+    watch,
     status,
     state,
     identity,
@@ -115,21 +117,12 @@ def main(arguments: Sequence[str]) -> int:
         return _failed(error, options)
     except OSError as error:
         if not isinstance(error, BrokenPipeError):
-            return _failed(_of_system(error), options)
+            return _failed(of_system(error), options)
         _forget_output()  # whoever read our output has gone; nothing more can be said
         return errors.ERROR
     except KeyboardInterrupt:  # before the command had begun
         return errors.INTERRUPTED
     return code if isinstance(code, int) else errors.DONE
-
-
-def _of_system(error: OSError) -> OverlayError:
-    """What the operating system refused: a folder that is read-only, a disk that is full."""
-    return StateError(
-        f"the system refuses: {(error.strerror or type(error).__name__).lower()}",
-        where=None if error.filename is None else str(error.filename),
-        hint="the state is safe; repeat the command when that is mended",
-    )
 
 
 def _forget_output() -> None:

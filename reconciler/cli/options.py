@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -89,6 +89,33 @@ class Overrides:
     reason: Annotated[
         str, typer.Option("--reason", metavar="TEXT", help="Why; stands in the plan and in the journal.")
     ] = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """The overrides that may stand for as long as a watch runs; the others are decided once, by whoever applies by hand."""
+
+    max_delete: Annotated[
+        str | None, typer.Option("--max-delete", metavar="N|N%", help="Let a plan delete so many records of one kind.")
+    ] = None
+    max_cost: Annotated[int | None, typer.Option("--max-cost", metavar="SAT", help="Let a plan cost so much.")] = None
+    allow_price_change: Annotated[
+        bool, typer.Option("--allow-price-change", help="Let prices change by more than maxPriceFactor.")
+    ] = False
+    unreachable_gateway: Annotated[
+        bool, typer.Option("--unreachable-gateway", help="Advertise a gateway that does not answer.")
+    ] = False
+    genesis: Annotated[
+        bool, typer.Option("--genesis", help="Publish for the first time where no host could say 'none'.")
+    ] = False
+    reason: Annotated[
+        str, typer.Option("--reason", metavar="TEXT", help="Why; stands in the plan and in the journal.")
+    ] = ""
+
+    @property
+    def overrides(self) -> Overrides:
+        """Among all there are."""
+        return Overrides(**{each.name: getattr(self, each.name) for each in fields(self)})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

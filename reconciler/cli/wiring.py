@@ -116,15 +116,19 @@ async def load_manifests(
     invocation: Invocation, paths: tuple[Path, ...], given: Given | None = None, *, parallel: int = PARALLEL
 ) -> Loaded:
     """Read manifests, with the digest cache of OVERLAY_HOME."""
-    given = given or Given()
-    beside = Beside(
+    invocation.home.create()
+    digests = Digests(invocation.home.cache / "digests.db", parallel=parallel)
+    beside = beside_of(invocation, given or Given())
+    return await load_desired(paths, digests=digests, network=invocation.named_network(), beside=beside)
+
+
+def beside_of(invocation: Invocation, given: Given) -> Beside:
+    """What is given beside the manifests. Raises UsageError."""
+    return Beside(
         assignments=tuple(given.var or ()),
         variable_files=tuple(invocation.directory / path for path in given.var_file or ()),
         max_revenue_splits=_max_revenue_splits(invocation),
     )
-    invocation.home.create()
-    digests = Digests(invocation.home.cache / "digests.db", parallel=parallel)
-    return await load_desired(paths, digests=digests, network=invocation.named_network(), beside=beside)
 
 
 def _max_revenue_splits(invocation: Invocation) -> int:

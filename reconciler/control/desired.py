@@ -9,6 +9,7 @@ from pathlib import Path
 from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import local_contents
+from reconciler.manifest.inputs import Inputs
 from reconciler.manifest.kinds.producer import KeyReference, Producer
 from reconciler.manifest.load import MAX_REVENUE_SPLITS, load
 from reconciler.manifest.variables import given_variables
@@ -28,6 +29,8 @@ class Loaded:
     folder: Path
     """The manifests'; paths in a plan are relative to it."""
     warnings: tuple[Diagnostic, ...]
+    inputs: Inputs
+    """What they were read from."""
 
     @property
     def network(self) -> Network:
@@ -86,7 +89,19 @@ async def load_desired(
     _stop(found)
     if state is None:
         raise ManifestError(found)
-    return Loaded(state=state, folder=manifests.folder, warnings=tuple(found))
+    return Loaded(
+        state=state,
+        folder=manifests.folder,
+        warnings=tuple(found),
+        inputs=Inputs.of(manifests, paths, beside.variable_files),
+    )
+
+
+def inputs_of(paths: Sequence[Path], beside: Beside) -> Inputs:
+    """What manifests are made of, whatever is wrong with them: a change of one of these files may mend it."""
+    variables, _ = given_variables(beside.assignments, beside.variable_files)
+    manifests, _ = load(paths, variables, max_revenue_splits=beside.max_revenue_splits)
+    return Inputs.of(manifests, paths, beside.variable_files)
 
 
 def _stop(found: Sequence[Diagnostic]) -> None:

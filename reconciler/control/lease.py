@@ -7,12 +7,13 @@ import os
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from reconciler.model.errors import LockedError, StateError, UnreachableError
 from reconciler.store.database import Database
-from reconciler.store.leases import APPLY, Holder, Lease, Leases, Owner
+from reconciler.store.leases import APPLY, Holder, Lease, Leases, Owner, is_dead
 
 TTL: Final = 15
 """Seconds after which a lease without a heartbeat is anybody's."""
@@ -51,6 +52,31 @@ async def apply_lease(
                 await Leases(connection).release(lease)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """Who holds the apply lease, and whether that process is certain to be gone."""
+
+    holder: Holder
+    is_dead: bool
+
+
+async def held_by(database: Database, here: Owner) -> Held | None:
+    """Who holds the apply lease, as seen from the process `here`; None where nobody does."""
+    async with database.begin() as connection:
+        holder = await Leases(connection).holder(APPLY)
+    return None if holder is None else Held(holder=holder, is_dead=is_dead(holder.owner, here, _alive))
+
+
+async def release(database: Database, held: Held, here: Owner, *, now: int) -> None:
+    """Take the apply lease from its holder and give it back: whatever that one still writes under it is refused.
+
+    Raises LockedError where somebody else holds it by now.
+    """
+    async with database.begin() as connection:
+        leases = Leases(connection)
+        await leases.release(await leases.take_over(APPLY, here, now=now, ttl=TTL, holder=held.holder.owner))
+
+
 async def _acquire(
     database: Database, owner: Owner, now: Callable[[], int], patience: float, waiting: Callable[[], None]
 ) -> Lease:
@@ -78,7 +104,7 @@ async def _beat(database: Database, lease: Lease, now: Callable[[], int]) -> Non
 def _locked(holder: Holder, now: int) -> LockedError:
     return LockedError(
         f"another apply holds the lease: process {holder.owner.pid} on {holder.owner.host}, since {now - holder.since} s ago",
-        hint="wait for it, or raise --lock-timeout",
+        hint="wait for it, or raise --lock-timeout; where its process hangs, `overlay state unlock`",
     )
 
 

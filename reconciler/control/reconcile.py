@@ -42,6 +42,7 @@ from reconciler.plan.plan import Meta, Plan, make_destroy_plan, make_plan, make_
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.leases import Lease
+from reconciler.store.outbox import Delivery
 from reconciler.wallet.keys import Keys
 from reconciler.wire.documents import Source
 
@@ -81,6 +82,17 @@ class Finished:
     applied: Applied | None
     agreed: bool
     recovered: Delivered
+
+    @property
+    def undelivered(self) -> tuple[Delivery, ...]:
+        """What some host has not got yet."""
+        return self.recovered.failed if self.applied is None else self.applied.undelivered
+
+    @property
+    def is_partial(self) -> bool:
+        """Whether all is committed, but a copy is not made, or some host has not got or does not list everything."""
+        applied = self.applied
+        return bool(self.undelivered) or (applied is not None and bool(applied.failed or any(applied.missing.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +186,11 @@ class Reconciler:
             check_guards(plan)
             planned = Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
             return await self._execute(planned, lease, halted, recovered)
+
+    async def keep_up(self, *, halted: Callable[[], bool], patience: float = LOCK_SECONDS) -> Delivered:
+        """What needs no manifests: finish, prove, send again and deliver what was applied before. Raises as `apply` does."""
+        async with self.lease(patience, halted=halted) as lease:
+            return await self._recover(lease)
 
     async def _reconcile(
         self,

@@ -14,7 +14,8 @@ from reconciler.manifest.kinds.envelope import API_VERSION
 from reconciler.model.diagnostics import Diagnostic, Severity
 from reconciler.model.source import SourceSpan
 
-_ENDINGS: Final = (".yaml", ".yml")
+ENDINGS: Final = (".yaml", ".yml")
+"""Of manifests in folders."""
 _CHUNK: Final = 1024 * 1024
 
 
@@ -112,7 +113,7 @@ def _walk(top: Path, folder: Path, diagnostics: list[Diagnostic]) -> Iterator[Pa
         diagnostics.extend(_linked_folder(link.relative_to(folder).as_posix()) for link in links)
         for name in sorted(names):
             path = Path(directory, name)
-            if name.startswith(".") or not name.endswith(_ENDINGS):
+            if name.startswith(".") or not name.endswith(ENDINGS):
                 continue
             if path.is_symlink() and not boundary.holds(path):
                 summary = "the link leads out of the folder"

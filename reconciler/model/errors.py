@@ -89,3 +89,12 @@ class LockedError(TransientError):
 
 class PartialError(TransientError):
     """The plan is committed, but some host has not got everything yet; repeating the command does the remainder."""
+
+
+def of_system(error: OSError) -> StateError:
+    """What the operating system refused: a folder that is read-only, a disk that is full."""
+    return StateError(
+        f"the system refuses: {(error.strerror or type(error).__name__).lower()}",
+        where=None if error.filename is None else str(error.filename),
+        hint="the state is safe; repeat the command when that is mended",
+    )

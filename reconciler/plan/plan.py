@@ -14,7 +14,7 @@ from reconciler.model.json import JsonObject
 from reconciler.model.observed import ListedAd, Reading, Snapshot
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change, Drift, Notice
-from reconciler.plan.cost import Cost, cost_of
+from reconciler.plan.cost import Cost, cost_of, gross
 from reconciler.plan.diff import Comparison, compare, everything_goes, given_back
 from reconciler.plan.fields import plain_object
 from reconciler.plan.guards import Case, Guard, judge
@@ -135,6 +135,11 @@ class Plan:
     def is_empty(self) -> bool:
         """Whether the overlay matches the manifests."""
         return not self.changes
+
+    @property
+    def gross(self) -> int:
+        """Satoshis that it costs, with nothing set off against them."""
+        return gross(self.cost, self.changes)
 
     @property
     def partial(self) -> bool:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import (
+    BigInteger,
     Column,
     ForeignKey,
     Integer,
@@ -22,12 +23,14 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
+    func,
     insert,
     select,
     update,
 )
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Digest, Txid
 from reconciler.model.journal import COMMITTED, UNFINISHED, EntryRole, JournalEvent, JournalState, advance
@@ -48,6 +51,7 @@ journal = Table(
     Column("outcome", LargeBinary, nullable=False),
     Column("owner", Text, nullable=False),
     Column("note", Text, nullable=False),
+    Column("spent", BigInteger, nullable=False, server_default="0"),
     Column("created", Instant, nullable=False, index=True),
     Column("updated", Instant, nullable=False),
 )
@@ -87,6 +91,8 @@ class JournalEntry:
     """
     owner: str
     """Who applied, for people to read."""
+    spent: Satoshis
+    """Gross, as the cost guard counts: fees, new tokens, storage. Nothing is spent once the entry is void."""
     note: str = ""
     """The overrides and reason that were given."""
     created: int
@@ -126,6 +132,7 @@ class Journal:
             "outcome",
             "owner",
             "note",
+            "spent",
             "created",
             "updated",
         )
@@ -209,6 +216,13 @@ class Journal:
             found += [(row.generation, row.position, Txid(row.txid)) for row in await self._connection.execute(query)]
         return tuple(txid for _, _, txid in sorted(found))
 
+    async def spent_since(self, at: int) -> Satoshis:
+        """What the entries written down at or after `at` (unix seconds) spend, those that came to nothing left out."""
+        query = select(func.coalesce(func.sum(journal.c.spent), 0)).where(
+            journal.c.created >= at, journal.c.state != JournalState.VOID
+        )
+        return Satoshis(int(await self._connection.scalar(query) or 0))
+
     async def list(self, limit: int) -> tuple[JournalEntry, ...]:
         """The last `limit` entries, newest first."""
         columns = (journal.c.created, journal.c.generation, journal.c.place, journal.c.id)
@@ -268,6 +282,7 @@ def _entry(row: Row[Any], txids: tuple[Txid, ...]) -> JournalEntry:
         outcome=row.outcome,
         owner=row.owner,
         note=row.note,
+        spent=Satoshis(row.spent),
         created=row.created,
         updated=row.updated,
     )

@@ -89,13 +89,20 @@ class Leases:
         holder = _holder(row)
         # One that would hold much longer than any is given was taken before the clock was set back.
         is_over = holder is not None and not now < holder.until <= now + _LONGEST * ttl
-        if holder is None or is_over or _is_dead(holder.owner, owner, alive):
+        if holder is None or is_over or is_dead(holder.owner, owner, alive):
             return await self._grant(name, row.token + 1, owner, now, ttl)
         return holder
 
-    async def take_over(self, name: str, owner: Owner, *, now: int, ttl: int) -> Lease:
-        """Take the lease whoever holds it: `state unlock`, on the user's word."""
+    async def take_over(self, name: str, owner: Owner, *, now: int, ttl: int, holder: Owner | None = None) -> Lease:
+        """Take the lease from whoever holds it: `state unlock`, on the user's word.
+
+        With `holder`, only from that one: raises LockedError where it is another's by now, or nobody's.
+        """
         row = await self._row(name)
+        if holder is not None and row.owner != holder.id:
+            raise LockedError(
+                f"the lease {name!r} is another one's by now, or nobody's", hint="look again at who holds it"
+            )
         return await self._grant(name, row.token + 1, owner, now, ttl)
 
     async def renew(self, lease: Lease, *, now: int, ttl: int) -> Lease:
@@ -158,6 +165,7 @@ def _holder(row: Row[Any]) -> Holder | None:
     return Holder(owner=Owner(row.owner, row.host, row.pid, row.boot), since=row.since, until=row.until)
 
 
-def _is_dead(holder: Owner, here: Owner, alive: Callable[[int], bool]) -> bool:
+def is_dead(holder: Owner, here: Owner, alive: Callable[[int], bool]) -> bool:
+    """Whether a holder is certain to be gone: a process of the machine of `here`, since its last start, that does not live."""
     # After a reboot the boot id differs; it could as well be another machine of the same name, so that one runs out by time.
     return (holder.host, holder.boot) == (here.host, here.boot) and not alive(holder.pid)

@@ -115,7 +115,7 @@ def rows() -> list[Row]:
 
 def word(row: Row) -> str:
     """The mark itself, without what is to bring it."""
-    return re.fullmatch(r"\*\*(\w+)\*\*( \((unattended|selling|streams|analytics|rotation)\))?", row.mark)[1]
+    return re.fullmatch(r"\*\*(\w+)\*\*( \((selling|streams|analytics|rotation)\))?", row.mark)[1]
 
 
 def marked(*marks: str) -> list[Row]:

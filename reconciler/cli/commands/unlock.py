@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import secrets
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.cli import options
+from reconciler.cli import errors, options
 from reconciler.cli.applying import Question, Undertaking, check_askable
 from reconciler.cli.arguments import manifest_paths
+from reconciler.cli.console import Console
+from reconciler.cli.implied import implied_network
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
-from reconciler.cli.wiring import keys_for, load_manifests
+from reconciler.cli.views.state import held_text, unlocked_json, unlocked_text
+from reconciler.cli.wiring import clock, keys_for, load_manifests, open_site
+from reconciler.control.lease import held_by, release, this_process
 from reconciler.control.reconcile import Finished, Reconciler
 from reconciler.model.errors import UsageError
 
-_EPILOG = "Example: overlay state unlock --pending examples/producer.yaml"
+_EPILOG = "Example: overlay state unlock; overlay state unlock --pending examples/producer.yaml"
 _QUESTION = Question(text="If that apply is still running, it will lose. Give the lock back?")
 
 Pending = Annotated[
@@ -39,10 +44,16 @@ def unlock(
     given: options.Given,
     overrides: options.Overrides,
 ) -> None:
-    """Give back the lock of an apply that does not come back. What is live stays as it is, and the coins return."""
+    """Give back what an apply holds that does not come back.
+
+    Without an option that is this database's lease: whose it is, is shown, and where that process is certain to be gone, nobody
+    is asked. With --pending it is the lock of a large set: what is live stays as it is, and the coins return.
+    """
     invocation = Invocation.of(context)
     if not pending:
-        raise UsageError("nothing is named that shall be unlocked", hint="--pending, for a root that is pending")
+        if paths or (given, overrides) != (options.Given(), options.Overrides()):
+            raise UsageError("manifests are needed only to unlock a root", hint="--pending, for a root that is pending")
+        invocation.finish(_release(invocation, yes=doing.yes, as_json=doing.json))
     check_askable(invocation.console, yes=doing.yes)
     undertaking = Undertaking(invocation=invocation, doing=doing)
     named = manifest_paths(paths or (), invocation.directory)
@@ -66,3 +77,25 @@ async def _give_back(
         )
 
     return await undertaking.carry_out(loaded, keys_for(invocation, loaded, create=False), work)
+
+
+async def _release(invocation: Invocation, *, yes: bool, as_json: bool) -> int:
+    console, here = invocation.console, this_process(secrets.token_hex(8))
+    async with open_site(invocation, implied_network(invocation)) as site:
+        held = await held_by(site.database, here)
+        if held is not None and not as_json:
+            console.result(held_text(held, now=int(clock())))
+        is_released = held is not None and (held.is_dead or yes or await _agreed(console))
+        if held is not None and is_released:
+            await release(site.database, held, here, now=int(clock()))
+    if as_json:
+        console.document(unlocked_json(held, released=is_released))
+    else:
+        console.result(unlocked_text(held, released=is_released))
+    return errors.DONE if is_released or held is None else errors.ERROR
+
+
+async def _agreed(console: Console) -> bool:
+    check_askable(console, yes=False)
+    console.note("If it lives after all, whatever it still writes is refused, and its apply ends with an error.")
+    return await console.confirmed("Release the lease?")

@@ -15,7 +15,6 @@ from reconciler.control.reconcile import Finished
 from reconciler.model.json import Json
 from reconciler.plan.document import to_json
 from reconciler.plan.plan import Plan
-from reconciler.store.outbox import Delivery
 
 _GLYPHS = {Ending.DONE: "✓", Ending.FAILED: "✗", Ending.BLOCKED: "·", Ending.NOT_STARTED: "·"}
 _WORDS = {
@@ -46,7 +45,7 @@ class Telling:
         if isinstance(event, Event):
             self.tally[event.step, event.ending] += 1
         if self.as_json:
-            self.console.document(_event_json(event))
+            self.console.document(event_json(event))
         elif isinstance(event, Event):
             self.console.note(_line(event))
         elif isinstance(event, Moved):
@@ -65,7 +64,7 @@ def render_finished(finished: Finished, *, gateway: str | None) -> tuple[list[st
     """Notes for stderr, and the fixed last line for stdout (DESIGN §8)."""
     notes = [
         f"✗ still owed to {delivery.host}: {delivery.topics[0]}; repeating the command delivers it"
-        for delivery in _undelivered(finished)
+        for delivery in finished.undelivered
     ]
     applied = finished.applied
     if applied is not None:
@@ -115,7 +114,7 @@ def finished_json(finished: Finished, tally: Tally, *, is_mined: bool | None) ->
         "partial": plan.partial,
         "steps": steps_json(tally, ended=True),
         "failed": {address: error.message for address, error in applied.failed.items()} if applied else {},
-        "undelivered": [delivery.host for delivery in _undelivered(finished)],
+        "undelivered": [delivery.host for delivery in finished.undelivered],
         "undiscoverable": missing,
     }
 
@@ -131,18 +130,6 @@ def steps_json(tally: Tally, *, ended: bool) -> dict[str, Json]:
         step.value: {ending.value: count for ending, count in counts.items()}
         for step, counts in _steps(tally, ended=ended).items()
     }
-
-
-def is_partial(finished: Finished) -> bool:
-    """Whether the plan is committed, but a copy is not made, or some host has not got or does not list everything."""
-    applied = finished.applied
-    return bool(_undelivered(finished)) or (
-        applied is not None and bool(applied.failed or any(applied.missing.values()))
-    )
-
-
-def _undelivered(finished: Finished) -> tuple[Delivery, ...]:
-    return finished.recovered.failed if finished.applied is None else finished.applied.undelivered
 
 
 def _steps(tally: Tally, *, ended: bool) -> dict[Step, dict[Ending, int]]:
@@ -169,7 +156,8 @@ def _line(event: Event) -> str:
     return f"  {_GLYPHS[event.ending]} {_WORDS.get(event.step, event.step.value)} {subject}{detail}"
 
 
-def _event_json(event: Event | Moved | Progress) -> dict[str, Json]:
+def event_json(event: Event | Moved | Progress) -> dict[str, Json]:
+    """One thing that happened, for programs."""
     match event:
         case Event():
             return {

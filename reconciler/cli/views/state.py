@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.control.lease import Held
 from reconciler.model.ids import Address, ObjectType
 from reconciler.model.json import Json
 from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
@@ -69,3 +70,32 @@ def _records(found: Recorded) -> Iterator[ObservedRecord]:
     if found.root is not None:
         yield found.root.record
     yield from found.live.records.values()
+
+
+def held_text(held: Held, *, now: int) -> str:
+    """Who holds the apply lease."""
+    owner, since = held.holder.owner, now - held.holder.since
+    state = "which is gone" if held.is_dead else "which may be alive"
+    return f"The lease is held by process {owner.pid} on {owner.host}, {state}, since {since} s ago."
+
+
+def unlocked_text(held: Held | None, *, released: bool) -> str:
+    """How `state unlock` ended."""
+    if held is None:
+        return "Nobody holds the lease."
+    return "The lease is released." if released else "Nothing was released."
+
+
+def unlocked_json(held: Held | None, *, released: bool) -> dict[str, Json]:
+    """The same for programs; times in unix seconds."""
+    if held is None:
+        return {"holder": None, "released": False}
+    holder = held.holder
+    shown: dict[str, Json] = {
+        "host": holder.owner.host,
+        "pid": holder.owner.pid,
+        "since": holder.since,
+        "until": holder.until,
+        "gone": held.is_dead,
+    }
+    return {"holder": shown, "released": released}

@@ -58,7 +58,9 @@ def coins_of() -> Callable[[Transaction], tuple[StoredCoin, ...]]:
 
 @pytest.fixture
 def make_entry(name) -> Callable[..., JournalEntry]:
-    def make(entry: str = "entry", *transactions: Transaction, generation: int = 1, created: int = 100) -> JournalEntry:
+    def make(
+        entry: str = "entry", *transactions: Transaction, generation: int = 1, created: int = 100, spent: int = 0
+    ) -> JournalEntry:
         return JournalEntry(
             id=entry,
             plan_id=name("plan"),
@@ -66,6 +68,7 @@ def make_entry(name) -> Callable[..., JournalEntry]:
             txids=tuple(transaction.txid for transaction in transactions),
             outcome=b"{}",
             owner="someone",
+            spent=spent,
             created=created,
             updated=created,
         )
