@@ -128,8 +128,8 @@ class Watch:
     """The plan that this round agreed to."""
     _given_up: Digest | None = None
     """A plan that failed for good: it is not carried out again."""
-    _told: OverlayError | None = None
-    """The failure that was told last, while it lasts."""
+    _told: dict[type[RoundFailed | InputHeld], RoundFailed | InputHeld] = field(default_factory=dict)
+    """The failures that were told last, while they last."""
     _last: Loaded | None = field(default=None, repr=False)
     """The manifests when they last were right."""
 
@@ -166,7 +166,7 @@ class Watch:
                 return self._succeeded(is_due=is_due, is_held=not finished.agreed)
             reaction = next((reaction for kind, reaction in _REACTIONS if isinstance(failure, kind)), _Reaction.HOLD)
             if reaction is _Reaction.AGAIN and self._stale < AT_ONCE:
-                self._tell_failure(failure)
+                self._tell_once(RoundFailed(error=failure))
                 self._stale += 1
                 cause = Cause.RETRY
             elif reaction is _Reaction.HOLD or (reaction is _Reaction.AGAIN and self._tried is not None):
@@ -224,21 +224,22 @@ class Watch:
 
     def _succeeded(self, *, is_due: bool, is_held: bool) -> float:
         if not is_held:
-            self._told, self._given_up = None, None
+            self._told.clear()
+            self._given_up = None
         self._failures = self._stale = 0
         return self._until_due(is_due=is_due)
 
     def _hold(self, failure: OverlayError, *, is_due: bool) -> float:
         self._failures = self._stale = 0
         self._given_up = self._tried or self._given_up
-        if self._tell_failure(failure):
-            self.tell(InputHeld(error=failure))
+        self._tell_once(RoundFailed(error=failure))
+        self._tell_once(InputHeld(error=failure))
         return self._until_due(is_due=is_due)
 
     def _back_off(self, failure: OverlayError, *, is_due: bool) -> float:
         self._stale = 0
         self._failures += 1
-        self._tell_failure(failure)
+        self._tell_once(RoundFailed(error=failure))
         if isinstance(failure, PartialError):  # the look itself got through
             self._until_due(is_due=is_due)
         pauses = Backoff(first=FIRST_PAUSE, most=min(LONGEST_PAUSE, self.interval))
@@ -253,13 +254,12 @@ class Watch:
             self._due = now + self.interval
         return max(0.0, self._due - now)
 
-    def _tell_failure(self, failure: OverlayError) -> bool:
-        """Unless it is the one that was told last: a failure that stays is no news. Returns whether it was told."""
-        if self._told is not None and _same(failure, self._told):
-            return False
-        self._told = failure
-        self.tell(RoundFailed(error=failure))
-        return True
+    def _tell_once(self, happening: RoundFailed | InputHeld) -> None:
+        """Unless it says what the last one of its kind said: a failure that stays is no news."""
+        kind, last = type(happening), self._told.get(type(happening))
+        if last is None or not _same(happening.error, last.error):
+            self._told[kind] = happening
+            self.tell(happening)
 
     async def _tell_plan(self, planned: Planned, reconciler: Reconciler) -> None:
         plan = planned.plan

@@ -92,3 +92,14 @@ async def test_the_list_ends_at_its_limit_with_the_oldest(database, make_entry):
         for number in range(3):
             await Journal(connection).create(make_entry(f"entry {number}", created=number))
         assert [entry.id for entry in await Journal(connection).list(2)] == ["entry 2", "entry 1"]
+
+
+async def test_what_was_spent_since_is_known_and_void_entries_spent_nothing(database, journalled):
+    async with database.begin() as connection:
+        journal = Journal(connection)
+        assert await journal.spent_since(0) == 0
+        for at, entry in enumerate(("before", "then", "after", "void")):
+            await journalled(connection, entry, created=100 + at, spent=10**at)
+        await journal.move("void", JournalEvent.ABANDON, now=200, token=None)
+        assert await journal.spent_since(101) == 110
+        assert (await journal.get("after")).spent == 100
