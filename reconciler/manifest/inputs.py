@@ -59,7 +59,10 @@ class Inputs:
             return True
         if any(_is_visible_below(folder, path) for folder in self.trees):
             return True
-        return path.name.endswith(ENDINGS) and any(_is_visible_below(top, path) for top in self._tops)
+        # Of a folder that is new, what came with it may not be told.
+        return any(_is_visible_below(top, path) for top in self._tops) and (
+            path.name.endswith(ENDINGS) or path.is_dir()
+        )
 
     @cached_property
     def _exact(self) -> frozenset[Path]:

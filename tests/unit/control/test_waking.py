@@ -41,9 +41,9 @@ def named(*names):
 
 
 async def test_a_file_that_matters_ends_a_pause_and_others_do_not(listening, tmp_path):
+    (tmp_path / "deep").mkdir()
     async with listening() as bell:
         (tmp_path / "other.txt").write_text("1")
-        (tmp_path / "deep").mkdir()
         waiting = asyncio.create_task(bell(LONG, named("mine.csv")))
         await asyncio.sleep(0)
         assert not waiting.done()

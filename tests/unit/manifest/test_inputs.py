@@ -60,6 +60,9 @@ def test_a_folder_concerns_every_manifest_that_may_come(folder):
     found = inputs(folder)
     assert found.concerns(folder / "more" / "new.yml")
     assert not found.concerns(folder / ".hidden" / "new.yml")
+    assert not found.concerns(folder / "more")
+    (folder / "more").mkdir()
+    assert found.concerns(folder / "more")
     assert not found.concerns(folder.parent / "new.yml")
     assert found.folders == (folder,)
 
