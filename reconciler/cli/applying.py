@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -10,6 +10,7 @@ from reconciler.cli import errors
 from reconciler.cli.console import Console
 from reconciler.cli.interrupt import Interrupt, graceful
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.notices import notify
 from reconciler.cli.options import Doing
 from reconciler.cli.views.apply import (
     Telling,
@@ -21,6 +22,7 @@ from reconciler.cli.views.apply import (
 from reconciler.cli.views.plan import render
 from reconciler.cli.views.world import render_planned
 from reconciler.cli.wiring import Site, Subject, clock, open_reconciler
+from reconciler.control.happenings import Happening, RoundFailed, done_by, drift_of
 from reconciler.control.reconcile import Finished, Planned, Reconciler
 from reconciler.control.settling import wait_until_mined
 from reconciler.model.errors import OverlayError, UsageError
@@ -67,9 +69,11 @@ class Undertaking:
             async with open_reconciler(self.invocation, subject, keys, telling) as (site, reconciler):
                 with graceful(self.console.complain) as halted:
                     finished = await work(replace(reconciler, parallel=self.doing.parallelism), halted)
+                    await self._notify(subject, [*drift_of(finished.planned.plan), *done_by(finished)])
                     is_mined = await self._waited(finished, site, reconciler, halted)
         except OverlayError as error:
             self._tell_failure(telling, error)
+            await self._notify(subject, [RoundFailed(error=error)])
             raise
         if not finished.agreed:
             self.console.complain("Nothing was applied.")
@@ -90,6 +94,11 @@ class Undertaking:
             self.console.document({"event": "plan", **document})
         else:
             self.console.result(render(document, width=self.console.width, colour=self.console.colour) + "\n")
+
+    async def _notify(self, subject: Subject, happenings: Sequence[Happening]) -> None:
+        """A webhook that cannot be told is no failure of what was done."""
+        for error in await notify(self.invocation, subject, happenings):
+            self.console.complain(f"Warning: {error.message}{f' ({error.where})' if error.where else ''}.")
 
     async def _waited(self, finished: Finished, site: Site, reconciler: Reconciler, halted: Interrupt) -> bool | None:
         """Whether a block has the transactions; None where that was not to be waited for."""

@@ -39,6 +39,11 @@ class KeptPlan:
         return self.plan.producer_sealed
 
     @property
+    def producer_name(self) -> str:
+        """Whose plan it is."""
+        return self.plan.producer_name
+
+    @property
     def gateway_url(self) -> str | None:
         """Where the producer's gateway is."""
         return self.plan.gateway_url

@@ -150,6 +150,8 @@ class Subject(Protocol):
     @property
     def producer_sealed(self) -> JsonObject: ...  # noqa: D102
     @property
+    def producer_name(self) -> str: ...  # noqa: D102
+    @property
     def gateway_url(self) -> str | None: ...  # noqa: D102
     @property
     def key_file(self) -> str: ...  # noqa: D102

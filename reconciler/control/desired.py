@@ -43,6 +43,11 @@ class Loaded:
         return self.state.producer.sealed
 
     @property
+    def producer_name(self) -> str:
+        """Whose manifests these are."""
+        return self.state.producer.id.name
+
+    @property
     def gateway_url(self) -> str | None:
         """Where the producer's gateway shall be."""
         return self.state.gateway_url

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
+from reconciler.control.reconcile import Finished
 from reconciler.model.errors import OverlayError
 from reconciler.model.ids import Address, Digest, Txid
-from reconciler.plan.plan import Summary
+from reconciler.plan.action import Action
+from reconciler.plan.document import plan_id
+from reconciler.plan.plan import Plan, Summary
+from reconciler.store.outbox import Delivery
 
 
 class Cause(StrEnum):
@@ -114,6 +118,30 @@ Happening: TypeAlias = (
     | BackingOff
     | Stopping
 )
+
+
+def drift_of(plan: Plan) -> tuple[DriftFound, ...]:
+    """What drifted, if anything did."""
+    return (DriftFound(objects=tuple(drift.object for drift in plan.drift)),) if plan.drift else ()
+
+
+def done_by(finished: Finished) -> Iterator[Happening]:
+    """What a round has done."""
+    plan, applied = finished.planned.plan, finished.applied
+    if finished.recovered.done:
+        yield delivered(finished.recovered.done)
+    if applied is None:
+        return
+    renewed = tuple(change.object for change in plan.changes if change.action is Action.RENEW)
+    if renewed:
+        yield Renewed(objects=renewed)
+    yield PlanApplied(plan_id=plan_id(plan), generation=applied.generation, txid=applied.txid, cost=plan.gross)
+
+
+def delivered(done: Iterable[Delivery]) -> Delivered:
+    """Who got what."""
+    return Delivered(hosts=tuple(sorted({delivery.host for delivery in done})))
+
 
 TellHappening: TypeAlias = Callable[[Happening], None]
 """Whoever listens; must not raise."""

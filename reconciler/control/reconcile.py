@@ -483,5 +483,7 @@ def check_guards(plan: Plan) -> None:
     sentences = [f"{guard.name}: {guard.value} against {guard.limit}: {guard.detail}" for guard in refused]
     overrides = [guard.override for guard in refused if guard.override]
     raise GuardError(
-        "; ".join(sentences), hint=f"if that is meant, add {' '.join(dict.fromkeys(overrides))}" if overrides else None
+        "; ".join(sentences),
+        hint=f"if that is meant, add {' '.join(dict.fromkeys(overrides))}" if overrides else None,
+        guards=[guard.name for guard in refused],
     )

@@ -18,15 +18,15 @@ from reconciler.control.desired import Loaded
 from reconciler.control.happenings import (
     BackingOff,
     Cause,
-    Delivered,
-    DriftFound,
+    Happening,
     InputHeld,
-    PlanApplied,
-    Renewed,
     RoundFailed,
     RoundStarted,
     Stopping,
     TellHappening,
+    delivered,
+    done_by,
+    drift_of,
 )
 from reconciler.control.happenings import Planned as PlanMade
 from reconciler.control.reconcile import LOCK_SECONDS, Finished, Planned, Reconciler
@@ -43,10 +43,8 @@ from reconciler.model.errors import (
     of_system,
 )
 from reconciler.model.ids import Digest
-from reconciler.plan.action import Action
 from reconciler.plan.document import plan_id
 from reconciler.plan.options import PlanOptions
-from reconciler.store.outbox import Delivery
 
 INTERVAL: Final = 300.0
 """Seconds from one close look at everything to the next."""
@@ -67,7 +65,7 @@ class Wake(Enum):
 class Alarm(Protocol):
     """Waiting, and the file system."""
 
-    async def __call__(self, seconds: float, concerns: Callable[[Path], bool]) -> Wake:
+    async def __call__(self, seconds: float, concerns: Callable[[Path], bool], /) -> Wake:
         """Wait so long, or until a file that `concerns` us changes or has changed since the last pause, or all is to end."""
         ...
 
@@ -118,6 +116,8 @@ class Watch:
     most_per_day: Satoshis | None = None
     patience: float = LOCK_SECONDS
     """Seconds that a round waits for the lease."""
+    last: Loaded | None = field(default=None, repr=False)
+    """The manifests when they last were right."""
     _due: float = 0.0
     """When the next close look is due."""
     _failures: int = 0
@@ -130,8 +130,6 @@ class Watch:
     """A plan that failed for good: it is not carried out again."""
     _told: dict[type[RoundFailed | InputHeld], RoundFailed | InputHeld] = field(default_factory=dict)
     """The failures that were told last, while they last."""
-    _last: Loaded | None = field(default=None, repr=False)
-    """The manifests when they last were right."""
 
     async def once(self) -> Finished:
         """One round. Raises as `Reconciler.apply` does."""
@@ -189,7 +187,7 @@ class Watch:
             )
             if finished.planned.plan.is_empty:
                 await self._tell_plan(finished.planned, reconciler)
-        self._tell_finished(finished)
+        self._tell_all(done_by(finished))
         return finished
 
     async def _load(self) -> Loaded:
@@ -199,17 +197,17 @@ class Watch:
             self.inputs = self.survey()
             await self._keep_up()
             raise
-        self.inputs, self._last = loaded.inputs, loaded
+        self.inputs, self.last = loaded.inputs, loaded
         return loaded
 
     async def _keep_up(self) -> None:
         """While manifests are broken, what was applied before is still seen through."""
-        if self._last is None:
+        if self.last is None:
             return
-        async with self.open(self._last) as reconciler:
-            delivered = await reconciler.keep_up(halted=self.halted, patience=self.patience)
-        if delivered.done:
-            self.tell(_delivered(delivered.done))
+        async with self.open(self.last) as reconciler:
+            kept = await reconciler.keep_up(halted=self.halted, patience=self.patience)
+        if kept.done:
+            self.tell(delivered(kept.done))
 
     async def _agree(self, planned: Planned, reconciler: Reconciler) -> bool:
         """Instead of a person: the day's cap, and that this very plan has not failed for good already."""
@@ -273,23 +271,11 @@ class Watch:
                 empty=plan.is_empty,
             )
         )
-        if plan.drift:
-            self.tell(DriftFound(objects=tuple(drift.object for drift in plan.drift)))
+        self._tell_all(drift_of(plan))
 
-    def _tell_finished(self, finished: Finished) -> None:
-        plan, applied = finished.planned.plan, finished.applied
-        if finished.recovered.done:
-            self.tell(_delivered(finished.recovered.done))
-        if applied is None:
-            return
-        renewed = tuple(change.object for change in plan.changes if change.action is Action.RENEW)
-        if renewed:
-            self.tell(Renewed(objects=renewed))
-        self.tell(PlanApplied(plan_id=plan_id(plan), generation=applied.generation, txid=applied.txid, cost=plan.gross))
-
-
-def _delivered(done: Iterable[Delivery]) -> Delivered:
-    return Delivered(hosts=tuple(sorted({delivery.host for delivery in done})))
+    def _tell_all(self, happenings: Iterable[Happening]) -> None:
+        for happening in happenings:
+            self.tell(happening)
 
 
 def _same(one: OverlayError, other: OverlayError) -> bool:

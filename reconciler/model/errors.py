@@ -68,7 +68,13 @@ class StateError(TerminalError):
 
 
 class GuardError(TerminalError):
-    """A guard of the plan refused; nothing was done."""
+    """A guard of the plan refused; nothing was done. `guards` names those of a plan that did."""
+
+    def __init__(
+        self, message: str, *, hint: str | None = None, where: str | None = None, guards: Sequence[str] = ()
+    ) -> None:
+        super().__init__(message, hint=hint, where=where)
+        self.guards = tuple(guards)
 
 
 class StalePlanError(TerminalError):

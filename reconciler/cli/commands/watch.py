@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -17,15 +17,16 @@ from reconciler.cli.arguments import manifest_paths, seconds
 from reconciler.cli.interrupt import STOPS, graceful
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.logs import log_of
+from reconciler.cli.notices import Mailbag
 from reconciler.cli.spread import spread
 from reconciler.cli.views.apply import last_line
 from reconciler.cli.views.watch import Watching
 from reconciler.cli.wiring import beside_of, clock, keys_for, load_manifests, open_reconciler
 from reconciler.control.desired import Loaded, inputs_of
-from reconciler.control.happenings import RoundFailed
+from reconciler.control.happenings import Happening, RoundFailed
 from reconciler.control.reconcile import Reconciler
 from reconciler.control.waking import waking
-from reconciler.control.watch import Watch
+from reconciler.control.watch import Wake, Watch
 from reconciler.manifest.inputs import Inputs
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import OverlayError, UsageError
@@ -114,35 +115,52 @@ async def _watch(
         async with open_reconciler(invocation, loaded, keys, watching.step) as (_, reconciler):
             yield replace(reconciler, parallel=rhythm.parallelism)
 
+    mail = Mailbag(invocation, watching.unheard)
+
+    def tell(happening: Happening) -> None:
+        watching.happened(happening)
+        mail.put(happening)
+
     with graceful(watching.log.warning, STOPS) as halted:
         async with waking(inputs.folders, inputs.side_folders, stopped=halted.wait, blind=watching.blind) as bell:
+
+            async def pause(length: float, concerns: Callable[[Path], bool]) -> Wake:
+                await mail.send(kept.last)
+                return await bell(length, concerns)
+
             kept = Watch(
                 load=load,
                 open=opened,
                 options=replace(chosen, interactive=False),
                 inputs=inputs,
                 survey=lambda: inputs_of(paths, beside),
-                alarm=bell,
+                alarm=pause,
                 clock=clock,
                 dice=random.random,
                 halted=halted,
-                tell=watching.happened,
+                tell=tell,
                 interval=rhythm.seconds,
                 most_per_day=rhythm.cap,
                 patience=seconds(rhythm.lock_timeout),
             )
-            if rhythm.once:
-                return await _once(kept, watching)
-            await kept.run()
-    return errors.DONE
+
+            if not rhythm.once:
+                await kept.run()
+                return errors.DONE
+            try:
+                return await _once(kept, watching, mail)
+            finally:
+                await mail.send(kept.last)
 
 
-async def _once(kept: Watch, watching: Watching) -> int:
+async def _once(kept: Watch, watching: Watching, mail: Mailbag) -> int:
     try:
         finished = await kept.once()
     except OverlayError as error:
+        failure = RoundFailed(error=error)
+        mail.put(failure)
         if watching.as_json:
-            watching.happened(RoundFailed(error=error))
+            watching.happened(failure)
         raise
     if not watching.as_json:
         watching.console.result(last_line(finished))

@@ -26,7 +26,7 @@ from reconciler.control.happenings import (
     RoundStarted,
     Stopping,
 )
-from reconciler.model.errors import LockedError
+from reconciler.model.errors import LockedError, OverlayError
 from reconciler.plan.plan import Summary
 
 
@@ -46,6 +46,10 @@ class Watching:
         """Something of an apply."""
         is_failure = isinstance(event, Event) and event.ending is Ending.FAILED
         self._say(logging.WARNING if is_failure else logging.DEBUG, event_json(event))
+
+    def unheard(self, error: OverlayError) -> None:
+        """A webhook could not be told."""
+        self.log.warning("not-notified", error=error.message, where=error.where, hint=error.hint)
 
     def blind(self, why: str) -> None:
         """The file system does not tell of changes."""

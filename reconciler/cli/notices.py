@@ -1,0 +1,70 @@
+"""`Producer.notify`, wired: whom to tell, and where the keys of signatures are."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.wiring import Subject, clock
+from reconciler.clients.http import HttpClient
+from reconciler.control.happenings import Happening
+from reconciler.control.notify import Notifier, receivers_of
+from reconciler.model.errors import OverlayError, StateError
+
+
+async def notify(invocation: Invocation, subject: Subject, happenings: Sequence[Happening]) -> tuple[OverlayError, ...]:
+    """Tell whom the subject's producer names of what happened; who could not be told, and why."""
+    receivers = receivers_of(subject.producer_sealed)
+    if not receivers or not happenings:
+        return ()
+    async with HttpClient() as http:
+        notifier = Notifier(
+            http=http,
+            receivers=receivers,
+            secrets=_Secrets(invocation),
+            producer=subject.producer_name,
+            network=subject.network,
+            clock=clock,
+            randomness=secrets.token_bytes,
+        )
+        return await notifier.notify(happenings)
+
+
+class Mailbag:
+    """What happened and is still to be told. `unheard` hears of those who could not be."""
+
+    def __init__(self, invocation: Invocation, unheard: Callable[[OverlayError], None]) -> None:
+        self._invocation = invocation
+        self._unheard = unheard
+        self._waiting: list[Happening] = []
+
+    def put(self, happening: Happening) -> None:
+        """Something happened."""
+        self._waiting.append(happening)
+
+    async def send(self, subject: Subject | None) -> None:
+        """Tell all of it; without a subject nobody is known who wants to hear."""
+        happenings, self._waiting = self._waiting, []
+        for error in () if subject is None else await notify(self._invocation, subject, happenings):
+            self._unheard(error)
+
+
+class _Secrets:
+    """Satisfies control.notify.Secrets."""
+
+    def __init__(self, invocation: Invocation) -> None:
+        self._invocation = invocation
+
+    def __call__(self, *, env: str | None, file: str | None) -> str:
+        """See there."""
+        if env is not None:
+            found = self._invocation.environment.get(env)
+            if not found:
+                raise StateError(f"the secret of a webhook is to be in the variable {env}, which is not set")
+            return found.strip()
+        path = self._invocation.home.path / (file or "")
+        try:
+            return path.read_text("ascii").strip()
+        except (OSError, UnicodeDecodeError) as error:
+            raise StateError("the secret of a webhook cannot be read", where=str(path)) from error
