@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
@@ -146,6 +146,17 @@ async def test_parts_that_are_there_are_not_sent_again(hosts, sold):
     await make(copies(sold, "eu"), hosts, again)
     assert again.endings() == {"replica/prices@eu": (Ending.DONE, "already there")}
     assert len(hosts["eu"].sent) == 2
+
+
+async def test_a_copy_that_is_renewed_is_sent_again_however_much_of_its_term_is_left_and_once_only(hosts, free):
+    hosts["eu"].keep(plaintext(free), until=END - 60)
+    [copy] = copies(free, "eu")
+    renewed = replace(copy, outlives=END - 60)
+
+    (replica,) = (await make([renewed], hosts)).replicas
+    assert replica.expires == END
+    await make([renewed], hosts)
+    assert hosts["eu"].sent == [plaintext(free)]
 
 
 async def test_a_copy_lasts_as_long_as_the_first_of_its_parts(hosts, sold):
