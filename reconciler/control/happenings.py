@@ -103,7 +103,7 @@ class BackingOff:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stopping:
-    """Somebody asked the watch to end; no round is cut short."""
+    """Somebody asked the watch to end."""
 
 
 Happening: TypeAlias = (

@@ -24,7 +24,7 @@ async def check_day(plan: Plan, most: Satoshis | None, *, database: Database, no
     if most is None:
         return
     spent = await spent_today(database, now)
-    if spent + plan.gross > most:
+    if plan.gross and spent + plan.gross > most:
         raise GuardError(
             f"the plan costs {plan.gross:,} satoshis; with {spent:,} spent since 00:00 UTC, that is more than {most:,} a day",
             hint="it waits for the next day, UTC; if it is to be now, apply by hand or raise --max-cost-per-day",

@@ -139,7 +139,11 @@ class Watch:
         """Round after round, until the alarm says stop. Raises KeyboardInterrupt where a round was cut short."""
         cause = Cause.START
         while True:
-            pause = await self._attempt(cause)
+            try:
+                pause = await self._attempt(cause)
+            except KeyboardInterrupt:
+                self.tell(Stopping())
+                raise
             wake = await self.alarm(pause, self.inputs.concerns)
             if wake is Wake.STOP:
                 self.tell(Stopping())
@@ -147,7 +151,7 @@ class Watch:
             if wake is Wake.FILES:
                 cause, self._given_up = Cause.FILES, None
             else:
-                cause = Cause.RETRY if self.clock() < self._due else Cause.SCHEDULE
+                cause = Cause.RETRY if self._failures else Cause.SCHEDULE
 
     async def _attempt(self, cause: Cause) -> float:
         """A round, and as many more as a moving world makes of it; the seconds until the next."""
@@ -193,18 +197,18 @@ class Watch:
     async def _load(self) -> Loaded:
         try:
             loaded = await self.load()
-        except ManifestError:
+        except ManifestError as error:
             self.inputs = self.survey()
-            await self._keep_up()
+            if self.last is not None:
+                self._tell_once(RoundFailed(error=error))  # whatever becomes of the rest
+                await self._keep_up(self.last)
             raise
         self.inputs, self.last = loaded.inputs, loaded
         return loaded
 
-    async def _keep_up(self) -> None:
+    async def _keep_up(self, last: Loaded) -> None:
         """While manifests are broken, what was applied before is still seen through."""
-        if self.last is None:
-            return
-        async with self.open(self.last) as reconciler:
+        async with self.open(last) as reconciler:
             kept = await reconciler.keep_up(halted=self.halted, patience=self.patience)
         if kept.done:
             self.tell(delivered(kept.done))

@@ -252,7 +252,7 @@ async def test_a_host_that_is_silent_is_asked_again_after_ever_longer_pauses(sce
     assert scene.slept == [1, 2, 4, 8, INTERVAL]
     assert [each.failures for each in scene.of(BackingOff)] == [1, 2, 3, 4]
     assert scene.failures == [UnreachableError]
-    assert scene.causes == [Cause.START] + [Cause.SCHEDULE] * 4
+    assert scene.causes == [Cause.START] + [Cause.RETRY] * 4
     assert len(scene.of(PlanApplied)) == 1
 
 
@@ -348,6 +348,20 @@ async def test_a_stop_in_a_round_ends_it_before_its_next_step(scene):
     with pytest.raises(KeyboardInterrupt):
         await scene.run()
     assert scene.of(PlanApplied) == []
+    assert isinstance(scene.told[-1], Stopping)
+
+
+async def test_what_costs_nothing_is_done_although_the_day_has_cost_too_much(scene):
+    await scene.producer.apply()
+    for host in (scene.producer.home / "embedded" / "world").glob("storage-*/state.db"):
+        with closing(sqlite3.connect(host)) as kept:
+            for table in ("storage_files", "storage_uploads", "storage_adverts"):
+                kept.execute(f"delete from {table}")
+            kept.commit()
+    await scene.run(most_per_day=Satoshis(1))
+
+    assert scene.failures == []
+    assert [(each.txid, each.cost) for each in scene.of(PlanApplied)] == [(None, 0)]
 
 
 @dataclass
