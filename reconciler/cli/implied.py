@@ -19,12 +19,16 @@ def implied_network(invocation: Invocation) -> Network:
     present = invocation.home.networks()
     if len(present) == 1:
         return present[0]
-    if len(present) > 1:
+    try:
+        return manifest_network(manifest_paths((), invocation.directory))
+    except UsageError as error:
+        if not present:
+            raise
+        names = ", ".join(network.value for network in present)
         raise UsageError(
-            f"there is state of several networks here: {', '.join(network.value for network in present)}",
+            f"there is state of several networks here, and no manifest that names one: {names}",
             hint="say which one with --network",
-        )
-    return manifest_network(manifest_paths((), invocation.directory))
+        ) from error
 
 
 def implied_keys(invocation: Invocation, network: Network, *, create: bool) -> Keys:

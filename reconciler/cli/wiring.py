@@ -34,6 +34,7 @@ from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
 from reconciler.store.database import Database
 from reconciler.store.published import Published
 from reconciler.store.schema import check, prepare
+from reconciler.wallet.gatewayfile import Gateway, read_gateway
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
 
@@ -44,6 +45,7 @@ clock: Final = time.time
 """Unix seconds."""
 
 KEY_FILE: Final = "identity.key"
+GATEWAY_FILE: Final = "gateway.key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -164,6 +166,17 @@ def keys_for(invocation: Invocation, subject: Subject, *, create: bool) -> Keys:
     return keys_of(invocation, subject.network, file=subject.key_file, env=subject.key_env, create=create)
 
 
+def keys_at_hand(invocation: Invocation, subject: Subject) -> Keys | None:
+    """The same, or None where no variable and no file holds one. Raises StateError for one that cannot be used."""
+    variables = ("OVERLAY_IDENTITY_KEY", *([subject.key_env] if subject.key_env else []))
+    named = any(invocation.environment.get(variable) for variable in variables)
+    return (
+        keys_for(invocation, subject, create=False)
+        if named or key_path(invocation, subject.key_file).exists()
+        else None
+    )
+
+
 @asynccontextmanager
 async def open_reconciler(
     invocation: Invocation, subject: Subject, keys: Keys, tell: Tell
@@ -218,11 +231,23 @@ def keys_of(
     if env:
         raise StateError(f"the identity key is to be in the variable {env}, which is not set", hint="64 hex digits")
     path = key_path(invocation, file)
-    if create and network.is_toy and not path.exists():
+    is_gateways = invocation.home.key(GATEWAY_FILE).exists()  # whoever only serves is not made a producer
+    if create and network.is_toy and not path.exists() and not is_gateways:
         invocation.home.create()
         if write_key(path, new_keys(), passphrase=invocation.passphrase, randomness=secrets.token_bytes):
             invocation.console.note(f"Made a new identity key: {path}")
     return read_key(path, passphrase=invocation.passphrase, plain_allowed=network.is_toy)
+
+
+def gateway_of(invocation: Invocation, network: Network) -> Gateway | None:
+    """The gateway whose key this machine keeps instead of the producer's; None where it keeps none. Raises StateError."""
+    path = invocation.home.key(GATEWAY_FILE)
+    if not path.exists():
+        return None
+    gateway = read_gateway(path, passphrase=invocation.passphrase, toy=network.is_toy)
+    if gateway.network is not network:
+        raise StateError(f"the gateway's key is for the network {gateway.network}, not {network}", where=str(path))
+    return gateway
 
 
 def key_path(invocation: Invocation, file: str = KEY_FILE) -> Path:

@@ -12,6 +12,8 @@ from reconciler.store.settings import Settings
 _NETWORK: Final = "network"
 _CHAIN: Final = "network_id"
 _IDENTITY: Final = "identity"
+READER_SETTING: Final = "reader"
+"""Whose key read what is recorded from hosts: the producer's, or its gateway's, which knows of no coins."""
 
 
 async def check_identity(database: Database, identity: IdentityKey) -> None:
@@ -48,3 +50,27 @@ async def bind(database: Database, *, network: Network, network_id: Digest, iden
             hint="the world was reset: move its folder and this database away together, or put the world back",
         )
     return identity_key((bound_identity or b"").decode())
+
+
+async def claim(database: Database, *, producer: IdentityKey, reader: IdentityKey) -> None:
+    """Keep a database to whoever may fill it: the producer, or its gateway, which knows of no coins. The first has it.
+
+    Raises StateError for the other one: a gateway would take away coins, and a producer would find none.
+    """
+    async with database.begin() as connection:
+        settings = Settings(connection)
+        known, is_bound = await settings.get(READER_SETTING), await settings.get(_IDENTITY) is not None
+        if known is None and is_bound:
+            known = producer.encode()
+        if known is None or known == reader.encode():
+            await settings.put(READER_SETTING, reader.encode())
+            return
+    if reader == producer:
+        raise StateError(
+            "what is recorded here was read with the gateway's key, and lacks the coins",
+            hint="`overlay state rebuild` reads it again with the identity key",
+        )
+    raise StateError(
+        "this database is the producer's own, and a gateway's key would lose its coins",
+        hint="give the gateway an OVERLAY_HOME or DATABASE_URL of its own, or this machine the identity key",
+    )

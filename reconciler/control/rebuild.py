@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost
 from reconciler.apply.prepare import SEED_SETTING
+from reconciler.control.binding import READER_SETTING
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.keys import KeyRef, ad_key
 from reconciler.model.observed import ListedAd, ObservedReplica
@@ -49,8 +50,12 @@ async def write_down(
     iv: bytes,
     now: int,
 ) -> Rebuilt:
-    """Make the catalog this machine's recorded state, in one database transaction: records, ads, documents, coins, seed."""
-    coins = (*_coins(catalog), *ad_coins(ads), *_purse_coins(ads, keys))
+    """Make the catalog this machine's recorded state, in one database transaction: records, ads, documents, coins, seed.
+
+    Read with the gateway's keys it brings no coins: they are the producer's, and nobody here could spend them.
+    """
+    is_ours = keys.identity == catalog.live.document.producer
+    coins = (*_coins(catalog), *ad_coins(ads), *_purse_coins(ads, keys)) if is_ours else ()
     beef = merge([_beef(catalog), *(ad.found.beef for ad in ads)])
     async with database.begin() as connection:
         for txid, entry in beef.transactions.items():
@@ -58,7 +63,9 @@ async def write_down(
         await Documents(connection).put(*_documents(catalog))
         await Coins(connection).replace(coins)
         await Coins(connection).mark_spent(entry.transaction for entry in beef.transactions.values())
-        await Settings(connection).put(SEED_SETTING, keys.encrypt(SEED_KEY, catalog.state.content_seed, iv=iv))
+        await Settings(connection).put(READER_SETTING, keys.identity.encode())
+        if is_ours:
+            await Settings(connection).put(SEED_SETTING, keys.encrypt(SEED_KEY, catalog.state.content_seed, iv=iv))
         await Published(connection).clear()
         await Published(connection).commit(_outcome(catalog, replicas, ads, now))
     return Rebuilt(

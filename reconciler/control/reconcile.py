@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
@@ -20,7 +20,7 @@ from reconciler.apply.recover import recover
 from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
-from reconciler.control.binding import bind, check_identity
+from reconciler.control.binding import bind, check_identity, claim
 from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive_unspent, take_from_faucet
 from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.mend import submit_again
@@ -57,6 +57,8 @@ class PlanMaker(Protocol):
 
 LOCK_SECONDS: Final = 30.0
 """How long apply waits for the lease by default."""
+_READINGS: Final = 3
+"""How often what is live is read again when it changes meanwhile."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -245,6 +247,7 @@ class Reconciler:
     async def _prepare(self) -> tuple[Digest, IdentityKey]:
         """What must hold before anything is compared: whose database it is, on which chain; proofs are taken in."""
         await check_identity(self.database, self.keys.identity)
+        await claim(self.database, producer=self.keys.identity, reader=self.keys.identity)
         network_id = await self.world.headers.network_id()
         bound = await bind(
             self.database, network=self.world.network, network_id=network_id, identity=self.keys.identity
@@ -311,14 +314,20 @@ class Reconciler:
         refresh: bool = False,
         pending: bool = False,
     ) -> Observation:
-        is_toy = self.world.network.is_toy
+        look = Look(
+            wanted_ads=frozenset(ads),
+            refresh=refresh,
+            pending=self.world.index if pending else None,
+            plain_http=self.world.network.is_toy,
+        )
+        for _ in range(_READINGS - 1):
+            with suppress(StalePlanError):  # somebody applied while we were reading
+                return await self._look(look, storage_hosts, network_id)
+        return await self._look(look, storage_hosts, network_id)
+
+    async def _look(self, look: Look, storage_hosts: Sequence[StorageHost], network_id: Digest) -> Observation:
         return await observe(
-            Look(
-                wanted_ads=frozenset(ads),
-                refresh=refresh,
-                pending=self.world.index if pending else None,
-                plain_http=is_toy,
-            ),
+            look,
             database=self.database,
             keys=self.keys,
             hosts=self.world.outside,
@@ -455,6 +464,10 @@ def _approving(approved: Digest | None, agree: Agree) -> Agree:
 
 
 def _check_owner(plan: Plan, identity: IdentityKey, network: Network) -> None:
+    if plan.public_only:
+        raise StalePlanError(
+            "the plan was made without the key: sealed parts were not compared", hint="plan again with it"
+        )
     if plan.identity != identity:
         raise StalePlanError(f"the plan was made for the identity {plan.identity}, this one is {identity}")
     if plan.network is not network:

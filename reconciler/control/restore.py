@@ -15,6 +15,7 @@ from reconciler.model.errors import VerificationError
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.networks import ENDPOINTS
 from reconciler.observe.ads import check_complete, read_ads
+from reconciler.observe.catalog import Catalog
 from reconciler.observe.pending import locked
 from reconciler.observe.replicas import read_replicas
 from reconciler.observe.roots import read_roots
@@ -53,21 +54,31 @@ async def restore(
     if readings.newest is not None and readings.newest.document.pending is not None:
         raise locked(readings.newest, keys, now=now)
     catalog = await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=now)
-    storage = world.storage(storage_hosts(catalog.state.producer, world))
-    replicas, silent = await read_replicas(catalog.records, storage=storage)
-    ads = await read_ads(
-        keys.identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy
-    )
-    check_complete(ads, catalog.root.ads)
-    rebuilt = await write_down(
-        catalog, replicas, ads.distinct, database=database, keys=keys, iv=randomness(32), now=now
-    )
+    rebuilt, doubted = await take_in(catalog, world=world, database=database, keys=keys, iv=randomness(32), now=now)
     received, doubts = await receive_unspent(
         index, keys=keys, network=world.network, database=database, headers=world.headers, now=now
     )
     await refill(catalog, world.own)
+    return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *doubted, *doubts))
+
+
+async def take_in(
+    catalog: Catalog, *, world: World, database: Database, keys: Keys, iv: bytes, now: int
+) -> tuple[Rebuilt, tuple[str, ...]]:
+    """Make a catalog the recorded state, with its copies and advertisements; sentences say who could not be asked for those.
+
+    Raises UnreachableError where trackers do not say what it advertises.
+    """
+    identity = catalog.live.document.producer
+    storage = world.storage(storage_hosts(catalog.state.producer, world))
+    replicas, silent = await read_replicas(catalog.records, storage=storage)
+    ads = await read_ads(
+        identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy
+    )
+    check_complete(ads, catalog.root.ads)
+    rebuilt = await write_down(catalog, replicas, ads.distinct, database=database, keys=keys, iv=iv, now=now)
     silence = tuple(f"storage host {name} does not say what it keeps" for name in silent)
-    return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *silence, *ads.doubts, *doubts))
+    return rebuilt, (*silence, *ads.doubts)
 
 
 def storage_hosts(producer: JsonObject, world: World) -> tuple[StorageHost, ...]:

@@ -47,7 +47,7 @@ def compile(  # noqa: A001  # the word of DESIGN §4.2: load, compile, observe, 
         return None, [Diagnostic(code="no-producer", summary="there is no document of kind Producer")]
     spec = document.manifest.spec
     world = network or (spec.network.preset if spec.network else Network.EMBEDDED)
-    hosts = _storage_hosts(spec) or default_hosts.get(world, ())
+    hosts = _storage_hosts(spec, world) or default_hosts.get(world, ())
     diagnostics = [*_check_world(document, spec, world), *_check_storage(document, hosts, manifests, world)]
     diagnostics += check_hosts(manifests.documents, hosts)
     if world is Network.MAIN:
@@ -94,9 +94,9 @@ def _records(
 def _producer(document: Document, spec: ProducerSpec, world: Network, advertised: Iterable[str]) -> DesiredRecord:
     public, sealed = public_and_sealed(spec)
     public.setdefault("capabilities", sorted(advertised))
-    if spec.network is not None and spec.network.preset is not world:
-        # What is special about a world holds for that world only.
+    if _is_elsewhere(spec, world):
         sealed["network"] = {"preset": world.value}
+        sealed.pop("storageHosts", None)
     id_ = RecordId(Kind.PRODUCER, document.name)
     return DesiredRecord(id=id_, public=present(public), sealed=present(sealed), span=document.span)
 
@@ -131,8 +131,14 @@ def _settings(documents: Iterable[Document]) -> Iterator[DesiredSetting]:
                 yield DesiredSetting(kind=manifest.SETTING, name=document.name, value=value, span=document.span)
 
 
-def _storage_hosts(spec: ProducerSpec) -> tuple[StorageHost, ...]:
-    return tuple(StorageHost(name=host.name, url=host.url, region=host.region) for host in spec.storage_hosts or ())
+def _is_elsewhere(spec: ProducerSpec, world: Network) -> bool:
+    """Whether another network was asked for than the manifests name: their addresses hold for that one only."""
+    return spec.network is not None and spec.network.preset is not world
+
+
+def _storage_hosts(spec: ProducerSpec, world: Network) -> tuple[StorageHost, ...]:
+    named = () if _is_elsewhere(spec, world) else spec.storage_hosts or ()
+    return tuple(StorageHost(name=host.name, url=host.url, region=host.region) for host in named)
 
 
 def _gateway_key(spec: ProducerSpec) -> IdentityKey | None:
@@ -166,10 +172,12 @@ def _check_world(document: Document, spec: ProducerSpec, world: Network) -> Iter
 def _urls(spec: ProducerSpec, world: Network) -> Iterator[tuple[TreePath, str]]:
     if spec.gateway:
         yield ("spec", "gateway", "url"), spec.gateway.url
+    if _is_elsewhere(spec, world):
+        return
     for index, host in enumerate(spec.storage_hosts or ()):
         yield ("spec", "storageHosts", index, "url"), host.url
     settings = spec.network
-    if settings is None or settings.preset is not world:
+    if settings is None:
         return
     for field, url in (("arc", settings.arc), ("chainTracker", settings.chain_tracker)):
         if url:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 from reconciler.clients.host import FoundOutput
-from reconciler.model.errors import VerificationError
+from reconciler.model.errors import StalePlanError, VerificationError
 from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef, change_key
@@ -22,6 +23,9 @@ from reconciler.wire.script import p2pkh
 from reconciler.wire.sealing import SealedState, open_record
 from reconciler.wire.state_root import Leaf, state_root
 from reconciler.wire.transaction import Transaction, TxOutput
+
+Opened: TypeAlias = Callable[[RecordDocument], JsonObject]
+"""What is known of the sealed fields of a record, given its document."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,33 +85,59 @@ class Catalog:
 
 
 async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int) -> Catalog:
-    """Read and check every record that the root covers.
+    """Read, check and open every record that the root covers; `keys` are the producer's or its gateway's.
 
-    Raises VerificationError where the listing does not add up to the root's Merkle root and count: a host cannot hide a
-    record, nor show one more. Raises StateError where the key at hand is not a recipient of the sealed document.
+    Raises as `read_records` does, and StateError where the key at hand is not a recipient of the sealed document.
     """
     state = unseal(live.sealed, producer=live.document.producer, keys=keys)
-    once = _Once(verifier, now)
-    found = await host.lookup(SERVICE, {"producer": keys.identity})
-    swept = frozenset(_swept(state))
-    records: list[LiveRecord] = []
-    strays: list[Stray] = []
-    for output in found:
-        token, made = await once.checked(output, keys.identity)
-        if output.outpoint in swept or is_announced(token, live):
-            strays.append(Stray(outpoint=output.outpoint, token=token, output=made, beef=output.beef))
-        elif token.id.kind is not Kind.PRODUCER:
-            records.append(_record(output, token, made, state))
-    records.sort(key=lambda record: record.observed.id)
-    _complete(live, records)
+    records, strays = await read_records(
+        live,
+        host=host,
+        opened=lambda document: _opened(document, state),
+        swept=frozenset(_swept(state)),
+        verifier=verifier,
+        now=now,
+    )
     return Catalog(
         live=live,
         root=observed_root(live, state),
-        records=tuple(records),
+        records=records,
         state=state,
         change=tuple(ours(live.transaction, (change_key,), keys)),
-        strays=tuple(strays),
+        strays=strays,
     )
+
+
+async def read_records(
+    live: LiveRoot,
+    *,
+    host: CatalogHost,
+    opened: Opened,
+    swept: Collection[Outpoint] = (),
+    verifier: Verifier,
+    now: int,
+) -> tuple[tuple[LiveRecord, ...], tuple[Stray, ...]]:
+    """Read and check every record that the root covers, and what is live beside them.
+
+    `opened` says what is known of a record's sealed fields, `swept` which tokens the root covers no longer. Raises
+    VerificationError where the listing does not add up to the root's Merkle root and count: a host cannot hide a record, nor
+    show one more. Raises StalePlanError where it has another root: somebody applied while it was read.
+    """
+    identity, once = live.document.producer, _Once(verifier, now)
+    records: list[LiveRecord] = []
+    strays: list[Stray] = []
+    roots: set[Outpoint] = set()
+    for output in await host.lookup(SERVICE, {"producer": identity}):
+        token, made = await once.checked(output, identity)
+        if output.outpoint in swept or is_announced(token, live):
+            strays.append(Stray(outpoint=output.outpoint, token=token, output=made, beef=output.beef))
+        elif token.id.kind is Kind.PRODUCER:
+            roots.add(output.outpoint)
+        else:
+            records.append(_record(output, token, made, opened))
+    records.sort(key=lambda record: record.observed.id)
+    _complete(live, records, roots)
+    return tuple(records), tuple(strays)
 
 
 def _swept(state: SealedState) -> Iterator[Outpoint]:
@@ -129,6 +159,17 @@ def _outpoint(text: str) -> Outpoint:
 
 def observed_root(live: LiveRoot, state: SealedState) -> ObservedRoot:
     """The root as plans see it."""
+    root = sealed_root(live)
+    return replace(
+        root,
+        record=replace(root.record, sealed=state.producer),
+        source=state.source,
+        settings=_settings(state),
+    )
+
+
+def sealed_root(live: LiveRoot) -> ObservedRoot:
+    """The root as somebody sees it who cannot open what is sealed: without those fields, settings and source."""
     document = live.document
     return ObservedRoot(
         record=ObservedRecord(
@@ -136,16 +177,15 @@ def observed_root(live: LiveRoot, state: SealedState) -> ObservedRoot:
             outpoint=live.outpoint,
             document_hash=live.token.anchor.document_hash,
             public=document.public,
-            sealed=state.producer,
+            sealed={},
         ),
         generation=document.generation,
         state_root=document.state_root,
         leaf_count=document.leaf_count,
         gateway_key=document.keys.gateway_key,
-        source=state.source,
+        source="",
         network_id=document.network_id,
         ads=tuple(ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) for ad in document.ads),
-        settings=_settings(state),
     )
 
 
@@ -153,7 +193,7 @@ def _settings(state: SealedState) -> dict[str, JsonObject]:
     return {name: value for name, value in state.settings.items() if isinstance(value, Mapping)}
 
 
-def _record(output: FoundOutput, token: RecordToken, made: TxOutput, state: SealedState) -> LiveRecord:
+def _record(output: FoundOutput, token: RecordToken, made: TxOutput, opened: Opened) -> LiveRecord:
     raw = _matching(output, token)
     document = parse_record_document(raw)
     _same(document, token)
@@ -163,7 +203,7 @@ def _record(output: FoundOutput, token: RecordToken, made: TxOutput, state: Seal
             outpoint=output.outpoint,
             document_hash=token.anchor.document_hash,
             public=document.public,
-            sealed=_opened(document, state),
+            sealed=opened(document),
         ),
         token=token,
         output=made,
@@ -188,16 +228,20 @@ def _opened(document: RecordDocument, state: SealedState) -> JsonObject:
     return {} if document.sealed is None else open_record(state.content_seed, document.id, document.sealed)
 
 
-def _complete(live: LiveRoot, records: Sequence[LiveRecord]) -> None:
+def _complete(live: LiveRoot, records: Sequence[LiveRecord], roots: Collection[Outpoint]) -> None:
     leaves = {record.observed.id: Leaf(record.observed.id, record.observed.document_hash) for record in records}
+    is_whole = len(leaves) == len(records) == live.document.leaf_count
+    if is_whole and state_root(leaves.values()) == live.document.state_root:
+        return
+    if any(root != live.outpoint for root in roots):
+        raise StalePlanError("another generation was published while this one was read", hint="try again")
     if len(leaves) != len(records):
         raise VerificationError(f"{live.host} shows two live records of one name")
-    if len(leaves) != live.document.leaf_count or state_root(leaves.values()) != live.document.state_root:
-        raise VerificationError(
-            f"{live.host} lists {len(leaves)} records, the root commits to {live.document.leaf_count} or to others",
-            where=live.host,
-            hint="the host hides or lacks records; ask another one",
-        )
+    raise VerificationError(
+        f"{live.host} lists {len(leaves)} records, the root commits to {live.document.leaf_count} or to others",
+        where=live.host,
+        hint="the host hides or lacks records; ask another one",
+    )
 
 
 def ours(transaction: Transaction, namings: Sequence[Callable[[str, int], KeyRef]], keys: Keys) -> Iterator[Change]:

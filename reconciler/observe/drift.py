@@ -75,7 +75,7 @@ async def refreshed(
         for copy in snapshot.replicas
         if copy.host not in kept or all(part in kept[copy.host] for part in copy.parts)
     )
-    return replace(snapshot, replicas=replicas, drifted=tuple(drifted)), tuple(doubts)
+    return replace(snapshot, replicas=replicas, drifted=(*snapshot.drifted, *drifted)), tuple(doubts)
 
 
 async def _listed(host: CatalogHost, identity: IdentityKey) -> frozenset[Outpoint] | None:

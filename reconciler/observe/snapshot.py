@@ -182,13 +182,17 @@ async def observe(
         if not is_foreign:
             drifted = drifted_rows(known.live, known.edited, catalog)
             snapshot = replace(snapshot, drifted=drifted, ads=known.live.ads, coins=known.live.coins)
-    elif look.refresh and known.root is not None:
+    if look.refresh and snapshot.root is not None:
         snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, owed=known.owed)
-        warnings += doubts
+        warnings += tuple(doubt for doubt in doubts if doubt not in warnings)
     ads = None
     if look.refresh or is_foreign or not _ads_settled(look, snapshot):
         ads = await read_ads(keys.identity, hosts=hosts, verifier=verifier, now=now, plain_http=look.plain_http)
-        snapshot = _with_foreign_ads(snapshot, ads, keys) if is_foreign else _with_ads(snapshot, ads, known)
+        snapshot = _with_foreign_ads(snapshot, ads, keys) if is_foreign else _with_ads(snapshot, ads)
+        if look.refresh or not is_foreign:
+            ours = [ad for ad in snapshot.ads if ad.is_recorded]
+            drifted = (*snapshot.drifted, *unlisted_ads(ours, ads, owed=known.owed))
+            snapshot = replace(snapshot, drifted=drifted)
         warnings += ads.doubts
     return Observation(
         snapshot=snapshot,
@@ -216,10 +220,9 @@ def _is_damaged(known: Recorded) -> bool:
     return bool(known.edited) or state_root(leaves) != root.state_root
 
 
-def _with_ads(snapshot: Snapshot, ads: AdReadings, known: Recorded) -> Snapshot:
-    """The snapshot with what trackers show beside what is recorded; what they should show and do not is drift."""
-    drifted = unlisted_ads(known.live.ads, ads, owed=known.owed)
-    return replace(snapshot, ads=merged(snapshot.ads, ads.distinct), drifted=(*snapshot.drifted, *drifted))
+def _with_ads(snapshot: Snapshot, ads: AdReadings) -> Snapshot:
+    """The snapshot with what trackers show beside what is recorded."""
+    return replace(snapshot, ads=merged(snapshot.ads, ads.distinct))
 
 
 def _with_foreign_ads(snapshot: Snapshot, ads: AdReadings, keys: Keys) -> Snapshot:

@@ -98,6 +98,7 @@ def _body(plan: Plan) -> dict[str, Json]:
         "targets": list(plan.targets),
         "excludes": list(plan.excludes),
         "destroys": plan.destroys,
+        "public_only": plan.public_only,
         "cost": asdict(plan.cost),
         "guards": [asdict(guard) | {"name": guard.name.value} for guard in plan.guards],
         "overrides": list(plan.overrides),

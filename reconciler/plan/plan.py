@@ -37,7 +37,7 @@ __all__ = [
     "make_unlock_plan",
 ]
 
-FORMAT_VERSION: Final = "2.0"
+FORMAT_VERSION: Final = "2.1"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,6 +125,8 @@ class Plan:
     """The patterns of addresses that it leaves out."""
     destroys: bool
     """Whether everything goes, the root too; then no generation follows."""
+    public_only: bool = False
+    """Whether it was made without the key: sealed parts are not compared, and nothing can be applied (plan/public.py)."""
     cost: Cost
     guards: tuple[Guard, ...]
     overrides: tuple[str, ...]

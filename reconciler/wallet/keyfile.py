@@ -28,23 +28,25 @@ _MOST_N: Final = 2**20
 
 def read_key(path: Path, *, passphrase: str | None, plain_allowed: bool) -> Keys:
     """The key in `path`. Raises StateError where it cannot be used, saying what to do."""
-    try:
-        text = path.read_text("ascii").strip()
-    except FileNotFoundError:
-        raise StateError(
-            "there is no identity key",
-            where=str(path),
-            hint="make one with `overlay identity new`, or restore your backup",
-        ) from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise StateError(f"the key file cannot be read: {error}", where=str(path)) from error
+    hint = "make one with `overlay identity new`, or restore your backup"
+    text = read_text(path, missing="there is no identity key", hint=hint)
+    return key_in(text, path, passphrase=passphrase, plain_allowed=plain_allowed)
+
+
+def write_key(path: Path, keys: Keys, *, passphrase: str | None, randomness: Callable[[int], bytes]) -> bool:
+    """Write a new key file: whole or not at all, and never over another one; False if there is one."""
+    return write_text(path, key_text(keys, passphrase, randomness))
+
+
+def key_in(text: str, path: Path, *, passphrase: str | None, plain_allowed: bool) -> Keys:
+    """The key that the file `path` holds as `text`. Raises StateError."""
     if text.startswith("{"):
         return _open(text, path, passphrase)
     if not plain_allowed:
         raise StateError(
             "the key file is not encrypted",
             where=str(path),
-            hint="plain key files are for embedded and local only; set OVERLAY_PASSPHRASE and make a new identity",
+            hint="plain key files are for embedded and local only; set OVERLAY_PASSPHRASE and make a new one",
         )
     try:
         return Keys(bytes.fromhex(text))
@@ -52,9 +54,23 @@ def read_key(path: Path, *, passphrase: str | None, plain_allowed: bool) -> Keys
         raise StateError("the key file does not hold a private key", where=str(path)) from error
 
 
-def write_key(path: Path, keys: Keys, *, passphrase: str | None, randomness: Callable[[int], bytes]) -> bool:
-    """Write a new key file: whole or not at all, and never over another one; False if there is one."""
-    text = keys.secret().hex() if passphrase is None else _closed(keys, passphrase, randomness)
+def key_text(keys: Keys, passphrase: str | None, randomness: Callable[[int], bytes]) -> str:
+    """What a key file holds: the key encrypted, without a passphrase plain."""
+    return keys.secret().hex() if passphrase is None else _closed(keys, passphrase, randomness)
+
+
+def read_text(path: Path, *, missing: str, hint: str) -> str:
+    """What a file of keys holds. Raises StateError, with `missing` and `hint` where there is none."""
+    try:
+        return path.read_text("ascii").strip()
+    except FileNotFoundError:
+        raise StateError(missing, where=str(path), hint=hint) from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise StateError(f"the key file cannot be read: {error}", where=str(path)) from error
+
+
+def write_text(path: Path, text: str) -> bool:
+    """Write a file of keys: whole or not at all, and never over another one; False if there is one."""
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=".key-")  # mode 0600 from the first byte on
     try:

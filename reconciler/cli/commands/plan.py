@@ -20,11 +20,17 @@ from reconciler.cli.views import diagnostics
 from reconciler.cli.views.markdown import render_markdown
 from reconciler.cli.views.plan import render
 from reconciler.cli.views.world import render_planned
-from reconciler.cli.wiring import keys_for, load_manifests, open_reconciler
+from reconciler.cli.wiring import clock, gateway_of, keys_at_hand, keys_for, load_manifests, open_reconciler, open_site
+from reconciler.control.desired import Loaded
+from reconciler.control.preview import preview
+from reconciler.control.source import provenance
 from reconciler.model.errors import UsageError
+from reconciler.model.ids import IdentityKey, identity_key
+from reconciler.model.networks import endpoints_of
 from reconciler.plan.document import to_json
 from reconciler.plan.options import PlanOptions
 from reconciler.plan.plan import Plan
+from reconciler.wallet.keys import Keys
 
 _EPILOG = "Example: overlay plan examples/producer.yaml --detailed-exitcode"
 
@@ -53,6 +59,14 @@ def plan(
     context: typer.Context,
     *,
     paths: options.Paths = None,
+    identity: Annotated[
+        str | None,
+        typer.Option(
+            "--identity",
+            metavar="KEY",
+            help="The producer's public key: plan without the secret one, public fields only.",
+        ),
+    ] = None,
     form: Form,
     scope: options.Scope,
     given: options.Given,
@@ -64,7 +78,8 @@ def plan(
     invocation = Invocation.of(context)
     chosen = options.plan_options(invocation.console, overrides, scope)
     named = manifest_paths(paths or (), invocation.directory)
-    invocation.finish(_plan(invocation, named, given, chosen, form, refresh=scope.refresh))
+    whose = None if identity is None else _identity(identity)
+    invocation.finish(_plan(invocation, named, given, chosen, form, whose=whose, refresh=scope.refresh))
 
 
 async def _plan(
@@ -74,22 +89,67 @@ async def _plan(
     chosen: PlanOptions,
     form: Form,
     *,
+    whose: IdentityKey | None,
     refresh: bool,
 ) -> int:
     console = invocation.console
     loaded = await load_manifests(invocation, paths, given, parallel=form.parallelism)
     for line in diagnostics.lines(loaded.warnings):
         console.note(line)
-    keys = keys_for(invocation, loaded, create=True)
-    async with open_reconciler(invocation, loaded, keys, tell_nobody) as (_, reconciler):
-        planned = await reconciler.plan(loaded.state, chosen, refresh=refresh)
-    for line in render_planned(planned):
-        console.note(line)
-    found = planned.plan
+    whose = whose or _served(invocation, loaded)
+    keys = keys_for(invocation, loaded, create=True) if whose is None else _keys_of(whose, invocation, loaded)
+    if isinstance(keys, Keys):
+        found = await _planned(invocation, loaded, chosen, keys, refresh=refresh)
+    else:
+        found = await _previewed(invocation, loaded, chosen, keys)
     if form.out is not None:
         found = keep(found, invocation.directory / form.out, loaded.folder)
     _show(found, form, console)
     return _exit_code(found) if form.detailed_exitcode else errors.DONE
+
+
+def _served(invocation: Invocation, loaded: Loaded) -> IdentityKey | None:
+    """Whose gateway this machine is, where it keeps that key and no identity key."""
+    gateway = gateway_of(invocation, loaded.network) if keys_at_hand(invocation, loaded) is None else None
+    return None if gateway is None else gateway.producer
+
+
+def _keys_of(whose: IdentityKey, invocation: Invocation, loaded: Loaded) -> Keys | IdentityKey:
+    """The key of `whose` if it is here, else its public half. Raises UsageError where another one's is."""
+    keys = keys_at_hand(invocation, loaded)
+    if keys is None:
+        return whose
+    if keys.identity != whose:
+        raise UsageError(f"the key at hand is {keys.identity}'s", hint="leave out --identity, or the key")
+    return keys
+
+
+async def _planned(invocation: Invocation, loaded: Loaded, chosen: PlanOptions, keys: Keys, *, refresh: bool) -> Plan:
+    async with open_reconciler(invocation, loaded, keys, tell_nobody) as (_, reconciler):
+        planned = await reconciler.plan(loaded.state, chosen, refresh=refresh)
+    for line in render_planned(planned):
+        invocation.console.note(line)
+    return planned.plan
+
+
+async def _previewed(invocation: Invocation, loaded: Loaded, chosen: PlanOptions, whose: IdentityKey) -> Plan:
+    endpoints = endpoints_of(loaded.network, loaded.producer_sealed)
+    async with open_site(invocation, loaded.network, endpoints=endpoints) as site:
+        return await preview(
+            loaded.state,
+            chosen,
+            identity=whose,
+            world=site.world(),
+            provenance=await provenance(loaded.folder),
+            clock=clock,
+        )
+
+
+def _identity(text: str) -> IdentityKey:
+    try:
+        return identity_key(text)
+    except ValueError as error:
+        raise UsageError(f"--identity takes a public key: {error}", hint="`overlay identity show` says it") from error
 
 
 def _show(plan: Plan, form: Form, console: Console) -> None:

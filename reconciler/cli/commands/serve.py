@@ -1,25 +1,36 @@
-"""`overlay serve`: the producer's host and catalog."""
+"""`overlay serve`: the producer's host and catalog, at the newest generation that anybody applied."""
 
 from __future__ import annotations
 
+import asyncio
+import secrets
+from dataclasses import dataclass
 from typing import Annotated, Final
 
 import typer
 
 from reconciler.cli import errors, options
+from reconciler.cli.console import Console
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import Site, clock, open_site
+from reconciler.cli.wiring import Site, clock, gateway_of, open_site
+from reconciler.control.follow import Follower
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
 from reconciler.model.errors import StateError
-from reconciler.model.ids import IdentityKey
+from reconciler.model.ids import IdentityKey, Network
+from reconciler.model.networks import Endpoints, endpoints_of
 from reconciler.store.published import Published
+from reconciler.wallet.keys import Keys
 from reconciler.web.server import Door, serving
 
 _PROOF_SECONDS: Final = 10.0
 """How often the host looks after the proofs of what it keeps."""
+
+_FOLLOW_SECONDS: Final = 15.0
+"""How often hosts are asked for a newer root: one look-up each."""
+_FOLLOW_TOY_SECONDS: Final = 1.0
 
 
 def register(app: typer.Typer) -> None:
@@ -34,7 +45,11 @@ def serve(
     port: options.Port = 3000,
     json: options.Json = False,
 ) -> None:
-    """Serve the catalog and the producer's own host, until Ctrl-C or SIGTERM."""
+    """Serve the catalog and the producer's own host, until Ctrl-C or SIGTERM.
+
+    With the identity key, or a gateway.key (see `overlay identity gateway`) in OVERLAY_HOME, it follows the producer's root:
+    what is applied on another machine shows by itself.
+    """
     invocation = Invocation.of(context)
     invocation.finish(_serve(invocation, host, port, as_json=json))
 
@@ -42,8 +57,12 @@ def serve(
 async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool) -> int:
     network = implied_network(invocation)
     console = invocation.console
-    async with open_site(invocation, network) as site:
-        identity = await _identity(invocation, site)
+    reader = _reader(invocation, network)
+    async with open_site(invocation, network, endpoints=reader.endpoints if reader else None) as site:
+        follower = None if reader is None else _follower(site, reader)
+        if follower is not None:
+            await follower.claim()
+        identity = reader.producer if reader else await _published(site)
         own = own_host(site.database, site.endpoints, http=site.http, clock=clock, refresh_every=_PROOF_SECONDS)
         app = build_app(database=site.database, identity=identity, host=own)
         with stoppable() as stop:
@@ -53,17 +72,66 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
                     console.document(ready)
                 else:
                     console.result(f"Serving {identity} ({network}) at {url}\nCtrl-C stops it.")
-                await stop.wait()
+                await _until(stop, follower, console, _FOLLOW_TOY_SECONDS if network.is_toy else _FOLLOW_SECONDS)
     return errors.DONE
 
 
-async def _identity(invocation: Invocation, site: Site) -> IdentityKey:
-    """Whose gateway this is: what the database holds says so, else the key. Raises StateError where there is neither."""
-    async with site.database.reading() as connection:
-        published = await Published(connection).identity()
-    if published is not None:
-        return published
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Whose root is followed, and with what key it is opened."""
+
+    producer: IdentityKey
+    keys: Keys
+    endpoints: Endpoints | None = None
+    """Where the producer's world is, if the key came with that."""
+
+
+def _reader(invocation: Invocation, network: Network) -> _Reader | None:
+    """The identity key, else a gateway's; None without: then what the database holds is served, and nothing followed."""
     try:
-        return implied_keys(invocation, site.network, create=False).identity
+        keys = implied_keys(invocation, network, create=False)
     except StateError as error:
-        raise StateError("there is nothing to serve yet", hint="run `overlay apply` first") from error
+        gateway = gateway_of(invocation, network)
+        if gateway is not None:
+            endpoints = endpoints_of(network, {"network": gateway.world}) if gateway.world else None
+            return _Reader(gateway.producer, gateway.keys, endpoints)
+        invocation.console.note(f"What is applied on other machines will not show here: {error.message}.")
+        return None
+    return _Reader(keys.identity, keys)
+
+
+def _follower(site: Site, reader: _Reader) -> Follower:
+    return Follower(
+        world=site.world(),
+        database=site.database,
+        identity=reader.producer,
+        keys=reader.keys,
+        clock=clock,
+        randomness=secrets.token_bytes,
+    )
+
+
+async def _published(site: Site) -> IdentityKey:
+    """Whose records the database holds. Raises StateError where there are none."""
+    async with site.database.reading() as connection:
+        identity = await Published(connection).identity()
+    if identity is None:
+        raise StateError("there is nothing to serve yet", hint="run `overlay apply` first, or give this machine a key")
+    return identity
+
+
+async def _until(stop: asyncio.Event, follower: Follower | None, console: Console, every: float) -> None:
+    """Follow the producer's root until told to stop; what the follower dies of is raised."""
+    if follower is None:
+        await stop.wait()
+        return
+    stopping = asyncio.create_task(stop.wait())
+    following = asyncio.create_task(follower.follow(every=every, tell=console.note))
+    try:
+        await asyncio.wait({stopping, following}, return_when=asyncio.FIRST_COMPLETED)
+        if following.done():
+            await following
+    finally:
+        stopping.cancel()
+        following.cancel()
+        await asyncio.gather(stopping, following, return_exceptions=True)

@@ -21,7 +21,7 @@ from reconciler.cli.views.status import (
     status_json,
     status_text,
 )
-from reconciler.cli.wiring import clock, load_manifests, open_site
+from reconciler.cli.wiring import GATEWAY_FILE, clock, load_manifests, open_site
 from reconciler.control.history import history as read_history
 from reconciler.control.settling import settle_wallet
 from reconciler.control.status import read_status
@@ -51,7 +51,10 @@ def show(
     ],
     *,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="As the manifests want it, defaults and references put in.")
+        bool,
+        typer.Option(
+            "--resolved", help="As the manifests want it, or a gateway enforces it: defaults and references put in."
+        ),
     ] = False,
     given: options.Given,
     json: options.Json = False,
@@ -59,11 +62,11 @@ def show(
     """Show one live object with all that is known of it."""
     invocation = Invocation.of(context)
     wanted = _address(address)
-    if resolved:
+    if resolved and not _serves(invocation):
         named = manifest_paths((), invocation.directory)
         invocation.finish(_show_resolved(invocation, named, given, wanted, as_json=json))
     elif given != options.Given():
-        raise UsageError("variables change manifests, not what is live", hint="add --resolved")
+        raise UsageError("variables change manifests, not what is live", hint="add --resolved, where the manifests are")
     invocation.finish(_show(invocation, wanted, as_json=json))
 
 
@@ -98,6 +101,14 @@ async def _show(invocation: Invocation, address: Address, *, as_json: bool) -> i
     async with open_site(invocation, implied_network(invocation)) as site:
         found = await recorded(site.database)
     return _shown(invocation, _find(found, address), as_json=as_json)
+
+
+def _serves(invocation: Invocation) -> bool:
+    """Whether this is a gateway's machine: what holds there is what its root says, whatever manifests lie about.
+
+    Defaults and references were put in before it was published.
+    """
+    return invocation.home.key(GATEWAY_FILE).exists()
 
 
 async def _show_resolved(

@@ -23,6 +23,7 @@ from reconciler.cli.views.plan_document import (
     restriction,
     texts,
     title,
+    unapprovable,
 )
 from reconciler.model.json import Json, JsonObject
 from reconciler.plan.action import Action
@@ -68,7 +69,7 @@ def _head(document: JsonObject) -> str:
         "**Everything goes, the root too.**" if body["destroys"] else "",
         _code(restriction(body)) if body["partial"] else "",
         f"Overrides: {_code(', '.join(texts(body['overrides'])))}" if body["overrides"] else "",
-        f"{generation(body)} Plan id `{document['id']}`",
+        f"{generation(body)} " + (unapprovable(body) or f"Plan id `{document['id']}`"),
     ]
     return "\n\n".join(line for line in lines if line)
 
@@ -81,8 +82,8 @@ def _sections(document: JsonObject) -> Iterator[_Section]:
     yield _Section("Warnings", _told(body["warnings"]), 5_000)
     yield _Section("Drift: changed, though not by the manifests", _told(body["drift"]), 5_000)
     if gone or changed:
-        yield _Section("Cost", [_plain(cost_lines(body))], 1_500)
-        yield _Section("Guards", [_plain(guard_lines(body, _WIDTH))[1:]], 8_000)
+        yield _Section("Cost", _block(cost_lines(body)), 1_500)
+        yield _Section("Guards", _block(list(guard_lines(body, _WIDTH))[1:]), 8_000)
     yield _Section(counted(len(changed), "other change"), list(_changes(changed)), 16_000, is_folded=True)
     yield _Section("Who was asked, and when", [[line] for line in readings(document)], 3_000, is_folded=True)
 
@@ -98,6 +99,11 @@ def _changes(changes: Sequence[JsonObject]) -> Iterator[list[str]]:
 
 def _told(items: Json) -> list[list[str]]:
     return [[printable(f"{item['object']}: {item['detail']}")] for item in objects(items)]
+
+
+def _block(lines: Iterable[object]) -> list[list[str]]:
+    """One item of these lines; none where there are none."""
+    return [plain] if (plain := _plain(lines)) else []
 
 
 def _plain(lines: Iterable[object]) -> list[str]:

@@ -34,6 +34,7 @@ from reconciler.cli.views.plan_document import (
     shown,
     texts,
     title,
+    unapprovable,
     why_of,
 )
 from reconciler.model.json import Json, JsonObject
@@ -91,7 +92,7 @@ def _blocks(document: JsonObject, width: int) -> Iterator[Lines]:
         yield _unchanged(body)
         yield cost_lines(body)
         yield guard_lines(body, width)
-        yield _footer(document)
+        yield _footer(document, width)
 
 
 # What is being planned
@@ -208,6 +209,8 @@ def _unchanged(body: JsonObject) -> Lines:
 
 def cost_lines(body: JsonObject) -> Lines:
     """What the plan costs."""
+    if body["public_only"]:
+        return
     rows = cost_rows(body)
     if not objects(body["transactions"]) and not any(rows.values()):
         yield Text("Cost: nothing; no transaction is needed.")
@@ -248,12 +251,16 @@ def _verdict(guard: JsonObject) -> tuple[str, str]:
     return ("overridden", "yellow") if guard["overridden"] else ("ok", "green")
 
 
-def _footer(document: JsonObject) -> Lines:
-    guards = objects(object_(document["body"])["guards"])
+def _footer(document: JsonObject, width: int) -> Lines:
+    body = object_(document["body"])
+    guards = objects(body["guards"])
     refused = [str(guard["name"]) for guard in guards if guard["refused"]]
     if refused:
         yield Text(f"Refused by {', '.join(refused)}: apply will do nothing.", style="bold red")
-    yield Text(f"Plan id {document['id']}", style="dim")
+    if body["public_only"]:
+        yield from _prose(unapprovable(body), width, style="yellow")
+    else:
+        yield Text(f"Plan id {document['id']}", style="dim")
 
 
 # Small shapes

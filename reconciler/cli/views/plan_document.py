@@ -16,6 +16,8 @@ from reconciler.plan.action import Action
 
 NO_CHANGES: Final = "No changes. The overlay matches the manifests."
 
+SEALED: Final = "Sealed parts not compared."
+
 _ALWAYS_COUNTED: Final = (Action.CREATE, Action.UPDATE, Action.DELETE)
 _OUTPOINT: Final = 19
 """Columns for an outpoint that is only to be recognised."""
@@ -27,11 +29,12 @@ def last_line(body: JsonObject) -> str:
     The words are fixed (DESIGN §8). What a restricted plan left out is not known to match, and that is said.
     """
     if not objects(body["changes"]):
-        return "No changes. PARTIAL: nothing else was compared." if body["partial"] else NO_CHANGES
+        partial = "No changes. PARTIAL: nothing else was compared."
+        return partial if body["partial"] else f"No changes. {SEALED}" if body["public_only"] else NO_CHANGES
     summary = object_(body["summary"])
     others = [action for action in Action if action not in _ALWAYS_COUNTED and summary[action]]
     counts = ", ".join(f"{summary[action]} to {action}" for action in (*_ALWAYS_COUNTED, *others))
-    return f"Plan: {counts}.{' PARTIAL.' if body['partial'] else ''}"
+    return f"Plan: {counts}.{' PARTIAL.' if body['partial'] else ''}{f' {SEALED}' if body['public_only'] else ''}"
 
 
 def title(body: JsonObject) -> tuple[str, str]:
@@ -45,6 +48,14 @@ def generation(body: JsonObject) -> str:
     """Which generation is live."""
     live = body["previous_generation"]
     return "Nothing is live yet." if live is None else f"Generation {live} is live."
+
+
+def unapprovable(body: JsonObject) -> str:
+    """That nobody can approve the plan, and why; empty where its id can be."""
+    made = (
+        "Made without the key: the cost is not known, sealed parts are not compared, and nobody can approve this plan."
+    )
+    return made if body["public_only"] else ""
 
 
 def restriction(body: JsonObject) -> str:

@@ -45,6 +45,7 @@ from reconciler.model.observed import (
 )
 from reconciler.model.source import SourceSpan
 from reconciler.plan.plan import Meta, Plan, PlanOptions, make_destroy_plan, make_plan
+from reconciler.plan.public import make_public_plan, public_content
 from reconciler.plan.storage import TERM
 
 NOW = 1_767_225_600  # 2026-01-01 00:00:00 UTC
@@ -224,6 +225,29 @@ def destroy(state: DesiredState, snapshot: Snapshot, **options: Any) -> Plan:
     return make_destroy_plan(state, snapshot, PlanOptions(**options), meta=_meta(snapshot))
 
 
+def preview(state: DesiredState, snapshot: Snapshot, **options: Any) -> Plan:
+    """What somebody without the key plans, who sees of the same world what is public."""
+
+    def known(record: ObservedRecord) -> dict[str, Any]:
+        match record.sealed.get("content"):
+            case {"sha256": str(sha256), "size": int(size)}:
+                return dict(public_content(sha256, size, is_sold="pricing" in record.public))
+            case _:
+                return {}
+
+    root = snapshot.root
+    seen = replace(
+        snapshot,
+        root=root and replace(root, record=replace(root.record, sealed={}), source="", settings={}),
+        records={name: replace(record, sealed=known(record)) for name, record in snapshot.records.items()},
+        replicas=(),
+        settings={},
+        coins=(),
+        funding_address="",
+    )
+    return make_public_plan(state, seen, PlanOptions(**options), meta=_meta(snapshot))
+
+
 def _meta(snapshot: Snapshot) -> Meta:
     return Meta(tool_version="0.1.0", commit="5d84125", readings=snapshot.readings, quoted_at=NOW, probed_at=None)
 
@@ -243,6 +267,7 @@ class World:
     advertised = staticmethod(advertised)
     purse = staticmethod(purse)
     destroy = staticmethod(destroy)
+    preview = staticmethod(preview)
     desired = staticmethod(desired)
     coin = staticmethod(coin)
     empty = staticmethod(empty)

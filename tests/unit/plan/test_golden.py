@@ -232,6 +232,18 @@ def in_parts(world):
     return world.plan(world.desired(*new), world.published(old))
 
 
+def without_the_key(world):
+    """A new price, other bytes in a file that is free, and a rule that nobody may see."""
+    state, rain = vendor(world, price=3000, fee=50_000), world.dataset("weather/berlin", text="rain")
+    records = tuple(rain if record.id == rain.id else record for record in state.records)
+    return world.preview(replace(state, records=records), live_vendor(world))
+
+
+def without_the_key_or_changes(world):
+    """Only a rule changes, and that is sealed."""
+    return world.preview(vendor(world, fee=50_000), live_vendor(world))
+
+
 CASES = (
     genesis,
     no_changes,
@@ -257,6 +269,8 @@ CASES = (
     destroyed,
     too_few_hosts,
     in_parts,
+    without_the_key,
+    without_the_key_or_changes,
 )
 
 
