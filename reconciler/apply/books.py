@@ -5,14 +5,15 @@ So journal, coins, documents and published state never tell different stories.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 from reconciler.apply.events import Moved, Tell
-from reconciler.model.ids import Txid
-from reconciler.model.journal import COMMITTED, JournalEvent, JournalState
-from reconciler.store.coins import Coins, StoredCoin
+from reconciler.apply.losses import Decision, Mined, unlisted
+from reconciler.model.errors import LockedError
+from reconciler.model.ids import Outpoint, Txid
+from reconciler.model.journal import COMMITTED, GIVEN_UP, JournalEvent, JournalState
+from reconciler.store.coins import Coins, CoinState, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.journal import Journal, JournalEntry
@@ -23,12 +24,6 @@ from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.transaction import Transaction
-
-_TO_VOID: Final = {
-    JournalState.PREPARED: (JournalEvent.ABANDON,),
-    JournalState.CONTESTED: (JournalEvent.LOSE,),
-}
-"""How an entry that has lost its coins becomes void; from any other state it is contested first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,21 +45,23 @@ class Books:
 
     async def write_down(
         self, pages: Sequence[Page], *, documents: Sequence[bytes], deliveries: Sequence[Delivery]
-    ) -> None:
-        """Journal signed transactions with every coin they lock, before any byte leaves.
+    ) -> tuple[JournalEntry, ...]:
+        """Journal signed transactions with every coin they lock, before any byte leaves; returns the entries as they are now.
 
         A page may spend what an earlier one creates. Raises LockedError where a coin is not free or the lease was lost: then
         nothing is written.
         """
         async with self.database.begin() as connection:
             await Documents(connection).put(*documents)
-            for page in pages:
-                await self._write_page(connection, page, among=frozenset(each.entry.id for each in pages))
+            among = frozenset(each.entry.id for each in pages)
+            entries = [await self._write_page(connection, page, among=among) for page in pages]
             await Outbox(connection).add(deliveries)
-        for page in pages:
-            self.tell(Moved(entry=page.entry.id, state=page.entry.state))
+            await _check_conflicts(connection)
+        for entry in entries:
+            self.tell(Moved(entry=entry.id, state=entry.state))
+        return tuple(entries)
 
-    async def _write_page(self, connection: Connection, page: Page, *, among: frozenset[str]) -> None:
+    async def _write_page(self, connection: Connection, page: Page, *, among: frozenset[str]) -> JournalEntry:
         coins, made = Coins(connection), {each.txid for each in page.transactions}
         for transaction in page.transactions:
             await Transactions(connection).put(transaction)
@@ -72,7 +69,7 @@ class Books:
         outside = [outpoint for outpoint in spent if outpoint.txid not in made]
         await coins.lock(outside, page.entry.id, token=self.token, expected_of=among)
         await coins.add(page.created, entry=page.entry.id)
-        await Journal(connection).create(page.entry, token=self.token)
+        return await Journal(connection).create(page.entry, token=self.token)
 
     async def move(self, entry: JournalEntry, event: JournalEvent, *, now: int) -> JournalState:
         """Move an entry on, with everything that its new state means for coins and published state.
@@ -86,9 +83,10 @@ class Books:
                 await Coins(connection).settle(entry.id)
                 if entry.publishes:
                     await Published(connection).commit(Outcome.from_bytes(entry.outcome))
-            if after is JournalState.VOID:
+            if after in GIVEN_UP:
+                await Journal(connection).rewrite(entry.id, unlisted(entry, entry.txids[1:]))
                 await Coins(connection).free(entry.id)
-                await Outbox(connection).drop(entry.id)
+                await Outbox(connection).rest(entry.id)
         self.tell(Moved(entry=entry.id, state=after))
         return after
 
@@ -104,7 +102,10 @@ class Books:
         self.tell(Moved(entry=entry.id, state=state))
 
     async def unprove(self, txids: Sequence[Txid], *, now: int) -> None:
-        """The block that proved these transactions is gone: they, and the entries they belong to, wait for another one."""
+        """The block that proved these transactions is gone: they, and the entries they belong to, wait for another one.
+
+        Hosts are given all that waits once more, with its ancestry: they may have lost more of it than we have.
+        """
         async with self.database.begin() as connection:
             journal, transactions = Journal(connection), Transactions(connection)
             for txid in txids:
@@ -112,40 +113,49 @@ class Books:
             reorganised = await journal.mined(txids)
             for entry in reorganised:
                 await journal.move(entry.id, JournalEvent.REORG, now=now, token=None)
+            await Outbox(connection).again(entry.id for entry in await journal.unproven())
         for entry in reorganised:
             self.tell(Moved(entry=entry.id, state=JournalState.SEEN))
 
-    async def lose(self, entry: JournalEntry, rival: Transaction, *, now: int) -> JournalState:
-        """A mined transaction spends what `entry` spends: void it, and whatever was built upon it.
+    async def decide(self, winner: Mined, *, now: int) -> None:
+        """A transaction is mined: write down what that rules out of ours, and what it brings back (apply/losses.py).
 
-        Coins that the rival spent are gone, all others are free again. Where the entry was committed, nothing is recorded as
-        live any more: what is, the hosts say. Raises LockedError where the lease was lost.
+        Raises LockedError where the lease was lost.
         """
         async with self.database.begin() as connection:
-            journal, coins, transactions = Journal(connection), Coins(connection), Transactions(connection)
-            lost = await _built_upon(entry, journal, transactions)
-            for each in reversed(lost):
-                for event in _TO_VOID.get(each.state, (JournalEvent.CONTEST, JournalEvent.LOSE)):
-                    await journal.move(each.id, event, now=now, token=self.token)
-                await coins.free(each.id)
-                await Outbox(connection).drop(each.id)
-            if any(each.state in COMMITTED for each in lost):
-                await Published(connection).clear()
-            await transactions.put(rival)
-            await coins.mark_spent([rival])
-        for each in lost:
-            self.tell(Moved(entry=each.id, state=JournalState.VOID))
-        return JournalState.VOID
+            decision = Decision(connection, self.token, now)
+            await decision.write(winner)
+        for entry, state in decision.moved.items():
+            self.tell(Moved(entry=entry, state=state))
+
+    async def repeat(self, entry: JournalEntry, *, now: int) -> bool:
+        """Somebody has what was given up: it is on its way again, if its coins are still there; returns whether they are."""
+        async with self.database.begin() as connection:
+            ours = await _inputs(connection, entry)
+            if not _are_free(ours):
+                return False
+            await Coins(connection).lock(ours, entry.id, token=self.token)
+            state = await Journal(connection).move(entry.id, JournalEvent.REPEAT, now=now, token=self.token)
+        self.tell(Moved(entry=entry.id, state=state))
+        return True
 
 
-async def _built_upon(entry: JournalEntry, journal: Journal, transactions: Transactions) -> tuple[JournalEntry, ...]:
-    """The entry, and those that spend what it creates, oldest first."""
-    open_ones = [*await journal.unproven(), *await journal.unfinished()]
-    stored = await transactions.find(txid for each in open_ones for txid in each.txids)
-    found, gone = [entry], set(entry.txids)
-    for each in sorted(open_ones, key=lambda each: (each.generation, each.created, each.place)):
-        spends = {spent.outpoint.txid for txid in each.txids for spent in stored[txid].transaction.inputs}
-        if each.id != entry.id and not gone.isdisjoint(spends):
-            found.append(each)
-            gone.update(each.txids)
-    return tuple(found)
+async def _check_conflicts(connection: Connection) -> None:
+    """What nobody took may be mined yet: only what spends one of its coins may take its place (PROTOCOL §4)."""
+    for entry in await Journal(connection).refused():
+        if entry.publishes and _are_free(await _inputs(connection, entry)):
+            raise LockedError(
+                "a transaction that nobody took may be mined yet, and this plan spends none of its coins",
+                where=entry.root,
+                hint="apply again later",
+            )
+
+
+async def _inputs(connection: Connection, entry: JournalEntry) -> Mapping[Outpoint, StoredCoin]:
+    """The coins that an entry's own transaction spends."""
+    stored = await Transactions(connection).find([entry.root])
+    return await Coins(connection).get(spent.outpoint for spent in stored[entry.root].transaction.inputs)
+
+
+def _are_free(coins: Mapping[Outpoint, StoredCoin]) -> bool:
+    return all(coin.state is CoinState.FREE for coin in coins.values())

@@ -12,14 +12,14 @@ from dataclasses import replace
 from typing import Final, Protocol
 
 from reconciler.apply.books import Books
-from reconciler.apply.contest import Judge
+from reconciler.apply.contest import Judge, Reporter
 from reconciler.apply.events import Ending, Event, Step
-from reconciler.model.errors import RefusedError, StalePlanError, UnreachableError
+from reconciler.model.errors import StalePlanError, UnreachableError
 from reconciler.model.ids import Txid
-from reconciler.model.journal import COMMITTED, TRANSITIONS, JournalEvent, JournalState
+from reconciler.model.journal import COMMITTED, GIVEN_UP, TRANSITIONS, JournalEvent, JournalState
 from reconciler.store.journal import JournalEntry
 from reconciler.store.transactions import Transactions
-from reconciler.wire.arc import ArcError, Standing, TxReport
+from reconciler.wire.arc import Standing, TxReport, TxStatus
 from reconciler.wire.beef import Beef
 
 PATIENCE: Final = 30.0
@@ -27,22 +27,17 @@ PATIENCE: Final = 30.0
 _POLL: Final = 0.5
 
 
-class Broadcaster(Protocol):
-    """ARC, as far as apply needs it."""
+class Broadcaster(Reporter, Protocol):
+    """ARC, as far as apply needs it (apply/handover.py)."""
 
     async def submit(self, beef: Beef, txid: Txid) -> TxReport:
         """Hand over a transaction with its ancestry; idempotent."""
         ...
 
-    async def status(self, txid: Txid) -> TxReport | None:
-        """How a transaction stands; None where ARC does not know it."""
+    async def is_nowhere(self, txid: Txid) -> bool:
+        """Whether whoever was ever given it has judged and refused it, and nobody knows it."""
         ...
 
-
-VERDICTS: Final = frozenset(str(code.value) for code in ArcError if code.value >= ArcError.TX_FORMAT) - {
-    str(ArcError.CONFLICT.value)
-}
-"""ARC's codes that are about the transaction itself; a conflict is for the chain to decide."""
 
 MEANINGS: Final = {
     Standing.UNKNOWN: None,
@@ -56,6 +51,19 @@ MEANINGS: Final = {
 """What a report means to the journal; None says nothing new."""
 
 
+def meaning(state: JournalState, standing: Standing, *, is_nowhere: bool = False) -> JournalEvent | None:
+    """Where a report moves an entry. None: it says again what is known, or less than that.
+
+    A committed entry moves by a block alone, and so does one that was given up (apply/recover.py). A refusal by all who were given it (`is_nowhere`) is no proof that it went nowhere, so it never voids; as long as not all
+    have judged, nothing is decided at all.
+    """
+    event = MEANINGS[standing]
+    if standing is Standing.REFUSED and state is JournalState.SENDING:
+        event = JournalEvent.REFUSE if is_nowhere else None
+    is_open = state not in COMMITTED | GIVEN_UP
+    return event if is_open and event is not None and (state, event) in TRANSITIONS else None
+
+
 async def broadcast(
     entry: JournalEntry,
     *,
@@ -65,7 +73,7 @@ async def broadcast(
     now: Callable[[], int],
     patience: float = PATIENCE,
 ) -> JournalEntry:
-    """Bring an entry that is prepared or on its way to the commit point, or to its end: then it is void.
+    """Bring an entry that is prepared or on its way to the commit point, or to its end: then it is given up.
 
     Raises StalePlanError where it is not certain yet who wins a contest, UnreachableError where ARC does not say, and
     RefusedError where ARC does not take anything from us; all leave the entry for the next apply to finish.
@@ -75,67 +83,61 @@ async def broadcast(
     txid = entry.root
     async with books.database.begin() as connection:
         beef = await Transactions(connection).beef([txid])
-    ours = beef.transactions[txid].transaction
-    known = await arc.status(txid) if beef.proof(txid) else None  # our own host may have learned the proof first
-    try:
-        report = known or await arc.submit(beef, txid)
-    except RefusedError as error:
-        return await _refused(entry, error, books, arc, now)
+    # our own host may have learned the proof first
+    report = await arc.submit(beef, txid) if beef.proof(txid) is None else TxReport(txid=txid, status=TxStatus.MINED)
     waited = 0.0
     while True:
-        entry = await _follow(entry, report, books, now)
+        entry = await _follow(entry, report, books, arc, now)
         if entry.state in COMMITTED:
             books.tell(Event(step=Step.BROADCAST, subject=txid, ending=Ending.DONE, detail=report.status.value))
             return entry
-        if entry.state is JournalState.CONTESTED and (rival := await judge.winner(ours, report)):
-            entry = replace(entry, state=await books.lose(entry, rival, now=now()))
-            _tell_void(books, txid, f"{rival.txid} was mined, and spends the same")
+        if entry.state in GIVEN_UP:
+            _tell_end(books, txid, report.extra_info)
             return entry
-        if waited >= patience:
+        is_last = waited >= patience
+        if entry.state is JournalState.CONTESTED and (
+            rival := await judge.winner(beef, report, thorough=is_last or not waited)
+        ):
+            await books.decide(rival, now=now())
+            _tell_end(books, txid, f"{rival.transaction.txid} was mined, and spends the same")
+            return replace(entry, state=JournalState.VOID)
+        if is_last:
             raise _undecided(entry, report)
         await asyncio.sleep(_POLL)
         waited += _POLL
         report = await arc.status(txid) or report
 
 
-async def _follow(entry: JournalEntry, report: TxReport, books: Books, now: Callable[[], int]) -> JournalEntry:
-    event = MEANINGS[report.standing]
-    if event is None or (entry.state, event) not in TRANSITIONS:  # says again what is known, or less than that
-        return entry
-    return await _move(entry, event, books, now)
+async def _follow(
+    entry: JournalEntry, report: TxReport, books: Books, arc: Broadcaster, now: Callable[[], int]
+) -> JournalEntry:
+    is_nowhere = report.standing is Standing.REFUSED and await arc.is_nowhere(entry.root)
+    event = meaning(entry.state, report.standing, is_nowhere=is_nowhere)
+    return entry if event is None else await _move(entry, event, books, now)
 
 
 async def _move(entry: JournalEntry, event: JournalEvent, books: Books, now: Callable[[], int]) -> JournalEntry:
     return replace(entry, state=await books.move(entry, event, now=now()))
 
 
-async def _refused(
-    entry: JournalEntry, error: RefusedError, books: Books, arc: Broadcaster, now: Callable[[], int]
-) -> JournalEntry:
-    """ARC judged the transaction and did not take it; it is the only one who was ever given it.
-
-    What it never heard of went nowhere. Where the refusal is about us (a token, a wrong address), or ARC knows the
-    transaction after all, nothing is decided: the refusal is raised again.
-    """
-    txid = entry.root
-    is_verdict = entry.state is JournalState.SENDING and error.code in VERDICTS
-    if not is_verdict or await arc.status(txid) is not None:
-        raise error
-    _tell_void(books, txid, error.message)
-    return await _move(entry, JournalEvent.REFUSE, books, now)
-
-
-def _tell_void(books: Books, txid: Txid, why: str) -> None:
+def _tell_end(books: Books, txid: Txid, why: str) -> None:
     books.tell(Event(step=Step.BROADCAST, subject=txid, ending=Ending.FAILED, detail=why))
 
 
 def _undecided(entry: JournalEntry, report: TxReport) -> StalePlanError | UnreachableError:
     detail = f"ARC says {report.status.value}" + (f" ({report.extra_info})" if report.extra_info else "")
+    if entry.state is JournalState.CONTESTED and report.competing:
+        return StalePlanError(
+            f"another transaction spends the same coins, {report.competing[0]}; {detail}",
+            where=entry.root,
+            hint="the coins stay locked until one of the two is mined; apply again then",
+        )
     if entry.state is JournalState.CONTESTED:
         return StalePlanError(
-            f"another transaction spends the same coins; {detail}",
+            f"the network does not take the transaction, and nobody names one that spends the same coins; {detail}",
             where=entry.root,
-            hint="the coins stay locked until one of the two is mined; plan again then",
+            hint="the coins stay locked until it or another spend of them is mined: apply again later, and see that "
+            "spec.network.chainTracker and the hosts of the other machines that apply as this identity can be asked",
         )
     return UnreachableError(
         f"the network has not confirmed seeing the transaction; {detail}",

@@ -12,7 +12,7 @@ from reconciler.apply.events import Ending, Event, Step, Tell
 from reconciler.apply.follow import follow
 from reconciler.clients.trackers import SERVICES, TOPICS
 from reconciler.model.errors import OverlayError, PartialError, UnreachableError
-from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint
+from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
@@ -141,6 +141,23 @@ async def _confirm(delivery: Delivery, topics: tuple[str, ...], host: OverlayHos
     found = [await host.outpoints(service, query) for service, query in queries.items()]
     if not any(outpoint.txid == delivery.txid for outpoints in found for outpoint in outpoints):
         raise PartialError(f"{delivery.host} took the transaction but admitted nothing of it", where=delivery.host)
+
+
+async def announce(winner: Txid, *, books: Books, hosts: Mapping[str, OverlayHost]) -> None:
+    """Show hosts what was mined in place of ours, so that they evict what they were told of it. One that fails is told of.
+
+    It finds out by itself, or shows a transaction that is known here to be void.
+    """
+    async with books.database.begin() as connection:
+        beef = await Transactions(connection).beef([winner])
+    for name, host in hosts.items():
+        try:
+            listed = await host.topics()
+            topics = tuple(topic for topic in (CATALOG_TOPIC, *AD_TOPICS.values()) if topic in listed)
+            if topics:
+                await host.submit(Submission(beef.to_bytes(), topics, None))
+        except OverlayError as error:
+            books.tell(Event(step=Step.DELIVER, subject=name, ending=Ending.FAILED, detail=error.message))
 
 
 async def undiscoverable(

@@ -28,7 +28,7 @@ from reconciler.content.fetching import Fetcher
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, StalePlanError
 from reconciler.model.ids import Digest, Outpoint, Txid
-from reconciler.model.journal import EntryRole, JournalState
+from reconciler.model.journal import GIVEN_UP, EntryRole
 from reconciler.plan.document import plan_id
 from reconciler.plan.plan import Plan
 from reconciler.plan.transactions import TxRole
@@ -207,12 +207,11 @@ class Executor:
         while rest[0] is not _leading(built):
             pages.append(self._page(plan, [rest.pop(0)], b"", at, place=len(pages)))
         pages.append(self._page(plan, rest, result.to_bytes(), at, place=len(pages)))
-        await self.books.write_down(
+        return await self.books.write_down(
             pages,
             documents=draft.documents if draft is not None else (),
             deliveries=deliveries(draft, [page.entry for page in pages], built, self.hosts, self.outside),
         )
-        return tuple(page.entry for page in pages)
 
     def _page(self, plan: Plan, built: list[Built], result: bytes, at: int, *, place: int) -> Page:
         first = built[0]
@@ -248,7 +247,7 @@ class Executor:
         ended = await broadcast(
             entry, books=self.books, arc=self.arc, judge=self.judge, now=self.now, patience=self.patience
         )
-        if ended.state is JournalState.VOID:
+        if ended.state in GIVEN_UP:
             raise StalePlanError(
                 "the network did not take the transaction; nothing was published, and its coins are free again",
                 where=ended.id,

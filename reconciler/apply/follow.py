@@ -8,7 +8,7 @@ from typing import Final
 from reconciler.apply.books import Books
 from reconciler.apply.broadcast import Broadcaster
 from reconciler.apply.events import Ending, Event, Step
-from reconciler.model.errors import OverlayError
+from reconciler.model.errors import OverlayError, UnreachableError
 from reconciler.model.ids import Txid
 from reconciler.store.journal import Journal
 from reconciler.store.transactions import Transactions
@@ -39,7 +39,10 @@ async def follow(*, books: Books, arc: Broadcaster) -> Mapping[Txid, str]:
 
 
 async def _handed_over(txid: Txid, books: Books, arc: Broadcaster) -> TxReport:
-    report = await arc.status(txid)
+    try:
+        report = await arc.status(txid)
+    except UnreachableError:  # one of several; another one may take it all the same
+        report = None
     if report is not None and report.standing is not Standing.STALE:
         return report
     async with books.database.begin() as connection:

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from reconciler.apply.books import Books
-from reconciler.apply.broadcast import Broadcaster
-from reconciler.apply.contest import Proofs
+from reconciler.apply.contest import Proofs, Reporter
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Txid
 from reconciler.store.database import Database
@@ -16,7 +15,7 @@ from reconciler.wire.arc import Standing
 from reconciler.wire.merkle import MerklePath, parse_path
 
 
-async def settle(*, books: Books, arc: Broadcaster, proofs: Proofs, now: Callable[[], int]) -> None:
+async def settle(*, books: Books, arc: Reporter, proofs: Proofs, now: Callable[[], int]) -> None:
     """Drop the proofs that a reorg took, then ask after every committed entry that no block proves, and keep what holds."""
     await _drop_lost_proofs(books=books, proofs=proofs, now=now)
     async with books.database.begin() as connection:
@@ -39,7 +38,7 @@ async def _drop_lost_proofs(*, books: Books, proofs: Proofs, now: Callable[[], i
         await books.unprove(lost, now=now())
 
 
-async def prove_coins(*, database: Database, arc: Broadcaster, proofs: Proofs) -> None:
+async def prove_coins(*, database: Database, arc: Reporter, proofs: Proofs) -> None:
     """The same for transactions that are not an apply's: coins that were received."""
     async with database.begin() as connection:
         unproven = await Transactions(connection).unproven()
@@ -50,9 +49,12 @@ async def prove_coins(*, database: Database, arc: Broadcaster, proofs: Proofs) -
                 await Transactions(connection).prove(txid, path)
 
 
-async def proof_of(txid: Txid, *, arc: Broadcaster, proofs: Proofs) -> MerklePath | None:
+async def proof_of(txid: Txid, *, arc: Reporter, proofs: Proofs) -> MerklePath | None:
     """The Merkle path that ARC gives for a transaction, if it has one and it leads to a header of the chain."""
-    report = await arc.status(txid)
+    try:
+        report = await arc.status(txid)
+    except UnreachableError:  # the next look asks again; whoever must know now asks for himself
+        return None
     if report is None or report.standing is not Standing.MINED or report.merkle_path is None:
         return None
     path = parse_path(report.merkle_path)

@@ -44,7 +44,7 @@ class Arc:
     ) -> None:
         """Name an ARC by its origin, without `/v1`. `token` is a bearer token; `deployment` tells it whose calls these are."""
         self._http = http
-        self._url = url.rstrip("/")
+        self.url = url.rstrip("/")
         self._headers = {"Accept": "application/json", "XDeployment-ID": deployment}
         if token:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -105,16 +105,16 @@ class Arc:
     async def _request(self, method: str, path: str, body: Json = None) -> Reply:
         headers = self._headers | (self._submitting if method == "POST" else {})
         content = None if body is None else json.dumps(body).encode()
-        url = f"{self._url}{path}"
+        url = f"{self.url}{path}"
         return await self._http.request(method, url, headers=headers, content=content, within=_PATIENCE + _SLACK)
 
     def _report(self, value: Json, txid: Txid) -> TxReport:
         try:
             report = parse_report(value)
         except VerificationError as error:  # nonsense decides nothing: what was sent may well be on its way
-            raise UnreachableError(f"{self._url} answered nonsense: {error.message}", where=self._url) from error
+            raise UnreachableError(f"{self.url} answered nonsense: {error.message}", where=self.url) from error
         if report.txid != txid:
-            raise UnreachableError(f"{self._url} answered for {report.txid}, not {txid}", where=self._url)
+            raise UnreachableError(f"{self.url} answered for {report.txid}, not {txid}", where=self.url)
         return report
 
 

@@ -134,6 +134,13 @@ class Ledger:
         """What spends an output, in pool or chain; None where nothing does."""
         return await self._run(lambda world: world.spender(outpoint))
 
+    async def forget(self, txid: Txid) -> None:
+        """Drop a transaction from the mempool, as nodes do, and know nothing of it; its descendants become orphans.
+
+        Raises RefusedError where it is not in the mempool.
+        """
+        await self._run(lambda world: world.pool.forget(txid))
+
     async def faucet(self, locking: bytes, satoshis: Satoshis) -> Funding:
         """Pay money out of nothing to a locking script, in a transaction of its own that is mined at once.
 

@@ -89,6 +89,11 @@ class Pool:
             else:
                 self._park(transaction, leaving)
 
+    def forget(self, txid: Txid) -> None:
+        """Drop a transaction without a trace; its descendants wait for it. Raises RefusedError if it is not in the pool."""
+        self.evict(txid, TxStatus.UNKNOWN, "")
+        self._connection.execute("DELETE FROM tx WHERE txid = ?", (bytes.fromhex(txid),))
+
     def stored(self, txid: Txid) -> Transaction:
         """A transaction that has come once, wherever it is. Raises RefusedError (code 404)."""
         row = self._connection.execute("SELECT raw FROM tx WHERE txid = ?", (bytes.fromhex(txid),)).fetchone()

@@ -10,12 +10,12 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.chain.arc import Arc
+from reconciler.apply.contest import Reporter
 from reconciler.chain.headers import Headers
 from reconciler.control.binding import check_identity
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
-from reconciler.model.journal import COMMITTED, JournalState
+from reconciler.model.journal import COMMITTED, UNFINISHED
 from reconciler.model.keys import FUNDING_KEY, batch_key, change_key, purse_key, sweep_key
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
@@ -43,7 +43,7 @@ class Audit:
     coins: int
     """Live outputs of ours, money and tokens."""
     in_flight: tuple[str, ...]
-    """Journal entries that are neither committed nor void; their coins are locked."""
+    """Journal entries that are neither committed nor given up; their coins are locked."""
     differences: tuple[str, ...]
     """One sentence each; none means that everything adds up."""
 
@@ -53,7 +53,7 @@ class Audit:
         return not self.differences
 
 
-async def audit(*, database: Database, keys: Keys, arc: Arc, headers: Headers) -> Audit:
+async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Headers) -> Audit:
     """Check everything.
 
     Raises UnreachableError where the chain cannot be asked, GuardError where the database belongs to another identity.
@@ -73,7 +73,7 @@ async def audit(*, database: Database, keys: Keys, arc: Arc, headers: Headers) -
         tokens=sum(coin.satoshis for coin in live.values() if coin.purpose is Purpose.TOKEN),
         fees=sum(_fee(stored, txid) for txid in committed),
         coins=len(live),
-        in_flight=tuple(entry.id for entry in entries if entry.state not in COMMITTED | {JournalState.VOID}),
+        in_flight=tuple(entry.id for entry in entries if entry.state in UNFINISHED),
         differences=tuple(differences),
     )
 
@@ -129,7 +129,7 @@ def _compare(live: Mapping[Outpoint, StoredCoin], expected: Mapping[Outpoint, in
 
 
 async def _on_chain(
-    live: Iterable[StoredCoin], stored: Mapping[Txid, StoredTransaction], arc: Arc, headers: Headers
+    live: Iterable[StoredCoin], stored: Mapping[Txid, StoredTransaction], arc: Reporter, headers: Headers
 ) -> list[str]:
     found = []
     for txid in sorted({coin.outpoint.txid for coin in live}):

@@ -15,6 +15,7 @@ from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import Delivered
 from reconciler.apply.events import Tell
 from reconciler.apply.execute import Applied, Executor, go_on
+from reconciler.apply.handover import Courier
 from reconciler.apply.prove import settle
 from reconciler.apply.recover import recover
 from reconciler.apply.upload import PARALLEL
@@ -236,7 +237,7 @@ class Reconciler:
     async def _recover(self, lease: Lease) -> Delivered:
         return await recover(
             books=self._books(lease),
-            arc=self.world.arc,
+            arc=self._courier,
             judge=self._judge,
             hosts=self.world.hosts,
             identity=self.keys.identity,
@@ -406,7 +407,7 @@ class Reconciler:
         return Executor(
             books=self._books(lease),
             keys=self.keys,
-            arc=self.world.arc,
+            arc=self._courier,
             verifier=self.world.headers,
             hosts=self.world.hosts,
             outside=self.world.outside,
@@ -424,7 +425,11 @@ class Reconciler:
 
     @property
     def _judge(self) -> Judge:
-        return Judge(self.world.headers, self.world.index)
+        return Judge(self.world.headers, self.world.index, self.world.outside, self.keys.identity)
+
+    @property
+    def _courier(self) -> Courier:
+        return Courier(self.database, self.world.arc)
 
     def _books(self, lease: Lease | None) -> Books:
         return Books(database=self.database, token=None if lease is None else lease.token, tell=self.tell)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from reconciler.chain.arc import Arc
+from reconciler.chain.arcs import Arcs
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
@@ -27,7 +28,7 @@ class World:
 
     network: Network
     http: Http
-    arc: Arc
+    arc: Arcs
     headers: Headers
     index: AddressIndex
     outside: Mapping[str, HostClient]
@@ -41,7 +42,7 @@ class World:
         return cls(
             network=network,
             http=http,
-            arc=Arc(http, endpoints.arc),
+            arc=Arcs([Arc(http, url) for url in endpoints.arcs]),
             headers=Headers(http, endpoints.headers),
             index=AddressIndex(http, endpoints.headers),
             outside={url: HostClient(http, url) for url in endpoints.hosts},

@@ -145,6 +145,7 @@ class _Face:
             Route("/mine", _answering(self.mine), methods=["POST"]),
             Route("/reorg", _answering(self.reorg), methods=["POST"]),
             Route("/replace", _answering(self.replace), methods=["POST"]),
+            Route("/forget", _answering(self.forget), methods=["POST"]),
         ]
 
     async def submit_one(self, request: Request) -> Response:
@@ -278,6 +279,11 @@ class _Face:
         wish = await _object(request)
         winner = parse_transaction(bytes.fromhex(str(wish.get("rawTx"))))
         return _mined((await self._ledger.replace(txid(str(wish.get("txid"))), winner),))
+
+    async def forget(self, request: Request) -> Response:
+        """POST /forget `{txid}`: drop a transaction from the mempool."""
+        await self._ledger.forget(txid(str((await _object(request)).get("txid"))))
+        return JSONResponse({})
 
     async def _submit(self, submitted: Submitted, request: Request) -> TxReport:
         return await self._ledger.submit(submitted.transaction, submitted.spent, callback=_callback(request))

@@ -27,15 +27,22 @@ class JournalState(StrEnum):
     """Proven by a block."""
     CONTESTED = "contested"
     """ARC reports a conflict, or an orphan whose parents are mined; coins stay locked until it is certain who won."""
+    REFUSED = "refused"
+    """Whoever was given it has judged it and does not know it, but nobody can prove that it went nowhere.
+
+    Its coins may be spent again: whatever spends one of them conflicts with it, so that at most one of the two is ever mined.
+    """
     VOID = "void"
-    """Certain never to be mined, or certain never to have been sent; its coins are free again."""
+    """Lost to a conflicting spend that is mined, or certain never to have been sent; its coins are free again."""
 
 
 class JournalEvent(StrEnum):
     """What moves an entry on."""
 
     PREPARE = "prepare"
-    """The very transaction that was given up is made again: same coins, same bytes, same id."""
+    """The very transaction that was given up unsent is made again: same coins, same bytes, same id."""
+    REPEAT = "repeat"
+    """The same for one whose bytes have left before, or that somebody turns out to have after all."""
     SEND = "send"
     ACCEPT = "accept"
     SEE = "see"
@@ -46,7 +53,7 @@ class JournalEvent(StrEnum):
     LOSE = "lose"
     """A conflicting spend is mined."""
     REFUSE = "refuse"
-    """The one ARC that was ever given it said no, and does not know it: it went nowhere."""
+    """Every ARC that was ever given it said no, and none knows it."""
     REORG = "reorg"
     """The block that proved it is gone."""
 
@@ -61,6 +68,8 @@ class EntryRole(StrEnum):
     BATCH = "batch"
     ROOT = "root"
     """Publishes."""
+    FOLLOWER = "follower"
+    """Followed a root that has lost, had left before, and is valid by itself."""
 
 
 _S, _E = JournalState, JournalEvent
@@ -73,7 +82,7 @@ TRANSITIONS: Final = {
     (_S.SENDING, _E.SEE): _S.SEEN,
     (_S.SENDING, _E.MINE): _S.MINED,
     (_S.SENDING, _E.CONTEST): _S.CONTESTED,
-    (_S.SENDING, _E.REFUSE): _S.VOID,
+    (_S.SENDING, _E.REFUSE): _S.REFUSED,
     (_S.SUBMITTED, _E.SEE): _S.SEEN,
     (_S.SUBMITTED, _E.MINE): _S.MINED,
     (_S.SUBMITTED, _E.CONTEST): _S.CONTESTED,
@@ -83,6 +92,11 @@ TRANSITIONS: Final = {
     (_S.CONTESTED, _E.SEE): _S.SEEN,
     (_S.CONTESTED, _E.MINE): _S.MINED,
     (_S.CONTESTED, _E.LOSE): _S.VOID,
+    (_S.REFUSED, _E.REPEAT): _S.SENDING,
+    (_S.REFUSED, _E.LOSE): _S.VOID,
+    (_S.REFUSED, _E.MINE): _S.MINED,
+    (_S.VOID, _E.REPEAT): _S.SENDING,
+    (_S.VOID, _E.MINE): _S.MINED,  # the block in which it lost is gone, and another has it
 }
 
 UNFINISHED: Final = frozenset({_S.PREPARED, _S.SENDING, _S.SUBMITTED, _S.CONTESTED})
@@ -90,6 +104,10 @@ UNFINISHED: Final = frozenset({_S.PREPARED, _S.SENDING, _S.SUBMITTED, _S.CONTEST
 
 COMMITTED: Final = frozenset({_S.SEEN, _S.MINED})
 """States in which the published state is that of this entry."""
+
+
+GIVEN_UP: Final = frozenset({_S.REFUSED, _S.VOID})
+"""States in which an entry holds no coin; a proof alone brings it back."""
 
 
 def advance(state: JournalState, event: JournalEvent) -> JournalState:

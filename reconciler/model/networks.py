@@ -16,6 +16,7 @@ class Endpoints:
     """One network's addresses, all origins or base URLs without a trailing slash."""
 
     arc: str
+    """The first that is given transactions."""
     headers: str
     """Base URL of the block-header service."""
     hosts: tuple[str, ...]
@@ -23,6 +24,13 @@ class Endpoints:
     storage: tuple[StorageHost, ...]
     faucet: str | None = None
     """Who gives coins away; toy networks only."""
+    spare_arcs: tuple[str, ...] = ()
+    """Who is given a transaction that the one before did not take."""
+
+    @property
+    def arcs(self) -> tuple[str, ...]:
+        """All ARCs, in the order in which they are tried."""
+        return (self.arc, *self.spare_arcs)
 
 
 def _storage(*hosts: tuple[str, str, str]) -> tuple[StorageHost, ...]:
@@ -54,12 +62,14 @@ ENDPOINTS: Final = {
     ),
     Network.TEST: Endpoints(
         arc="https://testnet.arc.gorillapool.io",
+        spare_arcs=("https://arc-test.taal.com",),
         headers="https://api.whatsonchain.com/v1/bsv/test",
         hosts=("https://testnet-users.bapp.dev",),
         storage=(),
     ),
     Network.MAIN: Endpoints(
         arc="https://arc.gorillapool.io",
+        spare_arcs=("https://arc.taal.com",),
         headers="https://api.whatsonchain.com/v1/bsv/main",
         hosts=(
             "https://overlay-us-1.bsvb.tech",
@@ -84,6 +94,7 @@ def endpoints_of(network: Network, producer: JsonObject) -> Endpoints:
     return replace(
         preset,
         arc=arc,
+        spare_arcs=() if "arc" in settings else preset.spare_arcs,  # whoever names one wants no other
         headers=str(settings.get("chainTracker", preset.headers)),
         hosts=_texts(hosts) if hosts is not None else preset.hosts,
         faucet=None if preset.faucet is None else arc,  # a toy network's is where its ARC is

@@ -76,7 +76,8 @@ async def read_roots(
 ) -> RootReadings:
     """Ask every host that lists the catalog service, all at once. A host that does not answer is a reading too.
 
-    Transactions that are known to be `void` are not believed in, even where a host has not heard of that yet.
+    Transactions that are known to be `void` are not believed in, even where a host has not heard of that yet, unless it shows
+    them proven: then a block has them after all.
     """
     question = _Question(identity, verifier, now, frozenset(void))
     answers = await asyncio.gather(*(_ask(question, name, host) for name, host in hosts.items()))
@@ -117,7 +118,7 @@ async def _ask(question: _Question, name: str, host: CatalogHost) -> _HostAnswer
         return _HostAnswer(Reading(host=name, answer=Answer.UNREACHABLE, at=now), faults=(f"{name}: {error.message}",))
     roots, faults = [], []
     for output in found:
-        if output.outpoint.txid in question.void:
+        if output.outpoint.txid in question.void and output.beef.proof(output.outpoint.txid) is None:
             continue
         try:
             roots.append(await check_root(output, identity=identity, host=name, verifier=question.verifier, now=now))

@@ -194,6 +194,8 @@ async def observe(
             drifted = (*snapshot.drifted, *unlisted_ads(ours, ads, owed=known.owed))
             snapshot = replace(snapshot, drifted=drifted)
         warnings += ads.doubts
+    if is_foreign:
+        snapshot = await _without_taken(snapshot, database)
     return Observation(
         snapshot=snapshot,
         readings=readings,
@@ -202,6 +204,13 @@ async def observe(
         ads=ads,
         warnings=(*said(known.unfinished, known.bound), *warnings),
     )
+
+
+async def _without_taken(snapshot: Snapshot, database: Database) -> Snapshot:
+    """No host says which coins are spent (PROTOCOL §5), but our own books may know."""
+    async with database.begin() as connection:
+        taken = await Coins(connection).taken(coin.outpoint for coin in snapshot.coins)
+    return replace(snapshot, coins=tuple(coin for coin in snapshot.coins if coin.outpoint not in taken))
 
 
 def _ads_settled(look: Look, snapshot: Snapshot) -> bool:

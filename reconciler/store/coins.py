@@ -21,6 +21,7 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    Update,
     and_,
     case,
     delete,
@@ -36,7 +37,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import IdentityKey, Outpoint, Txid
-from reconciler.model.journal import COMMITTED, EntryRole
+from reconciler.model.journal import COMMITTED, GIVEN_UP, EntryRole
 from reconciler.model.keys import FUNDING_KEY, RECORD_PROTOCOL, Counterparty, KeyRef
 from reconciler.model.observed import Coin, CoinStatus, coin_order
 from reconciler.store.batches import batches
@@ -144,7 +145,7 @@ class Coins:
         """
         coins_found = tuple(found)
         outpoints = {coin.outpoint for coin in coins_found}
-        splitters = select(journal.c.id).where(journal.c.role == EntryRole.SPLITTER)
+        splitters = select(journal.c.id).where(journal.c.role.in_((EntryRole.SPLITTER, EntryRole.FOLLOWER)))
         made = func.coalesce(coins.c.created_by, "")
         seen = select(coins).where(
             coins.c.state == CoinState.FREE, coins.c.key_id != FUNDING_KEY.key_id, made.not_in(splitters)
@@ -154,8 +155,12 @@ class Coins:
             await self._connection.execute(update(coins).values(state=CoinState.SPENT).where(_among(batch)))
         await self.add(coins_found)
         missed = (coins.c.state == CoinState.SPENT, coins.c.spent_by.is_(None))
+        given_up = select(journal.c.id).where(journal.c.state.in_(sorted(GIVEN_UP)))
+        unhoped = (coins.c.state == CoinState.EXPECTED, coins.c.created_by.in_(given_up))
+        freed = update(coins).values(state=CoinState.FREE)
         for batch in batches(sorted(outpoints)):
-            await self._connection.execute(update(coins).values(state=CoinState.FREE).where(*missed, _among(batch)))
+            await self._connection.execute(freed.where(*missed, _among(batch)))
+            await self._connection.execute(freed.where(*unhoped, _among(batch)).values(created_by=None))
 
     async def get(self, outpoints: Iterable[Outpoint]) -> Mapping[Outpoint, StoredCoin]:
         """Those of `outpoints` that are ours."""
@@ -164,6 +169,11 @@ class Coins:
             rows = await self._connection.execute(select(coins).where(_among(batch)))
             found |= {coin.outpoint: coin for coin in map(_stored, rows)}
         return found
+
+    async def taken(self, outpoints: Iterable[Outpoint]) -> frozenset[Outpoint]:
+        """Those of `outpoints` that a transaction which is known here has spent."""
+        found = await self.get(outpoints)
+        return frozenset(outpoint for outpoint, coin in found.items() if coin.spent_by is not None)
 
     async def lock(
         self,
@@ -230,16 +240,46 @@ class Coins:
         )
 
     async def free(self, entry: str) -> None:
-        """The entry is void: its inputs are free again, spent by it or not, and what it created never was.
+        """The entry was given up: its inputs are free again, spent by it or not, and what it would create is expected.
 
-        A coin that another transaction has spent (`spend`) stays spent; one that an earlier entry is still to create is expected.
+        That a block may yet have it is why; what no transaction of the entry creates any more is gone. A coin that another
+        transaction has spent (`spend`) stays spent; one that an earlier entry is still to create is expected.
         """
-        await self._connection.execute(delete(coins).where(coins.c.created_by == entry))
-        uncommitted = select(journal.c.id).where(journal.c.state.not_in(sorted(COMMITTED)))
-        state = case((coins.c.created_by.in_(uncommitted), CoinState.EXPECTED), else_=CoinState.FREE)
+        kept = select(journal_transactions.c.txid).where(journal_transactions.c.entry == entry)
+        await self._connection.execute(delete(coins).where(coins.c.created_by == entry, coins.c.txid.not_in(kept)))
         await self._connection.execute(
-            update(coins).where(coins.c.entry == entry).values(state=state, entry=None, spent_by=None)
+            update(coins).where(coins.c.created_by == entry).values(state=CoinState.EXPECTED, entry=None, spent_by=None)
         )
+        await self._connection.execute(_unlocked().where(coins.c.entry == entry))
+
+    async def overrule(self, spender: Transaction) -> None:
+        """A mined transaction has spent these coins, whatever the books said of them before."""
+        owner = (
+            select(journal_transactions.c.entry).where(journal_transactions.c.txid == spender.txid).scalar_subquery()
+        )
+        spent = update(coins).values(state=CoinState.SPENT, spent_by=spender.txid, entry=owner)
+        for batch in batches(sorted({each.outpoint for each in spender.inputs})):
+            await self._connection.execute(spent.where(_among(batch)))
+
+    async def unmake(self, txids: Iterable[Txid]) -> None:
+        """Transactions that others made will never be mined: what they gave us never was."""
+        for batch in batches(txids):
+            await self._connection.execute(delete(coins).where(coins.c.created_by.is_(None), coins.c.txid.in_(batch)))
+
+    async def withdraw(self, follower: Transaction, entry: str) -> None:
+        """What followed an entry will never be mined: its inputs are free again, and what it created never was."""
+        await self._connection.execute(delete(coins).where(coins.c.created_by == entry, coins.c.txid == follower.txid))
+        for batch in batches(sorted({each.outpoint for each in follower.inputs})):
+            await self._connection.execute(_unlocked().where(coins.c.entry == entry, _among(batch)))
+
+    async def release(self, follower: Transaction, entry: str) -> None:
+        """What followed an entry is one of its own now: that locks what it spends, and is still to create what it makes."""
+        made = update(coins).where(coins.c.created_by == entry, coins.c.txid == follower.txid)
+        await self._connection.execute(made.where(coins.c.state == CoinState.FREE).values(state=CoinState.EXPECTED))
+        await self._connection.execute(made.values(created_by=follower.txid))
+        locked = update(coins).values(state=CoinState.LOCKED, entry=follower.txid, spent_by=None)
+        for batch in batches(sorted({each.outpoint for each in follower.inputs})):
+            await self._connection.execute(locked.where(coins.c.entry == entry, _among(batch)))
 
     async def spendable(self) -> tuple[Coin, ...]:
         """Free money, in the order in which it is to be taken (model.observed.coin_order)."""
@@ -299,6 +339,13 @@ class Coins:
             if coin.entry != entry:
                 return LockedError(f"a coin that was to be spent is {coin.state}", where=str(outpoint))
         return LockedError(f"the coins of journal entry {entry} are locked already")
+
+
+def _unlocked() -> Update:
+    """Coins that nothing spends any more: free, or expected while what creates them is not at its commit point."""
+    uncommitted = select(journal.c.id).where(journal.c.state.not_in(sorted(COMMITTED)))
+    state = case((coins.c.created_by.in_(uncommitted), CoinState.EXPECTED), else_=CoinState.FREE)
+    return update(coins).values(state=state, entry=None, spent_by=None)
 
 
 def _among(outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:

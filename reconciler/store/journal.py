@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from sqlalchemy import (
@@ -33,11 +33,21 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.journal import COMMITTED, UNFINISHED, EntryRole, JournalEvent, JournalState, advance
+from reconciler.model.journal import (
+    COMMITTED,
+    GIVEN_UP,
+    UNFINISHED,
+    EntryRole,
+    JournalEvent,
+    JournalState,
+    advance,
+)
 from reconciler.store.batches import batches
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.handovers import Handovers
 from reconciler.store.leases import fence
+from reconciler.store.transactions import transactions
 
 journal = Table(
     "journal",
@@ -67,7 +77,8 @@ journal_transactions = Table(
 )
 """An entry's transactions in the order in which they are sent. Each belongs to one entry, and its bytes are stored.
 
-A void entry keeps its root alone: what was to follow never left, and may be signed again, byte for byte, to follow another.
+An entry that was given up keeps its root alone: what was to follow never left, and may be signed again, byte for byte, to
+follow another. What did leave has become an entry of its own.
 """
 
 
@@ -115,33 +126,21 @@ class Journal:
     def __init__(self, connection: AsyncConnection) -> None:
         self._connection = connection
 
-    async def create(self, entry: JournalEntry, *, token: int | None = None) -> None:
-        """Write an entry down. Its transactions must be stored by the end of this database transaction.
+    async def create(self, entry: JournalEntry, *, token: int | None = None) -> JournalEntry:
+        """Write an entry down; returns it as it is now. Its transactions must be stored by the end of this database transaction.
 
-        An entry that is void may be made again with the same transactions: signing is deterministic, so the same plan leads
-        to the same bytes. Raises StateError if it is there in any other state, LockedError if the lease was lost.
+        An entry that was given up may be made again with the same transactions: signing is deterministic, so the same plan
+        leads to the same bytes. It is then being sent, if it ever was. Raises StateError if it is there in any other state,
+        LockedError if the lease was lost.
         """
         await fence(self._connection, token)
-        names = (
-            "id",
-            "state",
-            "role",
-            "place",
-            "plan_id",
-            "generation",
-            "outcome",
-            "owner",
-            "note",
-            "spent",
-            "created",
-            "updated",
-        )
-        row = {name: getattr(entry, name) for name in names}
+        row = _row(entry)
         if not await insert_new(self._connection, journal, [row]):
-            await self._make_again(entry, row)
+            entry = await self._make_again(entry, row)
         rows = [{"entry": entry.id, "position": at, "txid": txid} for at, txid in enumerate(entry.txids)]
         if rows:
             await self._connection.execute(insert(journal_transactions), rows)
+        return entry
 
     async def get(self, entry: str) -> JournalEntry | None:
         """The entry with this id, or None."""
@@ -153,9 +152,9 @@ class Journal:
         return await self._entries(_oldest_first().where(journal.c.state.in_(sorted(UNFINISHED))))
 
     async def bound(self) -> frozenset[str]:
-        """The entries of applies whose lock may have left and is not void: they must follow it."""
+        """The entries of applies whose lock may have left and was not given up: they must follow it."""
         lock = journal.alias()
-        gone = (JournalState.PREPARED, JournalState.VOID)
+        gone = sorted({JournalState.PREPARED, *GIVEN_UP})
         query = select(journal.c.id).join(
             lock, and_(lock.c.plan_id == journal.c.plan_id, lock.c.created == journal.c.created)
         )
@@ -170,7 +169,7 @@ class Journal:
             select(journal_transactions.c.txid)
             .join(journal, journal.c.id == journal_transactions.c.entry)
             .join(root, and_(root.c.plan_id == journal.c.plan_id, root.c.created == journal.c.created))
-            .where(journal.c.role == EntryRole.LOCK, journal.c.state != JournalState.VOID)
+            .where(journal.c.role == EntryRole.LOCK, journal.c.state.not_in(sorted(GIVEN_UP)))
             .where(root.c.role == EntryRole.ROOT, root.c.state.in_(sorted(UNFINISHED)))
         )
         return frozenset(Txid(txid) for txid in await self._connection.scalars(query))
@@ -184,12 +183,38 @@ class Journal:
         """What the network has seen and no block proves yet."""
         return await self._entries(_oldest_first().where(journal.c.state == JournalState.SEEN))
 
+    async def open(self) -> tuple[JournalEntry, ...]:
+        """What a block may still decide against: all that is neither void nor proven with everything that follows it."""
+        waiting = (
+            select(journal_transactions.c.entry)
+            .join(transactions, transactions.c.txid == journal_transactions.c.txid)
+            .where(transactions.c.height.is_(None))
+        )
+        return await self._entries(
+            _oldest_first().where(journal.c.state != JournalState.VOID, journal.c.id.in_(waiting))
+        )
+
+    async def refused(self) -> tuple[JournalEntry, ...]:
+        """What nobody took, and nobody can prove to have gone nowhere."""
+        return await self._entries(_oldest_first().where(journal.c.state == JournalState.REFUSED))
+
+    async def found_mined(self) -> tuple[JournalEntry, ...]:
+        """What was given up, and is in a block all the same."""
+        roots = (
+            select(journal_transactions.c.entry)
+            .join(transactions, transactions.c.txid == journal_transactions.c.txid)
+            .where(journal_transactions.c.position == 0, transactions.c.height.is_not(None))
+        )
+        given_up = journal.c.state.in_(sorted(GIVEN_UP))
+        return await self._entries(_oldest_first().where(given_up, journal.c.id.in_(roots)))
+
     async def void(self) -> frozenset[Txid]:
-        """The transactions of void entries: they are not live, whoever shows them."""
+        """The transactions of void entries that no block proves: they are not live, whoever shows them."""
         query = (
             select(journal_transactions.c.txid)
             .join(journal, journal.c.id == journal_transactions.c.entry)
-            .where(journal.c.state == JournalState.VOID)
+            .join(transactions, transactions.c.txid == journal_transactions.c.txid)
+            .where(journal.c.state == JournalState.VOID, transactions.c.height.is_(None))
         )
         return frozenset(Txid(txid) for txid in await self._connection.scalars(query))
 
@@ -245,25 +270,72 @@ class Journal:
         )
         if moved.rowcount != 1:
             raise LockedError(f"another process moved the journal entry {entry} on at the same time")
-        if after is JournalState.VOID:
+        if after in GIVEN_UP:
             followers = (journal_transactions.c.entry == entry, journal_transactions.c.position > 0)
             await self._connection.execute(delete(journal_transactions).where(*followers))
         return after
 
-    async def _make_again(self, entry: JournalEntry, row: Mapping[str, object]) -> None:
+    async def release(self, entry: JournalEntry, follower: Txid) -> JournalEntry:
+        """Make what followed an entry, and has left, an entry of its own, which publishes nothing; returns it."""
+        alone = replace(
+            entry,
+            id=follower,
+            state=JournalState.SENDING,
+            role=EntryRole.FOLLOWER,
+            txids=(follower,),
+            outcome=b"",
+            spent=Satoshis(0),  # what it cost stands in the entry that it followed
+        )
+        await self._connection.execute(insert(journal).values(_row(alone)))
+        row = update(journal_transactions).where(journal_transactions.c.txid == follower)
+        await self._connection.execute(row.values(entry=follower, position=0))
+        return alone
+
+    async def drop(self, follower: Txid) -> None:
+        """A transaction that follows an entry will never be mined: it is no part of the entry any more."""
+        gone = (journal_transactions.c.txid == follower, journal_transactions.c.position > 0)
+        await self._connection.execute(delete(journal_transactions).where(*gone))
+
+    async def rewrite(self, entry: str, outcome: bytes) -> None:
+        """Change what an entry makes live, because some of it never will be."""
+        await self._connection.execute(update(journal).where(journal.c.id == entry).values(outcome=outcome))
+
+    async def _make_again(self, entry: JournalEntry, row: Mapping[str, object]) -> JournalEntry:
         former = await self.get(entry.id)
         if former is None or former.txids[:1] != entry.txids[:1]:
             raise StateError(f"the journal has an entry {entry.id} already, with another transaction")
-        row = {**row, "state": advance(former.state, JournalEvent.PREPARE)}
+        has_left = bool(await Handovers(self._connection).sent(entry.txids[:1]))
+        again = replace(entry, state=advance(former.state, JournalEvent.REPEAT if has_left else JournalEvent.PREPARE))
         await self._connection.execute(
-            update(journal).where(journal.c.id == entry.id, journal.c.state == former.state).values(row)
+            update(journal)
+            .where(journal.c.id == entry.id, journal.c.state == former.state)
+            .values({**row, "state": again.state})
         )
         await self._connection.execute(delete(journal_transactions).where(journal_transactions.c.entry == entry.id))
+        return again
 
     async def _entries(self, query: Select[Any]) -> tuple[JournalEntry, ...]:
         rows = (await self._connection.execute(query)).all()
         txids = await _txids_of(self._connection, (row.id for row in rows))
         return tuple(_entry(row, tuple(txids[row.id])) for row in rows)
+
+
+def _row(entry: JournalEntry) -> dict[str, object]:
+    names = (
+        "id",
+        "state",
+        "role",
+        "place",
+        "plan_id",
+        "generation",
+        "outcome",
+        "owner",
+        "note",
+        "spent",
+        "created",
+        "updated",
+    )
+    return {name: getattr(entry, name) for name in names}
 
 
 def _oldest_first() -> Select[Any]:

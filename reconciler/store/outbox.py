@@ -13,9 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, Txid
 from reconciler.model.journal import COMMITTED
+from reconciler.store.batches import batches
 from reconciler.store.columns import JSON_VALUE, Choice, Instant
 from reconciler.store.database import Hex, insert_new, metadata
-from reconciler.store.journal import journal
+from reconciler.store.journal import journal, journal_transactions
 
 
 class DeliveryState(StrEnum):
@@ -109,9 +110,32 @@ class Outbox:
         """The attempt failed; the delivery stays pending. Raises StateError for an unknown delivery, or one that is done."""
         await self._attempted(delivery, now, DeliveryState.PENDING, error)
 
-    async def drop(self, entry: str) -> None:
-        """Take out everything of a void entry."""
-        await self._connection.execute(delete(outbox).where(outbox.c.entry == entry))
+    async def rest(self, entry: str) -> None:
+        """The entry was given up: nobody is told, unless it comes back; then everybody is, from the start.
+
+        What is no transaction of the entry any more is taken out.
+        """
+        kept = select(journal_transactions.c.txid).where(journal_transactions.c.entry == entry)
+        await self._connection.execute(delete(outbox).where(outbox.c.entry == entry, outbox.c.txid.not_in(kept)))
+        await self._connection.execute(
+            update(outbox).where(outbox.c.entry == entry).values(state=DeliveryState.PENDING, last_error="")
+        )
+
+    async def again(self, entries: Iterable[str]) -> None:
+        """Hosts are told once more: what they were given rests on proofs that do not hold any more."""
+        for batch in batches(entries):
+            await self._connection.execute(
+                update(outbox).where(outbox.c.entry.in_(batch)).values(state=DeliveryState.PENDING)
+            )
+
+    async def drop(self, entry: str, follower: Txid) -> None:
+        """Take out what followed an entry, and never will be mined."""
+        await self._connection.execute(delete(outbox).where(outbox.c.entry == entry, outbox.c.txid == follower))
+
+    async def release(self, entry: str, follower: Txid) -> None:
+        """What followed an entry is one of its own now."""
+        owed = update(outbox).where(outbox.c.entry == entry, outbox.c.txid == follower)
+        await self._connection.execute(owed.values(entry=follower))
 
     async def _attempted(self, delivery: int, now: int, state: DeliveryState, error: str) -> None:
         attempt = (

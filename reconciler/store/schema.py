@@ -20,6 +20,7 @@ from reconciler.model.errors import StateError
 from reconciler.store import (
     coins,
     documents,
+    handovers,
     journal,
     leases,
     live,
@@ -36,6 +37,7 @@ from reconciler.store.database import Database, metadata
 TABLES: Final = (
     coins,
     documents,
+    handovers,
     journal,
     leases,
     live,

@@ -84,6 +84,11 @@ class Transactions:
         query = select(transactions.c.txid).where(transactions.c.height.is_(None)).order_by(transactions.c.txid)
         return tuple(Txid(txid) for txid in await self._connection.scalars(query))
 
+    async def pending(self) -> tuple[Transaction, ...]:
+        """The same, whole."""
+        found = await self.find(await self.unproven())
+        return tuple(each.transaction for each in found.values())
+
     async def newest_proofs(self) -> dict[Txid, MerklePath]:
         """The proofs by the highest block there is one of: a reorg shows there first."""
         top = select(func.max(transactions.c.height)).scalar_subquery()
@@ -105,6 +110,16 @@ class Transactions:
             found |= stored
             wanted = {parent for each in stored.values() for parent in each.unproven_parents} - found.keys()
         return _beef(found)
+
+    async def lacking(self, txids: Iterable[Txid]) -> frozenset[Txid]:
+        """Those of these transactions, and of their unproven ancestry, that no block proves and that spend what is not here."""
+        found: dict[Txid, StoredTransaction] = {}
+        wanted = set(txids)
+        while wanted:  # only what was found leads on, so what is absent is looked for once a child
+            stored = await self.find(wanted)
+            found |= stored
+            wanted = {parent for each in stored.values() for parent in each.unproven_parents} - found.keys()
+        return frozenset(txid for txid, each in found.items() if not each.unproven_parents <= found.keys())
 
     async def find(self, txids: Iterable[Txid]) -> dict[Txid, StoredTransaction]:
         """Those of `txids` that are here."""

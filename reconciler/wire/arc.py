@@ -98,6 +98,13 @@ class ArcError(IntEnum):
     ANCESTORS_NOT_IN_BUMP = 475
 
 
+VERDICTS: Final = frozenset(
+    {str(code.value) for code in ArcError if code.value >= ArcError.TX_FORMAT}
+    | {status.value for status, standing in STANDINGS.items() if standing is Standing.REFUSED}
+)
+"""ARC's codes and statuses that judge the transaction itself; all others are about us, or about nothing."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callback:
     """Where ARC shall report changes of status: `X-CallbackUrl`, and the bearer token that it then shows."""

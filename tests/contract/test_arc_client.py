@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
+from reconciler.chain.index import AddressIndex
 from reconciler.chain.ledger import Ledger
 from reconciler.clients.http import HttpClient
 from reconciler.devnet.arc import build_app, deliver_callbacks
@@ -206,6 +207,33 @@ async def test_a_conflict_can_be_mined_in_place(world):
     assert status == 200
     assert (await world.arc.status(winner.txid)).standing is Standing.MINED
     assert (await world.arc.status(loser)).status is TxStatus.REJECTED
+
+
+async def test_an_index_says_what_spends_an_output(world):
+    index = AddressIndex(world.http, f"{URL}/v1/bsv/embedded")
+    beef, funding = await faucet(world)
+    coin = beef.transactions[funding].transaction.outpoint(0)
+    assert await index.spender(coin) is None
+    beef = spend(world, beef, funding, 99_000)
+    await world.arc.submit(beef)
+    assert await index.spender(coin) == beef.subject_or_last()
+
+
+async def test_a_transaction_that_the_network_drops_is_unknown_until_it_is_handed_over_again(world):
+    beef, funding = await faucet(world)
+    parent = spend(world, beef, funding, 99_000)
+    child = spend(world, parent, parent.subject_or_last(), 98_000)
+    for each in (parent, child):
+        await world.arc.submit(each)
+    status, _ = await post(world, "/forget", txid=parent.subject_or_last())
+    assert status == 200
+    assert await world.arc.status(parent.subject_or_last()) is None
+    assert (await world.arc.status(child.subject_or_last())).standing is Standing.CONTESTED
+    await world.arc.submit(child)
+    for each in (parent, child):
+        assert (await world.arc.status(each.subject_or_last())).standing is Standing.SEEN
+    status, _ = await post(world, "/forget", txid="ab" * 32)
+    assert status == 404
 
 
 async def test_callbacks_carry_the_token_and_are_tried_until_they_arrive(world):

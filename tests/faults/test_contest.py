@@ -138,14 +138,16 @@ async def test_coins_of_a_contest_stay_locked_until_a_block_decides_it(twins):
 
 
 @pytest.mark.parametrize("is_genesis", [True, False], ids=["genesis", "update"])
-async def test_what_arc_does_not_take_is_void_and_the_next_apply_goes_on(producer, is_genesis):
+async def test_what_the_only_arc_refuses_locks_nothing_and_the_next_apply_goes_on(producer, is_genesis):
     if not is_genesis:
         await producer.apply()
         producer.write(title="After")
     refusal = Reply("", 465, {"content-type": "application/json"}, b'{"status": 465, "detail": "Fee too low"}')
     with pytest.raises(StalePlanError, match="did not take"):
         await producer.apply(http=lambda http: Door(http, answer=refusal))
-    assert (await _states(producer))[0] is JournalState.VOID
+    assert (await _states(producer))[0] is JournalState.REFUSED
+    audited = await producer.audit()
+    assert (audited.differences, audited.balance.locked, audited.in_flight) == ((), 0, ())
     finished = await producer.apply()
     assert finished.applied.generation == (1 if is_genesis else 2)
     await _check(producer)

@@ -20,6 +20,7 @@ KILLED_AT = {
     JournalState.CONTESTED: "in conflict, undecided",
     JournalState.SEEN: "committed, hosts not told",
     JournalState.MINED: "proven",
+    JournalState.REFUSED: "judged by whoever was given it",
     JournalState.VOID: "given up by the apply that came after another kill",
 }
 STEPS = (Step.UPLOAD, Step.BUILD, Step.BROADCAST, Step.DELIVER, Step.VERIFY)
@@ -47,9 +48,12 @@ class Doubting:
         within: float = 10.0,
         limit: int = 64 * 1024 * 1024,
     ) -> Reply:
+        is_doubted = method == "POST" and "/v1/tx" in url and self._doubts > 0
+        self._doubts -= is_doubted
+        if is_doubted and self._status == "465":
+            return Reply(url, 465, {}, b'{"status": 465, "detail": "Fee too low"}')
         reply = await self._http.request(method, url, headers=headers, content=content, within=within, limit=limit)
-        if method == "POST" and "/v1/tx" in url and self._doubts:
-            self._doubts -= 1
+        if is_doubted:
             assert b"SEEN_ON_NETWORK" in reply.body
             body = reply.body.replace(b"SEEN_ON_NETWORK", self._status.encode())
             return Reply(reply.url, reply.status, reply.headers, body)
@@ -59,7 +63,11 @@ class Doubting:
         return self._http.stream(url, headers=headers, within=within)
 
 
-DOUBTS = {JournalState.SUBMITTED: "ANNOUNCED_TO_NETWORK", JournalState.CONTESTED: "DOUBLE_SPEND_ATTEMPTED"}
+DOUBTS = {
+    JournalState.SUBMITTED: "ANNOUNCED_TO_NETWORK",
+    JournalState.CONTESTED: "DOUBLE_SPEND_ATTEMPTED",
+    JournalState.REFUSED: "465",
+}
 
 
 def check_converges(producer: Any, title: str) -> dict[str, int]:

@@ -8,6 +8,7 @@ from reconciler.apply.build import spendable
 from reconciler.cli.wiring import keys_of
 from reconciler.model.ids import Network
 from reconciler.model.journal import JournalState
+from reconciler.plan.options import PlanOptions
 from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal
 from reconciler.wallet.signing import signed
@@ -68,3 +69,26 @@ async def _rival(site: Any, producer: Any, ours: Any) -> Transaction:
         coins = [coin for coin in await Coins(connection).all() if coin.spent_by == ours]
     coin = spendable(coins[0])
     return signed([coin], [TxOutput(coin.output.satoshis - 1000, b"\x51")], keys)
+
+
+async def test_a_reorg_that_takes_the_block_of_the_money_itself_leaves_everything_to_be_mined_again(producer):
+    await producer.apply()
+    async with producer.site() as site:
+        await site.toy.ledger.mine()
+    assert (await producer.audit()).balance.pending == 0
+    producer.write(title="While nothing is proven")
+    async with producer.site() as site:
+        site.toy.ledger.block_time = 0
+        await site.toy.ledger.reorg(await site.toy.ledger.height() - 1)  # all blocks but the first
+        reconciler, desired = await producer.reconciler(site)
+
+        async def agree(_: Any) -> bool:
+            return True
+
+        finished = await reconciler.apply(desired, PlanOptions(), agree=agree, halted=lambda: False)
+        assert finished.applied.generation == 2
+        await site.toy.ledger.mine()
+    await producer.apply()
+    audited = await producer.audit()
+    assert (audited.differences, audited.balance.pending) == ((), 0)
+    assert {entry.state for entry in await _entries(producer)} == {JournalState.MINED}

@@ -140,7 +140,7 @@ async def converged(producer: Any, *, title: str | None, capability: str = "pric
             for coin in await Coins(connection).all()
             if coin.key.key_id == "funding" and coin.created_by is None
         )
-    assert fees <= {JournalState.SEEN, JournalState.MINED, JournalState.VOID}
+    assert fees <= {JournalState.SEEN, JournalState.MINED, JournalState.VOID, JournalState.REFUSED}
     assert funded == audited.balance.total + audited.tokens + audited.fees, "a satoshi is lost"
     if title is None:
         return 0
@@ -303,7 +303,7 @@ async def test_a_root_that_arc_refuses_after_its_splitter_leaves_the_coins_ours_
     with pytest.raises(StalePlanError, match="did not take"):
         await producer.apply(http=lambda http: door(http, before=before))
     assert len(handed) == 2
-    assert Counter(await states(producer)) == {JournalState.VOID: 1, JournalState.SEEN: 1}
+    assert Counter(await states(producer)) == {JournalState.REFUSED: 1, JournalState.SEEN: 1}
     assert await shown(producer) == {}
     audited = await producer.audit()
     assert (audited.differences, audited.tokens) == ((), 0)

@@ -7,10 +7,12 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import LockedError, StateError
+from reconciler.model.journal import JournalEvent, JournalState
 from reconciler.model.keys import FUNDING_KEY, KeyRef, change_key, record_key
 from reconciler.model.observed import CoinStatus
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose
 from reconciler.store.database import Database
+from reconciler.store.journal import Journal
 from reconciler.store.leases import APPLY, Leases, Owner
 from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import path_of
@@ -175,12 +177,15 @@ async def test_of_two_that_lock_the_same_coin_at_once_one_wins(database_url, fun
         await database.close()
 
 
-async def test_a_void_entry_gives_its_inputs_back_and_leaves_no_trace(database, fund, prepare):
+async def test_an_entry_that_was_given_up_gives_its_inputs_back_and_what_it_would_make_is_no_money(
+    database, fund, prepare
+):
     async with database.begin() as connection:
         coins = await fund(connection, 100, 200)
         made = await prepare(connection, "entry", coins, 250, 40)
         await Coins(connection).free("entry")
-        assert await states(connection, [*coins, *map(made.outpoint, range(2))]) == [CoinState.FREE] * 2 + [None] * 2
+        made_ones = [*map(made.outpoint, range(2))]
+        assert await states(connection, [*coins, *made_ones]) == [CoinState.FREE] * 2 + [CoinState.EXPECTED] * 2
         assert await Coins(connection).balance() == balance(pending=300)
         await Coins(connection).lock(coins, "entry")
 
@@ -236,7 +241,8 @@ async def test_a_coin_that_the_winner_of_a_conflict_spent_stays_spent(
         ]
         for step in steps if winner_first else reversed(steps):
             await step()
-        assert await states(connection, [taken, ours, made.outpoint(0)]) == [CoinState.SPENT, CoinState.FREE, None]
+        left = [CoinState.SPENT, CoinState.FREE, CoinState.EXPECTED]
+        assert await states(connection, [taken, ours, made.outpoint(0)]) == left
         assert (await Coins(connection).get([taken]))[taken].spent_by == winner.txid
 
 
@@ -281,6 +287,50 @@ async def test_a_rebuild_replaces_free_coins_but_not_locked_ones_nor_those_it_ca
         new.outpoint(0): CoinState.FREE,
         new.outpoint(1): CoinState.FREE,
     }
+
+
+async def test_what_a_rebuild_finds_is_ours_even_if_the_entry_that_made_it_was_given_up(
+    database, fund, make_entry, make_transaction, coins_of
+):
+    async with database.begin() as connection:
+        coins = await fund(connection, 100)
+        made = make_transaction("made", spends=coins, pays=(90,))
+        await Transactions(connection).put(made)
+        await Journal(connection).create(replace(make_entry("entry", made), state=JournalState.SENDING))
+        await Coins(connection).add(coins_of(made), entry="entry")
+        await Coins(connection).lock(coins, "entry")
+        await Coins(connection).replace(coins_of(made))
+        assert await states(connection, [made.outpoint(0)]) == [CoinState.EXPECTED], "the entry will say"
+        await Journal(connection).move("entry", JournalEvent.REFUSE, now=1, token=None)
+        await Coins(connection).free("entry")
+        await Coins(connection).replace(coins_of(made))
+        found = (await Coins(connection).get([made.outpoint(0)]))[made.outpoint(0)]
+        assert (found.state, found.created_by) == (CoinState.FREE, None)
+
+
+async def test_what_follows_an_entry_and_is_let_go_takes_its_coins_along(
+    database, fund, journalled, make_transaction, coins_of
+):
+    async with database.begin() as connection:
+        (money,) = await fund(connection, 100)
+        (purse,) = await fund(connection, 50, label="purse")
+        root = make_transaction("root", spends=(money,), pays=(90,))
+        ads = make_transaction("ads", spends=(purse,), pays=(40,))
+        entry = await journalled(connection, root.txid, root, ads)
+        await Coins(connection).lock([money, purse], entry.id)
+        await Coins(connection).add([*coins_of(root), *coins_of(ads)], entry=entry.id)
+        for event in (JournalEvent.SEND, JournalEvent.SEE):
+            await Journal(connection).move(entry.id, event, now=1, token=None)
+        await Coins(connection).settle(entry.id)
+        await Journal(connection).release(entry, ads.txid)
+        await Coins(connection).release(ads, entry.id)
+        await Coins(connection).free(entry.id)
+        kept = await Coins(connection).get([money, purse, ads.outpoint(0)])
+        assert (kept[money].state, kept[money].entry) == (CoinState.FREE, None)
+        assert (kept[purse].state, kept[purse].entry) == (CoinState.LOCKED, ads.txid)
+        assert (kept[ads.outpoint(0)].state, kept[ads.outpoint(0)].created_by) == (CoinState.EXPECTED, ads.txid)
+        await Coins(connection).settle(ads.txid)
+        assert await states(connection, [purse, ads.outpoint(0)]) == [CoinState.SPENT, CoinState.FREE]
 
 
 async def test_thousands_of_coins_are_locked_and_freed_at_once(database, fund, journalled):

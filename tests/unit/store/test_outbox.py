@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.errors import StateError
-from reconciler.model.journal import COMMITTED, JournalState
+from reconciler.model.journal import COMMITTED, JournalEvent, JournalState
 from reconciler.store.journal import Journal
 from reconciler.store.outbox import Delivery, DeliveryState, Outbox
 
@@ -86,10 +86,20 @@ async def test_what_is_done_cannot_fail_and_what_is_unknown_can_do_neither(datab
             await Outbox(connection).done(delivery.id + 1, now=6)
 
 
-async def test_dropping_an_entry_takes_out_its_deliveries_only(database, make_delivery, write_entry):
+async def test_an_entry_that_was_given_up_keeps_only_what_its_own_transaction_owes_and_owes_all_of_it_anew(
+    database, journalled, make_delivery, make_transaction
+):
+    root, follower = make_transaction("root"), make_transaction("follower")
     async with database.begin() as connection:
-        for entry in ("void", "entry"):
-            await write_entry(connection, JournalState.SEEN, entry)
-            await Outbox(connection).add([make_delivery("host", entry)])
-        await Outbox(connection).drop("void")
-        assert [delivery.entry for delivery in await Outbox(connection).pending()] == ["entry"]
+        await journalled(connection, "entry", root, follower)
+        owed = [replace(make_delivery("host", "entry"), txid=each.txid) for each in (root, follower)]
+        await Outbox(connection).add(owed)
+        for event in (JournalEvent.SEND, JournalEvent.SEE):
+            await Journal(connection).move("entry", event, now=1, token=None)
+        await Outbox(connection).done((await Outbox(connection).pending())[0].id, now=2)
+        for event in (JournalEvent.CONTEST, JournalEvent.LOSE):
+            await Journal(connection).move("entry", event, now=3, token=None)
+        await Outbox(connection).rest("entry")
+        (left,) = await Outbox(connection).of("entry")
+        assert (left.txid, left.state) == (root.txid, DeliveryState.PENDING)
+        assert await Outbox(connection).pending() == ()

@@ -17,6 +17,7 @@ from sqlalchemy.exc import ProgrammingError
 from reconciler.model.errors import StateError
 from reconciler.store import schema
 from reconciler.store.database import Database, metadata
+from reconciler.store.handovers import SOMEBODY, Handovers
 from reconciler.store.schema import Upgraded
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -245,3 +246,32 @@ async def test_several_databases_are_set_up_side_by_side_in_one_process(database
     for database in opened:
         await schema.check(database)
         await database.close()
+
+
+async def test_what_was_on_its_way_before_handovers_were_written_down_counts_as_given_to_somebody(
+    database, journalled, make_transaction
+):
+    """So that no verdict of those who are known can free its coins."""
+    states = ("prepared", "sending", "seen", "void")
+    made = {state: (make_transaction(state), make_transaction(f"after {state}")) for state in states}
+    async with database.begin() as connection:
+        for state, transactions in made.items():
+            await journalled(connection, state, *transactions)
+            await connection.execute(
+                text("update journal set state = :state where id = :id"), {"state": state, "id": state}
+            )
+        await connection.run_sync(lambda sync: _migrate(sync, "0003"))
+    assert (await schema.upgrade(database)).before == "0003"
+    async with database.begin() as connection:
+        sent = await Handovers(connection).sent(each.txid for pair in made.values() for each in pair)
+        assert await Handovers(connection).of(made["sending"][0].txid) == {SOMEBODY: None}
+    assert sent == {made["sending"][0].txid, made["void"][0].txid, *(each.txid for each in made["seen"])}
+
+
+def _migrate(connection, revision):
+    from alembic import command
+
+    config = Config()
+    config.set_main_option("script_location", str(schema.migrations()))
+    config.attributes["connection"] = connection
+    command.downgrade(config, revision)
