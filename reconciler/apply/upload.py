@@ -210,10 +210,11 @@ class _Copying:
 
 
 def forgotten_of(plan: Plan) -> tuple[tuple[str, str], ...]:
-    """(dataset, host) of the copies that a plan no longer keeps."""
+    """(dataset, host) of the copies that a plan no longer keeps, or keeps for a dataset of another name."""
     gone = (
-        change.before
+        change.object if change.action is Action.DELETE else change.moved_from
         for change in plan.changes
-        if change.object.type is ObjectType.REPLICA and change.action is Action.DELETE and change.before
+        if change.object.type is ObjectType.REPLICA
     )
-    return tuple((str(before["dataset"]), str(before["host"])) for before in gone)
+    named = (address.path.rpartition("@") for address in gone if address is not None)
+    return tuple((dataset, host) for dataset, _, host in named)

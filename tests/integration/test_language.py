@@ -208,6 +208,27 @@ async def test_a_rename_is_a_move(whole):
     assert (await whole.audit()).differences == ()
 
 
+async def test_copies_of_a_renamed_free_dataset_move_along_and_none_stays_under_the_old_name(producer):
+    text_ = """\
+apiVersion: overlay/v1
+kind: Producer
+metadata: {name: acme}
+spec: {displayName: TITLE, network: embedded}
+---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: METADATA
+spec: {source: {path: data/a.csv}, title: Free}
+"""
+    producer.write(text_.replace("METADATA", "{name: old}"))
+    await producer.apply()
+    producer.write(text_.replace("METADATA", "{name: new, renamedFrom: old}"))
+    planned = await producer.plan()
+    assert Action.MOVE in {change.action for change in planned.plan.changes if change.object.type == "replica"}
+    await producer.apply()
+    assert (await producer.plan()).plan.is_empty
+
+
 async def rebuilt(producer: Any) -> Any:
     producer.lose_database()
     async with producer.site() as site:
