@@ -21,6 +21,7 @@ from reconciler.observe.replicas import read_replicas
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import catalog_of
 from reconciler.store.database import Database
+from reconciler.store.journal import Journal
 from reconciler.wallet.keys import Keys
 
 
@@ -50,7 +51,9 @@ async def restore(
     now = int(clock())
     await check_identity(database, keys.identity)
     await bind(database, network=world.network, network_id=await world.headers.network_id(), identity=keys.identity)
-    readings = await read_roots(keys.identity, hosts=world.outside, verifier=world.headers, now=now)
+    async with database.begin() as connection:
+        void = await Journal(connection).void()
+    readings = await read_roots(keys.identity, hosts=world.outside, verifier=world.headers, now=now, void=void)
     if readings.newest is not None and readings.newest.document.pending is not None:
         raise locked(readings.newest, keys, now=now)
     catalog = await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=now)

@@ -84,7 +84,9 @@ class Catalog:
         return frozenset(spent.outpoint for spender in spenders.values() for spent in spender.inputs)
 
 
-async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int) -> Catalog:
+async def read_catalog(
+    live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int, void: Collection[Txid] = ()
+) -> Catalog:
     """Read, check and open every record that the root covers; `keys` are the producer's or its gateway's.
 
     Raises as `read_records` does, and StateError where the key at hand is not a recipient of the sealed document.
@@ -95,6 +97,7 @@ async def read_catalog(live: LiveRoot, *, host: CatalogHost, keys: Keys, verifie
         host=host,
         opened=lambda document: _opened(document, state),
         swept=frozenset(_swept(state)),
+        void=void,
         verifier=verifier,
         now=now,
     )
@@ -114,13 +117,14 @@ async def read_records(
     host: CatalogHost,
     opened: Opened,
     swept: Collection[Outpoint] = (),
+    void: Collection[Txid] = (),
     verifier: Verifier,
     now: int,
 ) -> tuple[tuple[LiveRecord, ...], tuple[Stray, ...]]:
     """Read and check every record that the root covers, and what is live beside them.
 
-    `opened` says what is known of a record's sealed fields, `swept` which tokens the root covers no longer. Raises
-    VerificationError where the listing does not add up to the root's Merkle root and count: a host cannot hide a record, nor
+    `opened` says what is known of a record's sealed fields, `swept` which tokens the root covers no longer. What
+    `void` transactions made is passed over: a host may list it until it learns that they lost. Raises VerificationError where the listing does not add up to the root's Merkle root and count: a host cannot hide a record, nor
     show one more. Raises StalePlanError where it has another root: somebody applied while it was read.
     """
     identity, once = live.document.producer, _Once(verifier, now)
@@ -128,6 +132,8 @@ async def read_records(
     strays: list[Stray] = []
     roots: set[Outpoint] = set()
     for output in await host.lookup(SERVICE, {"producer": identity}):
+        if output.outpoint.txid in void:
+            continue
         token, made = await once.checked(output, identity)
         if output.outpoint in swept or is_announced(token, live):
             strays.append(Stray(outpoint=output.outpoint, token=token, output=made, beef=output.beef))

@@ -64,6 +64,8 @@ class RootReadings:
     readings: tuple[Reading, ...]
     faults: tuple[str, ...]
     """What hosts showed that does not hold, one sentence each."""
+    void: frozenset[Txid] = frozenset()
+    """Transactions that are known never to be mined, whoever still shows what they made."""
 
 
 async def read_roots(
@@ -86,6 +88,7 @@ async def read_roots(
         newest=max(roots, key=_age, default=None),
         readings=tuple(answer.reading for answer in answers if answer.reading is not None),
         faults=tuple(fault for answer in answers for fault in answer.faults),
+        void=question.void,
     )
 
 

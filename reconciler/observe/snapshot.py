@@ -259,7 +259,8 @@ async def catalog_of(
     """The published state under the newest root that was shown. Raises UnreachableError where none was."""
     if readings.newest is None:
         raise UnreachableError("no host shows a root of this identity", hint="check --network, and that hosts are up")
-    return await read_catalog(readings.newest, host=hosts[readings.newest.host], keys=keys, verifier=verifier, now=now)
+    host = hosts[readings.newest.host]
+    return await read_catalog(readings.newest, host=host, keys=keys, verifier=verifier, now=now, void=readings.void)
 
 
 def _same_world(known: Recorded, network_id: Digest) -> None:

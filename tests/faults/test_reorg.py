@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import text
+
 from reconciler.apply.build import spendable
 from reconciler.cli.wiring import keys_of
 from reconciler.model.ids import Network
@@ -60,6 +62,24 @@ async def test_an_apply_that_lost_after_it_was_seen_is_taken_back_with_all_that_
     assert audited.differences == ()
     assert audited.balance.locked == 0
     assert (await producer.plan()).plan.is_empty
+
+
+async def test_records_of_what_lost_are_passed_over_though_a_host_still_shows_them(producer):
+    """Nobody has told the host who won; it shows the old record beside the new one of the same name."""
+    await producer.apply()
+    first = (await _entries(producer))[0]
+    async with producer.site() as site:
+        rival = await _rival(site, producer, first.txids[0])
+        await site.toy.ledger.mine()
+        mined_at = (await site.toy.ledger.status(first.txids[0])).block_height
+        depth = await site.toy.ledger.height() - mined_at + 1
+        await site.toy.ledger.reorg(depth, drop=[first.txids[0]], instead=[rival])
+    assert (await producer.apply()).applied.generation == 1
+    async with producer.site() as site, site.database.begin() as connection:
+        await connection.execute(text("delete from published_records"))  # so that they are read from the host
+    await producer.apply()
+    assert (await producer.plan()).plan.is_empty
+    assert (await producer.audit()).differences == ()
 
 
 async def _rival(site: Any, producer: Any, ours: Any) -> Transaction:
