@@ -10,6 +10,7 @@ import pytest
 from reconciler.apply.events import Step
 from reconciler.control.world import World
 from reconciler.model.journal import JournalState
+from reconciler.store.coins import Coins
 from tests.faults.answers import DOUBTS, INSTEAD, LIES
 from tests.faults.catalogue import (
     AWAITED,
@@ -130,6 +131,16 @@ def test_a_violation_is_traced_to_the_faults_that_matter(monkeypatch):
 
     monkeypatch.setattr("tests.faults.long.play", broken)
     assert smallest(SAMPLE).rounds == ((), (), (), (SAMPLE.rounds[3][0],), (), ())
+
+
+def test_a_coin_that_nobody_frees_is_noticed(monkeypatch):
+    async def forget(*_: object) -> None:
+        return None
+
+    monkeypatch.setattr(Coins, "free", forget)
+    given_up = Injection(Fault.KILL, Moment(Kinds.STATE, JournalState.PREPARED))
+    with pytest.raises(ViolatedError, match="locked"):
+        play(Case("forgetful", ((), (given_up,))))
 
 
 def test_a_sample_of_the_long_run_goes_through():
