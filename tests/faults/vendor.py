@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 PRODUCER: Final = """\
@@ -101,11 +101,14 @@ class Vendor:
         """Change one to three things; returns what."""
         for good in self.goods.values():
             good.former = None
+        live = {name: replace(good) for name, good in self.goods.items()}
         names = chance.choices(list(EDITS), k=chance.randint(1, 3))
         for name in names:
             EDITS[name](self, chance)
         while len(self.goods) > most:
             del self.goods[chance.choice(sorted(self.goods))]
+        if live and live.keys().isdisjoint({*self.goods, *(good.former for good in self.goods.values())}):
+            self.goods |= [min(live.items())]  # a guard refuses to let everything go
         if not self.goods:
             self.create(chance)
         self.made += 1
