@@ -11,7 +11,7 @@ from pathlib import Path
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Kind, Outpoint
 from reconciler.model.journal import COMMITTED, JournalState
-from reconciler.model.keys import FUNDING_KEY, change_key, purse_key
+from reconciler.model.keys import FUNDING_KEY, batch_key, change_key, purse_key, sweep_key
 from reconciler.store.coins import CoinState, StoredCoin
 from reconciler.store.journal import JournalEntry
 from reconciler.wallet.keys import Keys
@@ -78,7 +78,7 @@ class Chain:
             outpoint = transaction.outpoint(vout)
             if self._is_token(outpoint, output.locking) or any(
                 output.locking == p2pkh(self.keys.public(key))
-                for key in (FUNDING_KEY, change_key(first, vout), purse_key(first, vout))
+                for key in (FUNDING_KEY, *(make(first, vout) for make in (change_key, purse_key, batch_key, sweep_key)))
             ):
                 yield outpoint, output.satoshis
 

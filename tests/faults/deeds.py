@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from reconciler.chain.ledger import Ledger
 from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Txid
-from reconciler.model.keys import FUNDING_KEY, KeyRef, change_key, purse_key
+from reconciler.model.keys import FUNDING_KEY, KeyRef, batch_key, change_key, purse_key, sweep_key
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
 from reconciler.wire.script import p2pkh
@@ -99,11 +99,8 @@ class Deeds:
             if found is None or spent.outpoint.vout >= len(found.outputs):
                 continue
             output, first = found.outputs[spent.outpoint.vout], str(found.inputs[0].outpoint) if found.inputs else ""
-            keys: tuple[KeyRef, ...] = (
-                FUNDING_KEY,
-                change_key(first, spent.outpoint.vout),
-                purse_key(first, spent.outpoint.vout),
-            )
+            makers = (change_key, purse_key, batch_key, sweep_key)
+            keys: list[KeyRef] = [FUNDING_KEY, *(make(first, spent.outpoint.vout) for make in makers)]
             for key in keys:
                 if output.locking == p2pkh(self._keys.public(key)) and output.satoshis > 2 * _FEE:
                     return Spendable(spent.outpoint, output, key, Lock.P2PKH)

@@ -24,12 +24,14 @@ from tests.faults.scenario import Scenario, Shape, Struck, ViolationError
 
 ROUNDS: Final = 6
 """Of a scenario."""
-SHAPES: Final = {"small": Shape(), "records": Shape(goods=24, first=16)}
+SHAPES: Final = {"small": Shape(), "records": Shape(goods=24, first=16), "batches": Shape(goods=6, first=4, batch=2)}
 _AT_FIRST: Final = frozenset({Peer.FAUCET, Peer.INDEX})
 """Who is spoken to only while the wallet is empty: by the first apply."""
 _MOST_AT_ONCE: Final = 5
 _TRIES: Final = 4
 """How often a fault may miss before it gets a round to itself."""
+_GIVEN_UP: Final = 8
+"""How often it may miss before the run ends without it, and says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,7 @@ class Quota:
     def draw(self, number: int) -> tuple[Injection, ...]:
         """The faults of the `number`th round of a scenario, from 0."""
         fitting = [each for each in self.missing if self._fits(each, number)]
-        stubborn = next((each for each in fitting if self._missed[each] >= _TRIES), None)
+        stubborn = next((each for each in fitting if _TRIES <= self._missed[each] < _GIVEN_UP), None)
         if stubborn is not None:
             return (stubborn,)
         others = [each for each in everything() if self._fits(each, number)]
@@ -76,6 +78,11 @@ class Quota:
         while len(drawn) < wanted:
             drawn.append(self._chance.choice(others))
         return tuple(dict.fromkeys(drawn))
+
+    @property
+    def is_met(self) -> bool:
+        """Whether all have struck, or are not going to."""
+        return all(self._missed[each] >= _GIVEN_UP for each in self.missing)
 
     def note(self, drawn: Sequence[Injection], struck: Sequence[Struck]) -> None:
         """What became of what was drawn."""
@@ -174,11 +181,13 @@ def run(*, faults: int, seed: int, shape: str, keep_going: bool, say: Callable[[
         struck.extend(happened)
         quota.note(drawn, happened)
 
-    while len(struck) < faults or (quota.missing and rounds < 10 * faults):
+    while len(struck) < faults or not quota.is_met:
         number += 1
         case = Case(f"{seed}/{number}", ((),) * ROUNDS, shape)
         try:
             play(case, quota.draw, note)
+        except KeyboardInterrupt:  # the table is of what has been seen until now
+            break
         except ViolatedError as violation:
             violated += 1
             say(f"\nVIOLATED, seed {violation.case.seed}: {violation.what}\n" + "\n".join(violation.story))

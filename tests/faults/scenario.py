@@ -32,12 +32,13 @@ from reconciler.observe.snapshot import catalog_of
 from reconciler.plan.document import plan_id, to_bytes, to_json
 from reconciler.plan.options import PlanOptions
 from reconciler.plan.plan import Plan
+from reconciler.plan.record_set import BATCH
 from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal
 from reconciler.store.outbox import Outbox
 from reconciler.wallet.keys import Keys
 from tests.conftest import Door, Producer
-from tests.faults.catalogue import Fault, Injection, Kinds, Moment
+from tests.faults.catalogue import Fault, Injection, Kinds, Moment, Peer
 from tests.faults.checks import Chain, of_ads, of_journal, of_money, of_tokens
 from tests.faults.deeds import Deeds
 from tests.faults.injector import Diary, Injector, Past
@@ -58,6 +59,9 @@ LEADING: Final = {
 }
 """The faults without which an entry does not get into a state."""
 
+_GIFT: Final = Injection(Fault.KILL_AFTER_REQUEST, Moment(Kinds.REQUEST, Peer.FAUCET, 0))
+"""What the faucet gave and nobody heard of is asked for by a second request to the index."""
+
 
 class ViolationError(Exception):
     """An invariant does not hold."""
@@ -72,12 +76,14 @@ class Struck(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shape:
-    """How big a scenario is. A set of transactions with batches needs `goods` above the size of a batch."""
+    """How big a scenario is. A change of more records than `batch` is a large set: lock, batches, commit, sweep."""
 
     goods: int = 5
     """Datasets at most."""
     first: int = 2
     """Datasets of the first round."""
+    batch: int = BATCH
+    """Records in one transaction."""
 
 
 @dataclass
@@ -117,7 +123,7 @@ class Scenario:
         self.vendor.write(self.here)
         self.rounds += 1
         waiting = list(injections)
-        lead = [each for one in waiting if one.moment.kind is Kinds.STATE for each in LEADING.get(_state(one), ())]
+        lead = [each for one in waiting for each in _leading(one.moment)]
         waiting = [*dict.fromkeys(lead), *waiting]
         wants_proof = any(one.moment == Moment(Kinds.STATE, JournalState.MINED) for one in waiting)
         mines = wants_proof or self.chance.random() < 0.4
@@ -208,7 +214,9 @@ class Scenario:
                     )
                 injector.attach(site)
                 try:
-                    return _outcome(await _apply(self.here, site, tell=injector.tell, patience=patience))
+                    return _outcome(
+                        await _apply(self.here, site, tell=injector.tell, batch=self.shape.batch, patience=patience)
+                    )
                 finally:
                     past.save()
                     with (self.folder / "told").open("a") as stream:
@@ -228,7 +236,9 @@ class Scenario:
         with suppress(OverlayError):  # such as losing to the apply that it comes between
             async with self.there.site() as site:
                 _by_hand(site)
-                await _apply(self.there, site, patience=0.0, http=lambda http: Door(http, before=listen))
+                await _apply(
+                    self.there, site, batch=self.shape.batch, patience=0.0, http=lambda http: Door(http, before=listen)
+                )
         return bool(handed)
 
     def _come_through(self, *, look_closely: bool) -> None:
@@ -249,7 +259,7 @@ class Scenario:
             async with machine.site() as site:
                 ledger = _by_hand(site)
                 try:
-                    finished = await _apply(machine, site, patience=0.0)
+                    finished = await _apply(machine, site, batch=self.shape.batch, patience=0.0)
                 except StalePlanError as stale:
                     error = stale
                     await ledger.mine()
@@ -272,7 +282,9 @@ class Scenario:
 
         async with self.here.site() as site:
             _by_hand(site)
-            again = await _apply(self.here, site, patience=0.0, http=lambda http: Door(http, before=listen))
+            again = await _apply(
+                self.here, site, batch=self.shape.batch, patience=0.0, http=lambda http: Door(http, before=listen)
+            )
             keys = keys_of(self.here.invocation, Network.EMBEDDED, create=False)
             world = site.world()
             planned = await self._planned(self.here, site)
@@ -313,7 +325,7 @@ class Scenario:
 
     async def _planned(self, machine: Producer, site: Site) -> Planned:
         reconciler, desired = await machine.reconciler(site)
-        return await reconciler.plan(desired, PlanOptions())
+        return await reconciler.plan(desired, PlanOptions(batch=self.shape.batch))
 
     async def _look_closely(self) -> None:
         """I6, I7, I8: what is rebuilt from nothing is the same; nobody learns a secret; one world, one plan.
@@ -416,8 +428,10 @@ def _expect(answer: Mapping[str, Any] | None) -> None:
         raise ViolationError("without faults: " + ("killed" if answer is None else str(answer["error"])))
 
 
-def _state(injection: Injection) -> JournalState:
-    return JournalState(injection.moment.of)
+def _leading(moment: Moment) -> tuple[Injection, ...]:
+    if moment == Moment(Kinds.REQUEST, Peer.INDEX, 1):
+        return (_GIFT,)
+    return LEADING.get(JournalState(moment.of), ()) if moment.kind is Kinds.STATE else ()
 
 
 def _by_hand(site: Site) -> Ledger:
@@ -433,13 +447,13 @@ async def _is_contested(ledger: Ledger) -> bool:
     return bool(await ledger._run(lambda world: world.connection.execute(query).fetchone()[0]))
 
 
-async def _apply(producer: Producer, site: Site, *, patience: float, **options: Any) -> Finished:
+async def _apply(producer: Producer, site: Site, *, batch: int, patience: float, **options: Any) -> Finished:
     async def agree(_: Planned) -> bool:
         return True
 
     reconciler, desired = await producer.reconciler(site, **options)
     reconciler = replace(reconciler, contest_patience=patience)
-    return await reconciler.apply(desired, PlanOptions(), agree=agree, halted=lambda: False)
+    return await reconciler.apply(desired, PlanOptions(batch=batch), agree=agree, halted=lambda: False)
 
 
 def _outcome(finished: Finished) -> str:
