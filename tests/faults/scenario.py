@@ -37,7 +37,7 @@ from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal
 from reconciler.store.outbox import Outbox
 from reconciler.wallet.keys import Keys
-from tests.conftest import Door, Producer
+from tests.conftest import Databases, Door, Producer
 from tests.faults.catalogue import Fault, Injection, Kinds, Moment, Peer
 from tests.faults.checks import Chain, of_ads, of_journal, of_money, of_tokens
 from tests.faults.deeds import Deeds
@@ -112,7 +112,8 @@ class Scenario:
         (home / "embedded").mkdir(parents=True)
         (self.folder / "world").mkdir(exist_ok=True)
         (home / "embedded" / "world").symlink_to(self.folder / "world")
-        return Producer(folder, home, dict(environment))
+        files = Databases("sqlite", self.folder, self.folder / "none", None)
+        return Producer(folder, home, files, dict(environment))
 
     def round(self, injections: Iterable[Injection], *, look_closely: bool = False) -> list[Struck]:
         """Change the manifests, apply with these faults, and then without; returns the faults that struck.
