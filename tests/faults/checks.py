@@ -10,7 +10,7 @@ from pathlib import Path
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Kind, Outpoint
-from reconciler.model.journal import COMMITTED, JournalState
+from reconciler.model.journal import COMMITTED, GIVEN_UP
 from reconciler.model.keys import FUNDING_KEY, batch_key, change_key, purse_key, sweep_key
 from reconciler.store.coins import CoinState, StoredCoin
 from reconciler.store.journal import JournalEntry
@@ -175,18 +175,18 @@ def of_money(chain: Chain, coins: Iterable[StoredCoin], total: int) -> list[str]
 
 
 def of_journal(chain: Chain, entries: Iterable[JournalEntry], coins: Iterable[StoredCoin]) -> list[str]:
-    """Void is what is not on the chain, committed is what is; no coin waits for an entry that has ended."""
+    """Given up is what is not on the chain, committed is what is; no coin waits for an entry that has ended."""
     told = []
     states = {}
     for entry in entries:
         states[entry.id] = entry.state
         alive = [txid for txid in entry.txids if txid in chain.transactions]
-        if entry.state is JournalState.VOID and alive:
-            told.append(f"the entry {entry.id[:8]} is void, and on the chain")
+        if entry.state in GIVEN_UP and alive:
+            told.append(f"the entry {entry.id[:8]} is {entry.state}, and on the chain")
         if entry.state in COMMITTED and len(alive) < len(entry.txids):
             told.append(f"the entry {entry.id[:8]} is {entry.state}, and not on the chain")
     for coin in coins:
-        if coin.state is CoinState.EXPECTED and states.get(coin.created_by or "") is not JournalState.VOID:
+        if coin.state is CoinState.EXPECTED and states.get(coin.created_by or "") not in GIVEN_UP:
             told.append(f"{coin.outpoint} is expected of an entry that is {states.get(coin.created_by or '')}")
         if coin.state is CoinState.LOCKED:
             told.append(f"{coin.outpoint} is locked")

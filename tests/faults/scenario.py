@@ -55,6 +55,7 @@ for _name in ("aiosqlite", "anyio", "encodings.idna", "httpcore"):
 LEADING: Final = {
     JournalState.SUBMITTED: (Injection(Fault.UNSEEN, Moment(Kinds.STATE, JournalState.SENDING)),),
     JournalState.CONTESTED: (Injection(Fault.CONTESTED, Moment(Kinds.STATE, JournalState.SENDING)),),
+    JournalState.REFUSED: (Injection(Fault.REFUSED, Moment(Kinds.STATE, JournalState.SENDING)),),
     JournalState.VOID: (Injection(Fault.KILL, Moment(Kinds.STATE, JournalState.PREPARED)),),
 }
 """The faults without which an entry does not get into a state."""

@@ -13,9 +13,7 @@ from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
 from reconciler.control.restore import restore
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Network
-from tests.faults.catalogue import Fault, Injection, Kinds, Moment
 from tests.faults.checks import Chain
-from tests.faults.long import Case, ViolatedError, play
 
 ADS = """\
 apiVersion: overlay/v1
@@ -34,15 +32,6 @@ kind: Advertisement
 metadata: {name: NAME}
 spec: {serviceType: data-feed, capability: NAME, pricing: {model: per-minute, satoshis: 20}}
 """
-
-
-@pytest.mark.xfail(
-    raises=ViolatedError,
-    reason="hosts are not told of the transaction that won: the root that is live again is taken for spent, and another made",
-)
-def test_a_seen_apply_that_a_double_spend_undid_leaves_one_root():
-    undone = Injection(Fault.DOUBLE_SPEND, Moment(Kinds.STATE, "seen"))
-    play(Case("undone", ((), (), (undone,))))
 
 
 def write(producer: Any, *names: str) -> None:

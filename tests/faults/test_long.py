@@ -133,6 +133,11 @@ def test_a_violation_is_traced_to_the_faults_that_matter(monkeypatch):
     assert smallest(SAMPLE).rounds == ((), (), (), (SAMPLE.rounds[3][0],), (), ())
 
 
+def test_a_seen_apply_that_a_double_spend_undid_leaves_one_root():
+    undone = Injection(Fault.DOUBLE_SPEND, Moment(Kinds.STATE, JournalState.SEEN))
+    play(Case("undone", ((), (), (undone,))))
+
+
 def test_a_coin_that_nobody_frees_is_noticed(monkeypatch):
     async def forget(*_: object) -> None:
         return None
