@@ -32,7 +32,7 @@ from reconciler.cli.arguments import Globals
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.main import main
-from reconciler.cli.wiring import Site, clock, keys_of, load_manifests, open_site, reconciler_of
+from reconciler.cli.wiring import Site, clock, keys_of, load_manifests, open_site, reconciler_of, successor_for
 from reconciler.control.audit import Audit, audit
 from reconciler.control.reconcile import Finished, Planned, Reconciler
 from reconciler.control.settling import settle_wallet
@@ -251,7 +251,7 @@ class Producer:
 
     @asynccontextmanager
     async def site(self) -> AsyncIterator[Site]:
-        async with open_site(self.invocation, Network.EMBEDDED) as site:
+        async with open_site(self.invocation, Network.EMBEDDED, identity=None) as site:
             yield site
 
     async def reconciler(
@@ -263,7 +263,8 @@ class Producer:
     ) -> tuple[Reconciler, Any]:
         loaded = await load_manifests(self.invocation, (self.manifest,))
         keys = keys_of(self.invocation, Network.EMBEDDED, create=True)
-        made = await reconciler_of(site, loaded, keys, tell)
+        successor = successor_for(self.invocation, loaded, keys)
+        made = await reconciler_of(site, loaded, keys, tell, successor=successor)
         world = World.at(site.network, site.endpoints, http=http(site.http), own="http://own.embedded")
         return replace(made, world=world), loaded.state
 

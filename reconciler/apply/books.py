@@ -9,8 +9,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.events import Moved, Tell
-from reconciler.apply.losses import Decision, Mined, unlisted
-from reconciler.model.errors import LockedError
+from reconciler.apply.losses import Decision, Mined, publish, unlisted
+from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.journal import COMMITTED, GIVEN_UP, JournalEvent, JournalState
 from reconciler.store.coins import Coins, CoinState, StoredCoin
@@ -20,7 +20,6 @@ from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Delivery, Outbox
 from reconciler.store.outcome import Outcome
 from reconciler.store.outputs import Connection
-from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.transaction import Transaction
@@ -44,17 +43,24 @@ class Books:
     tell: Tell
 
     async def write_down(
-        self, pages: Sequence[Page], *, documents: Sequence[bytes], deliveries: Sequence[Delivery]
+        self,
+        pages: Sequence[Page],
+        *,
+        documents: Sequence[bytes],
+        deliveries: Sequence[Delivery],
+        rotates: bool = False,
     ) -> tuple[JournalEntry, ...]:
         """Journal signed transactions with every coin they lock, before any byte leaves; returns the entries as they are now.
 
-        A page may spend what an earlier one creates. Raises LockedError where a coin is not free or the lease was lost: then
-        nothing is written.
+        A page may spend what an earlier one creates. Raises LockedError where a coin is not free or the lease was lost, and
+        StateError where one that `rotates` the identity key leaves a coin behind: then nothing is written.
         """
         async with self.database.begin() as connection:
             await Documents(connection).put(*documents)
             among = frozenset(each.entry.id for each in pages)
             entries = [await self._write_page(connection, page, among=among) for page in pages]
+            if rotates:
+                await _leaves_nothing(connection, among)
             await Outbox(connection).add(deliveries)
             await _check_conflicts(connection)
         for entry in entries:
@@ -82,7 +88,7 @@ class Books:
             if after in COMMITTED and before not in COMMITTED:
                 await Coins(connection).settle(entry.id)
                 if entry.publishes:
-                    await Published(connection).commit(Outcome.from_bytes(entry.outcome))
+                    await publish(connection, Outcome.from_bytes(entry.outcome))
             if after in GIVEN_UP:
                 await Journal(connection).rewrite(entry.id, unlisted(entry, entry.txids[1:]))
                 await Coins(connection).free(entry.id)
@@ -138,6 +144,17 @@ class Books:
             state = await Journal(connection).move(entry.id, JournalEvent.REPEAT, now=now, token=self.token)
         self.tell(Moved(entry=entry.id, state=state))
         return True
+
+
+async def _leaves_nothing(connection: Connection, entries: frozenset[str]) -> None:
+    """Raises StateError where a rotation of the identity key would leave coins that only the old key can spend."""
+    for coin in await Coins(connection).live():
+        if not entries.intersection({coin.entry, coin.created_by}):
+            raise StateError(
+                "a coin would be left behind under the old identity key",
+                where=str(coin.outpoint),
+                hint="drop rotation and apply, which gathers coins, or `overlay state rebuild`, which takes stock; then rotate",
+            )
 
 
 async def _check_conflicts(connection: Connection) -> None:

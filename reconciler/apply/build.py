@@ -53,13 +53,14 @@ class Built:
 
 
 def build(
-    plan: Plan, tokens: Tokens, coins: Mapping[Outpoint, StoredCoin], keys: Keys, *, plain_http: bool
+    plan: Plan, tokens: Tokens, coins: Mapping[Outpoint, StoredCoin], keys: Keys, *, heir: Keys, plain_http: bool
 ) -> tuple[Built, ...]:
     """Build and sign everything, in order. `coins` are the wallet's that the plan spends; `plain_http` as in AdToken.
 
-    Raises StalePlanError where a transaction would not be what was shown.
+    `keys` sign what is spent. What is made for good is the `heir`'s: the same keys, but where a plan rotates them
+    (PROTOCOL §10). Raises StalePlanError where a transaction would not be what was shown.
     """
-    builder = _Builder(tokens, coins, keys, plain_http)
+    builder = _Builder(tokens, coins, keys, heir, plain_http)
     for layout in plan.transactions:
         builder.built[layout.name] = builder.build(layout)
     return tuple(builder.built.values())
@@ -72,6 +73,7 @@ class _Builder:
     tokens: Tokens
     coins: Mapping[Outpoint, StoredCoin]
     keys: Keys
+    heir: Keys
     plain_http: bool
     built: dict[str, Built] = field(default_factory=dict)
 
@@ -80,7 +82,9 @@ class _Builder:
             raise StalePlanError("the plan has no coin to sign with", hint="fund the wallet and plan again")
         spent = [self._spendable(spend) for spend in layout.spends]
         first = spent[0].outpoint
-        outputs = [self._output(output, vout, first, layout.role) for vout, output in enumerate(layout.outputs)]
+        # A splitter stays valid should its root lose: what it makes is for whoever signs that root.
+        owner = self.keys if layout.role is TxRole.SPLITTER else self.heir
+        outputs = [self._output(output, vout, first, layout.role, owner) for vout, output in enumerate(layout.outputs)]
         fee = sum(coin.output.satoshis for coin in spent) - sum(output.satoshis for output in outputs)
         if fee != layout.fee:
             raise StalePlanError(f"the coins at hand leave a fee of {fee} satoshis, the plan says {layout.fee}")
@@ -107,15 +111,15 @@ class _Builder:
         source = self.built.get(spend.transaction)
         return None if source is None else source.created[spend.vout]
 
-    def _output(self, output: Output, vout: int, first: Outpoint, role: TxRole) -> TxOutput:
+    def _output(self, output: Output, vout: int, first: Outpoint, role: TxRole, keys: Keys) -> TxOutput:
         satoshis = Satoshis(output.satoshis)
         if output.object is None:
-            return TxOutput(satoshis, p2pkh(self.keys.public(_key(output, vout, first, role))))
+            return TxOutput(satoshis, p2pkh(keys.public(_key(output, vout, first, role))))
         match self.tokens.token(output, first, role):
             case RecordToken() as token:
-                return TxOutput(satoshis, record.lock(token, self.keys.sign(token.key, record.preimage(token))))
+                return TxOutput(satoshis, record.lock(token, keys.sign(token.key, record.preimage(token))))
             case AdToken() as ad:
-                signature = self.keys.sign(ad.key, advertisement.preimage(ad))
+                signature = keys.sign(ad.key, advertisement.preimage(ad))
                 return TxOutput(satoshis, advertisement.lock(ad, signature, plain_http=self.plain_http))
 
 

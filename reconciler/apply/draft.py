@@ -15,6 +15,7 @@ from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import (
     Ad,
     Pending,
+    PreviousKey,
     PublishedContent,
     RecordDocument,
     RootDocument,
@@ -50,6 +51,8 @@ class RootText:
     network_id: Digest
     gateway_key: IdentityKey
     gateway_url: str | None
+    previous: tuple[PreviousKey, ...]
+    """The identity keys that were rotated away, as long as what they signed is valid."""
     ads: tuple[ListedAd, ...]
     source: Source
 
@@ -166,7 +169,9 @@ def _root_document(identity: IdentityKey, root: RootText, leaves: Sequence[Leaf]
         public=root.public,
         network_id=root.network_id,
         generation=root.generation,
-        keys=RootKeys(identity=identity, gateway_key=root.gateway_key, gateway_url=root.gateway_url),
+        keys=RootKeys(
+            identity=identity, gateway_key=root.gateway_key, gateway_url=root.gateway_url, previous=root.previous
+        ),
         state_root=state_root(leaves),
         leaf_count=len(leaves),
         ads=tuple(Ad(ad.protocol, ad.name, ad.url) for ad in root.ads),

@@ -21,7 +21,7 @@ from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import Delivered, OverlayHost, deliver, undiscoverable
 from reconciler.apply.draft import Draft
 from reconciler.apply.events import Ending, Event, Step
-from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_seed, prepare
+from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_seed, hand_over_seed, prepare
 from reconciler.apply.result import ads_after, destroyed, moved_copies, outcome
 from reconciler.apply.upload import Storage, Uploaded, forgotten_of, upload_all
 from reconciler.content.fetching import Fetcher
@@ -77,6 +77,8 @@ class Executor:
 
     books: Books
     keys: Keys
+    heir: Keys
+    """Whose everything is afterwards: the same, but for a plan that rotates the identity key."""
     arc: Broadcaster
     verifier: Verifier
     hosts: Mapping[str, OverlayHost]
@@ -112,6 +114,8 @@ class Executor:
         if not plan.transactions:
             await self._keep_copies(plan, stored)
             return Applied(generation=plan.generation, txid=None, failed=stored.failed, undelivered=(), missing={})
+        if plan.rotation is not None:
+            await hand_over_seed(self.books.database, seed, heir=self.heir, randomness=self.randomness)
         draft = await self._draft(plan, contents, seed, source, network_id)
         built = await self._build(plan, draft)
         go_on(self.halted)
@@ -163,9 +167,10 @@ class Executor:
             contents=await contents.published_by(plan),
             source=source,
             network_id=network_id,
-            keys=self.keys,
+            keys=self.heir,
             by={"machine": self.owner, "at": self.now()},
             randomness=self.randomness,
+            now=self.now(),
         )
 
     async def _build(self, plan: Plan, draft: Draft | None) -> Mapping[str, Built]:
@@ -173,8 +178,8 @@ class Executor:
         async with self.books.database.begin() as connection:
             coins = await Coins(connection).get(plan.spends)
             ancestry = await Transactions(connection).beef({outpoint.txid for outpoint in plan.spends})
-        tokens = PlannedTokens(draft, ad_tokens(plan, self.keys.identity))
-        built = build(plan, tokens, coins, self.keys, plain_http=plan.network.is_toy)
+        tokens = PlannedTokens(draft, ad_tokens(plan, self.heir.identity))
+        built = build(plan, tokens, coins, self.keys, heir=self.heir, plain_http=plan.network.is_toy)
         whole = merge([ancestry, Beef.of((), [BeefTx(each.transaction) for each in built])])
         for each in built:
             await self.verifier.verified(whole, each.txid, now=self.now())
@@ -198,7 +203,7 @@ class Executor:
                 built,
                 stored.replicas,
                 live_ads=live_ads,
-                identity=self.keys.identity,
+                identity=self.heir.identity,
                 commit=source.commit,
                 at=at,
             )
@@ -211,6 +216,7 @@ class Executor:
             pages,
             documents=draft.documents if draft is not None else (),
             deliveries=deliveries(draft, [page.entry for page in pages], built, self.hosts, self.outside),
+            rotates=plan.rotation is not None,
         )
 
     def _page(self, plan: Plan, built: list[Built], result: bytes, at: int, *, place: int) -> Page:
@@ -262,7 +268,7 @@ class Executor:
         live = [record.outpoint for record in records.values()] + ([root.record.outpoint] if root else [])
         if not live:
             return {}
-        return await undiscoverable(live, identity=self.keys.identity, hosts=self.outside, tell=self.books.tell)
+        return await undiscoverable(live, identity=self.heir.identity, hosts=self.outside, tell=self.books.tell)
 
 
 def _spent(plan: Plan, built: Sequence[Built], *, publishes: bool) -> Satoshis:

@@ -21,6 +21,7 @@ from reconciler.store.outbox import Outbox
 from reconciler.store.outcome import Outcome
 from reconciler.store.outputs import Connection
 from reconciler.store.published import Published
+from reconciler.store.settings import Settings
 from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.transaction import Transaction
@@ -64,6 +65,13 @@ def unlisted(entry: JournalEntry, dropped: Collection[Txid]) -> bytes:
     outcome = Outcome.from_bytes(entry.outcome)
     kept = tuple(ad for ad in outcome.ads if ad.outpoint.txid not in dropped)
     return entry.outcome if kept == outcome.ads else replace(outcome, ads=kept).to_bytes()
+
+
+async def publish(connection: Connection, outcome: Outcome) -> None:
+    """Make an outcome live. One that rotates the identity key hands the database over with it (PROTOCOL §10)."""
+    await Published(connection).commit(outcome)
+    if outcome.replaces is not None:
+        await Settings(connection).hand_over(outcome.identity)
 
 
 @dataclass(slots=True)
@@ -120,7 +128,15 @@ class Decision:
         await self._move(entry, *_TO_VOID.get(entry.state, (JournalEvent.CONTEST, JournalEvent.LOSE)))
         await Coins(self.connection).free(entry.id)
         await Outbox(self.connection).rest(entry.id)
+        await self._give_back(entry, gone_their_way)
         return followers - gone_their_way
+
+    async def _give_back(self, entry: JournalEntry, gone_their_way: Collection[Txid]) -> None:
+        """A rotation of the identity key that is lost: the database is the old key's again, and what the new one has is not in it."""
+        replaced = Outcome.from_bytes(entry.outcome).replaces if entry.publishes else None
+        if replaced is not None:
+            await Coins(self.connection).disown(gone_their_way)
+            await Settings(self.connection).hand_over(replaced)
 
     async def _release(self, entry: JournalEntry, follower: Txid) -> None:
         alone = await Journal(self.connection).release(entry, follower)
@@ -156,7 +172,7 @@ class Decision:
             return
         published = Published(self.connection)
         if self._goes_on(await published.root(), Outcome.from_bytes(entry.outcome), winner):
-            await published.commit(Outcome.from_bytes(entry.outcome))
+            await publish(self.connection, Outcome.from_bytes(entry.outcome))
         else:
             await published.clear()
 

@@ -22,11 +22,9 @@ from reconciler.store.settings import Settings
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import SEED_KEY, seal, unseal
 from reconciler.wire.advertisement import AdToken
-from reconciler.wire.documents import PublishedContent, RootDocument, Source, parse_root_document
+from reconciler.wire.documents import PreviousKey, PublishedContent, RootDocument, Source, parse_root_document
 from reconciler.wire.record import RecordToken
 from reconciler.wire.sealing import SealedState, recipients, seal_record
-
-SEED_SETTING = "content_seed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,12 +55,18 @@ async def content_seed(database: Database, *, keys: Keys, randomness: Callable[[
     """The producer's content seed: stored, encrypted to ourselves, before its first use (PROTOCOL §6)."""
     async with database.begin() as connection:
         settings = Settings(connection)
-        kept = await settings.get(SEED_SETTING)
+        kept = await settings.seed(keys.identity)
         if kept is not None:
             return keys.decrypt(SEED_KEY, kept)
         seed = randomness(32)
-        await settings.put(SEED_SETTING, keys.encrypt(SEED_KEY, seed, iv=randomness(32)))
+        await settings.put_seed(keys.identity, keys.encrypt(SEED_KEY, seed, iv=randomness(32)))
         return seed
+
+
+async def hand_over_seed(database: Database, seed: bytes, *, heir: Keys, randomness: Callable[[int], bytes]) -> None:
+    """Keep the seed for another identity too, beside the one that has it: which of them needs it, the network decides."""
+    async with database.begin() as connection:
+        await Settings(connection).put_seed(heir.identity, heir.encrypt(SEED_KEY, seed, iv=randomness(32)))
 
 
 def prepare(
@@ -76,9 +80,13 @@ def prepare(
     keys: Keys,
     by: JsonObject,
     randomness: Callable[[int], bytes],
+    now: int,
 ) -> Draft:
-    """The draft of every record that the plan writes, the root's included. `by` says who applies, and since when."""
-    root = root_text(plan, source=source, network_id=network_id, keys=keys)
+    """The draft of every record that the plan writes, the root's included. `by` says who applies, and since when.
+
+    `keys` are those of the identity that everything belongs to afterwards.
+    """
+    root = root_text(plan, source=source, network_id=network_id, keys=keys, previous=_previous(plan, was, now))
     written = {change.record for change in plan.changes if change.record and change.action is not Action.ADOPT}
     spent = written | {change.before_id for change in plan.changes}
     readers = {keys.identity, root.gateway_key}
@@ -104,6 +112,14 @@ def prepare(
     nothing = SealedState(settings={}, producer={}, source=plan.source, content_seed=seed)
     first = was.sealed or seal(nothing, readers=readers, keys=keys, randomness=randomness)
     return made.locked(was.root, first, batches, seal_record(seed, root.id, by, randomness(12)))
+
+
+def _previous(plan: Plan, was: Before, now: int) -> tuple[PreviousKey, ...]:
+    """The keys that were rotated away and have not run out, oldest first; the one that this plan rotates away is the last."""
+    kept = tuple(key for key in (was.root.keys.previous if was.root else ()) if key.until > now)
+    if plan.rotation is None:
+        return kept
+    return (*kept, PreviousKey(plan.identity, now + plan.rotation.transition))
 
 
 def ad_tokens(plan: Plan, identity: IdentityKey) -> dict[Address, AdToken]:
@@ -133,7 +149,9 @@ class PlannedTokens:
         return self.draft.token(output.record, spends, is_pending=role is TxRole.LOCK)
 
 
-def root_text(plan: Plan, *, source: Source, network_id: Digest, keys: Keys) -> RootText:
+def root_text(
+    plan: Plan, *, source: Source, network_id: Digest, keys: Keys, previous: tuple[PreviousKey, ...]
+) -> RootText:
     """The new root; its gateway's key is the plan's, at genesis our own child for it (PROTOCOL §3)."""
     return RootText(
         id=RecordId(Kind.PRODUCER, plan.producer_name),
@@ -143,6 +161,7 @@ def root_text(plan: Plan, *, source: Source, network_id: Digest, keys: Keys) -> 
         network_id=network_id,
         gateway_key=plan.gateway_key or keys.public(GATEWAY_KEY),
         gateway_url=plan.gateway_url,
+        previous=previous,
         ads=plan.ads,
         source=source,
     )

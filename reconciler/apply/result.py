@@ -34,6 +34,7 @@ def outcome(
     root, document = records.pop(draft.root), draft.root_document
     return Outcome(
         identity=identity,
+        replaces=None if plan.rotation is None else plan.identity,
         root=ObservedRoot(
             record=root,
             generation=plan.generation,

@@ -8,6 +8,7 @@ from typing import Final
 
 from reconciler.cli import errors
 from reconciler.cli.console import Console
+from reconciler.cli.databases import Otherwise
 from reconciler.cli.interrupt import Interrupt, graceful
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.notices import notify
@@ -62,11 +63,15 @@ class Undertaking:
         """Where it speaks."""
         return self.invocation.console
 
-    async def carry_out(self, subject: Subject, keys: Keys, work: Work) -> int:
+    async def carry_out(self, subject: Subject, keys: Keys, work: Work, *, replaces_identity: bool) -> int:
         """Do the work on the subject's network; the exit code. Raises what the work raises, once it has said how far it got."""
         telling = Telling(self.console, self.doing.json)
         try:
-            async with open_reconciler(self.invocation, subject, keys, telling) as (site, reconciler):
+            otherwise = Otherwise.for_apply(replaces_identity=replaces_identity)
+            async with open_reconciler(self.invocation, subject, keys, telling, otherwise=otherwise) as (
+                site,
+                reconciler,
+            ):
                 with graceful(self.console.complain) as halted:
                     finished = await work(replace(reconciler, parallel=self.doing.parallelism), halted)
                     await self._notify(subject, [*drift_of(finished.planned.plan), *done_by(finished)])

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Self
 
-from reconciler.model.ids import Network
+from reconciler.model.ids import IdentityKey, Network
 
 FOLDER: Final = ".overlay"
 STATE: Final = "state.db"
+_DIGITS: Final = 16
+"""Of an identity key, that are enough to tell it from others."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +55,18 @@ class Home:
         return self.path / network.value
 
     def state(self, network: Network) -> Path:
-        """Our own database of that network."""
+        """Our own database of that network: that of the first identity."""
         return self.network(network) / STATE
+
+    def state_of(self, network: Network, identity: IdentityKey) -> Path:
+        """The database of an identity that is not the first."""
+        return self.network(network) / f"state-{identity[:_DIGITS]}.db"
+
+    def states(self, network: Network) -> tuple[Path, ...]:
+        """The databases of that network that are there, the first identity's first."""
+        first = self.state(network)
+        others = sorted(self.network(network).glob(f"state-{'[0-9a-f]' * _DIGITS}.db"))
+        return (*((first,) if first.exists() else ()), *others)
 
     def world(self, network: Network) -> Path:
         """The toy world's own state: somebody else's in real life, and treated so."""
@@ -62,4 +74,4 @@ class Home:
 
     def networks(self) -> tuple[Network, ...]:
         """The networks that have state here."""
-        return tuple(network for network in Network if self.state(network).exists() or self.world(network).exists())
+        return tuple(network for network in Network if self.states(network) or self.world(network).exists())

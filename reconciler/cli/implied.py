@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
 from reconciler.cli.arguments import manifest_paths
+from reconciler.cli.databases import Otherwise, holders
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import KEY_FILE, keys_of
-from reconciler.control.desired import manifest_key, manifest_network
-from reconciler.model.errors import UsageError
-from reconciler.model.ids import Network
+from reconciler.cli.wiring import KEY_FILE, Site, keys_of, named_key, open_site
+from reconciler.control.desired import manifest_identity, manifest_network
+from reconciler.model.errors import StateError, UsageError
+from reconciler.model.ids import IdentityKey, Network
 from reconciler.wallet.keys import Keys
 
 
@@ -31,11 +35,44 @@ def implied_network(invocation: Invocation) -> Network:
         ) from error
 
 
-def implied_keys(invocation: Invocation, network: Network, *, create: bool) -> Keys:
-    """The identity key where the manifests here say that it is, else where it is by default. Raises StateError."""
+async def implied_keys(invocation: Invocation, network: Network, *, create: bool) -> Keys:
+    """The identity key where the manifests here say that it is, else where it is by default. Raises StateError.
+
+    Where they rotate it, and what is recorded here is the new key's already, it is that one.
+    """
     try:
         paths = manifest_paths((), invocation.directory)
     except UsageError:  # no manifest here: what is recorded can be worked on without
         return keys_of(invocation, network, create=create)
-    key = manifest_key(paths)
-    return keys_of(invocation, network, file=key.file or KEY_FILE, env=key.env, create=create)
+    identity = manifest_identity(paths)
+    keys = keys_of(invocation, network, file=identity.key.file or KEY_FILE, env=identity.key.env, create=create)
+    if identity.rotation is None:
+        return keys
+    present = await holders(invocation, network)
+    if not present or keys.identity in present:
+        return keys
+    to = identity.rotation.to
+    successor = named_key(invocation, network, file=to.file or KEY_FILE, env=to.env)
+    return successor if successor.identity in present else keys
+
+
+async def implied_identity(invocation: Invocation, network: Network) -> IdentityKey | None:
+    """The identity that a command is about which can do without a key: its key's, where several have records here.
+
+    None where there is nothing to choose from, or no key to choose by: then the first identity's is meant.
+    """
+    if len(invocation.home.states(network)) < 2:
+        return None
+    try:
+        return (await implied_keys(invocation, network, create=False)).identity
+    except StateError:  # no key here, or none that can be opened
+        return None
+
+
+@asynccontextmanager
+async def open_recorded(invocation: Invocation) -> AsyncIterator[Site]:
+    """Open what this machine has recorded, for a command that can do without a key. Raises UsageError, StateError."""
+    network = implied_network(invocation)
+    identity = await implied_identity(invocation, network)
+    async with open_site(invocation, network, identity=identity, otherwise=Otherwise.READ) as site:
+        yield site

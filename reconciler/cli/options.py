@@ -75,7 +75,7 @@ class Overrides:
         bool, typer.Option("--allow-price-change", help="Let prices change by more than maxPriceFactor.")
     ] = False
     replace_identity: Annotated[
-        bool, typer.Option("--replace-identity", help="Not yet: another identity needs a database of its own.")
+        bool, typer.Option("--replace-identity", help="Publish as another identity than before, from its own database.")
     ] = False
     take_over: Annotated[
         bool, typer.Option("--take-over", help="Let another source of truth apply to this producer.")

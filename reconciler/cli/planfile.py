@@ -13,7 +13,7 @@ from reconciler.model.errors import StalePlanError, StateError, UsageError
 from reconciler.model.ids import Network
 from reconciler.model.json import Json, JsonObject
 from reconciler.plan.document import from_json, to_bytes
-from reconciler.plan.plan import Plan
+from reconciler.plan.plan import HandOver, Plan
 
 _MEMBERS: Final = frozenset({"body", "meta", "id"})
 _START: Final = 64
@@ -57,6 +57,11 @@ class KeptPlan:
     def key_env(self) -> str | None:
         """The variable of the environment that holds it instead."""
         return self.plan.key_env
+
+    @property
+    def rotation(self) -> HandOver | None:
+        """The key that is to take over."""
+        return self.plan.rotation
 
     def check_network(self, named: Network | None) -> None:
         """Raises StalePlanError where another network was asked for than the plan's."""

@@ -12,6 +12,7 @@ from typing import Final, Protocol
 
 from reconciler.apply.events import Tell
 from reconciler.chain.index import AddressIndex
+from reconciler.cli.databases import Otherwise, open_database
 from reconciler.cli.home import Home
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.options import Given
@@ -28,12 +29,11 @@ from reconciler.devnet.hosts import own_host
 from reconciler.devnet.world import BLOCK_SECONDS, Pace, ToyWorld
 from reconciler.manifest.load import MAX_REVENUE_SPLITS
 from reconciler.model.errors import StateError, UsageError
-from reconciler.model.ids import Digest, Network
+from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.json import JsonObject
 from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
 from reconciler.store.database import Database
 from reconciler.store.published import Published
-from reconciler.store.schema import check, prepare
 from reconciler.wallet.gatewayfile import Gateway, read_gateway
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
@@ -59,6 +59,8 @@ class Site:
     http: HttpClient
     toy: ToyWorld | None
     """The embedded world, where that is the network."""
+    incumbent: IdentityKey | None
+    """The identity that has the first database here, where this one's is beside it."""
 
     def world(self, own: str = OWN_ORIGIN) -> World:
         """The network's world, with our own host at `own`."""
@@ -71,25 +73,40 @@ class Site:
 
 @asynccontextmanager
 async def open_site(
-    invocation: Invocation, network: Network, *, endpoints: Endpoints | None = None
+    invocation: Invocation,
+    network: Network,
+    *,
+    identity: IdentityKey | None,
+    successor: IdentityKey | None = None,
+    otherwise: Otherwise = Otherwise.REFUSE,
+    endpoints: Endpoints | None = None,
 ) -> AsyncIterator[Site]:
-    """Open one network's database and world for the block.
+    """Open one network's world, and the identity's database, for the block (cli/databases.py says which).
 
     `endpoints` are those of the manifests; without, those that were applied here last, else the network's own.
     """
     home = invocation.home
-    home.create()
     async with AsyncExitStack() as stack:
-        database = await stack.enter_async_context(database_of(invocation, network))
-        # A file of our own is set up at its first use; a database that somebody else made is theirs to upgrade.
-        await (check if invocation.environment.get("DATABASE_URL") else prepare)(database)
+        opened = await stack.enter_async_context(
+            open_database(invocation, network, identity, otherwise, successor=successor)
+        )
+        await opened.ready()
+        database = opened.database
         toy = None
         http = await stack.enter_async_context(HttpClient())
         endpoints = endpoints or await _applied_endpoints(database, network)
         http.mount(OWN_ORIGIN, own_host(database, endpoints, http=http, clock=clock))
         if network is Network.EMBEDDED:
             toy = await stack.enter_async_context(open_toy(home.world(network), endpoints, http))
-        yield Site(network=network, endpoints=endpoints, home=home, database=database, http=http, toy=toy)
+        yield Site(
+            network=network,
+            endpoints=endpoints,
+            home=home,
+            database=database,
+            http=http,
+            toy=toy,
+            incumbent=opened.incumbent,
+        )
 
 
 @asynccontextmanager
@@ -142,7 +159,16 @@ def _max_revenue_splits(invocation: Invocation) -> int:
     return int(text)
 
 
-class Subject(Protocol):
+class KeyPlace(Protocol):
+    """Where a key is."""
+
+    @property
+    def key_file(self) -> str: ...  # noqa: D102  # relative to OVERLAY_HOME
+    @property
+    def key_env(self) -> str | None: ...  # noqa: D102  # a variable, where it is in one
+
+
+class Subject(KeyPlace, Protocol):
     """What a reconciler works on: manifests that were loaded, or a plan that was kept."""
 
     @property
@@ -156,9 +182,7 @@ class Subject(Protocol):
     @property
     def gateway_url(self) -> str | None: ...  # noqa: D102
     @property
-    def key_file(self) -> str: ...  # noqa: D102
-    @property
-    def key_env(self) -> str | None: ...  # noqa: D102
+    def rotation(self) -> KeyPlace | None: ...  # noqa: D102
 
 
 def keys_for(invocation: Invocation, subject: Subject, *, create: bool) -> Keys:
@@ -177,25 +201,61 @@ def keys_at_hand(invocation: Invocation, subject: Subject) -> Keys | None:
     )
 
 
+def named_key(invocation: Invocation, network: Network, *, file: str, env: str | None) -> Keys:
+    """The key in one place and no other, whatever the environment says of the one there is. Raises StateError."""
+    if not env:
+        path = invocation.home.key(file)
+        return read_key(path, passphrase=invocation.passphrase, plain_allowed=network.is_toy)
+    secret = invocation.environment.get(env)
+    if not secret:
+        raise StateError(f"the new key is to be in the variable {env}, which is not set", hint="64 hex digits")
+    return _from_hex(secret, env)
+
+
+def successor_for(invocation: Invocation, subject: Subject, keys: Keys) -> Keys | None:
+    """The key that the subject rotates to, where it says so. Raises StateError where there is none, or it is the same."""
+    place = subject.rotation
+    if place is None:
+        return None
+    found = named_key(invocation, subject.network, file=place.key_file, env=place.key_env)
+    if found.identity == keys.identity:
+        raise StateError(
+            "the key to rotate to is the one there is", hint="let identity.key name the old one, or drop rotation"
+        )
+    return found
+
+
 @asynccontextmanager
 async def open_reconciler(
-    invocation: Invocation, subject: Subject, keys: Keys, tell: Tell
+    invocation: Invocation, subject: Subject, keys: Keys, tell: Tell, *, otherwise: Otherwise = Otherwise.REFUSE
 ) -> AsyncIterator[tuple[Site, Reconciler]]:
     """Open the subject's network, and a reconciler on it, for the block."""
     endpoints = endpoints_of(subject.network, subject.producer_sealed)
-    async with open_site(invocation, subject.network, endpoints=endpoints) as site:
-        yield site, await reconciler_of(site, subject, keys, tell)
+    successor = successor_for(invocation, subject, keys)
+    async with open_site(
+        invocation,
+        subject.network,
+        identity=keys.identity,
+        successor=successor.identity if successor else None,
+        otherwise=otherwise,
+        endpoints=endpoints,
+    ) as site:
+        yield site, await reconciler_of(site, subject, keys, tell, successor=successor)
 
 
-async def reconciler_of(site: Site, subject: Subject, keys: Keys, tell: Tell) -> Reconciler:
+async def reconciler_of(
+    site: Site, subject: Subject, keys: Keys, tell: Tell, *, successor: Keys | None = None
+) -> Reconciler:
     """The reconciler of one producer."""
-    url = subject.gateway_url
-    own = url if url is not None and await serves(site.http, url, keys.identity) else OWN_ORIGIN
+    url, identities = subject.gateway_url, [each.identity for each in (keys, successor) if each is not None]
+    own = url if url is not None and await serves(site.http, url, *identities) else OWN_ORIGIN
     world = site.world(own)
     return Reconciler(
         world=world,
         database=site.database,
         keys=keys,
+        successor=successor,
+        incumbent=site.incumbent,
         folder=subject.folder,
         provenance=await provenance(subject.folder),
         fetcher=fetcher_of(site, world),
@@ -270,19 +330,6 @@ def _from_hex(secret: str, variable: str) -> Keys:
         return Keys(bytes.fromhex(secret.strip()))
     except ValueError:
         raise StateError(f"{variable} does not hold a private key", hint="64 hex digits") from None
-
-
-@asynccontextmanager
-async def database_of(invocation: Invocation, network: Network) -> AsyncIterator[Database]:
-    """The database of one network as it is, whatever its shape: DATABASE_URL's, else the SQLite file of OVERLAY_HOME."""
-    invocation.home.create()
-    path = invocation.home.state(network)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    database = Database.open(invocation.environment.get("DATABASE_URL") or f"sqlite+aiosqlite:///{path}")
-    try:
-        yield database
-    finally:
-        await database.close()
 
 
 async def _applied_endpoints(database: Database, network: Network) -> Endpoints:

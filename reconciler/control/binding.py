@@ -5,40 +5,64 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.model.errors import GuardError, StateError
-from reconciler.model.ids import Digest, IdentityKey, Network, identity_key
+from reconciler.model.ids import Digest, IdentityKey, Network
+from reconciler.model.journal import JournalState
 from reconciler.store.database import Database
+from reconciler.store.journal import Journal
+from reconciler.store.outcome import Outcome
+from reconciler.store.schema import is_new
 from reconciler.store.settings import Settings
 
 _NETWORK: Final = "network"
 _CHAIN: Final = "network_id"
-_IDENTITY: Final = "identity"
-READER_SETTING: Final = "reader"
-"""Whose key read what is recorded from hosts: the producer's, or its gateway's, which knows of no coins."""
+
+
+async def holder(database: Database) -> IdentityKey | None:
+    """The identity that a database belongs to; None where it belongs to nobody yet, or is not set up."""
+    if await is_new(database):
+        return None
+    async with database.reading() as connection:
+        return await Settings(connection).identity()
+
+
+async def speaker(database: Database) -> IdentityKey | None:
+    """The identity that a database belongs to, as it will be once the next apply has finished what the last one left behind.
+
+    A rotation of the identity key that may have been sent reaches its commit point, and the database is the new key's then.
+    """
+    async with database.reading() as connection:
+        bound = await Settings(connection).identity()
+        unfinished = await Journal(connection).unfinished()
+    for entry in unfinished:
+        if entry.publishes and entry.state is not JournalState.PREPARED:
+            outcome = Outcome.from_bytes(entry.outcome)
+            bound = outcome.identity if outcome.replaces == bound else bound
+    return bound
 
 
 async def check_identity(database: Database, identity: IdentityKey) -> None:
     """Raises GuardError where the database belongs to another identity: coins and records are not to be mixed."""
-    async with database.begin() as connection:
-        bound = await Settings(connection).get(_IDENTITY)
-    if bound is not None and bound != identity.encode():
+    bound = await speaker(database)
+    if bound not in {None, identity}:
         raise GuardError(
-            f"this database belongs to the identity {bound.decode()}, and the key at hand is {identity}'s",
-            hint="use that identity's key, or give this one an OVERLAY_HOME or DATABASE_URL of its own",
+            f"this database belongs to the identity {bound}, and the key at hand is {identity}'s",
+            hint="use that identity's key, or give this one a DATABASE_URL or OVERLAY_HOME of its own",
         )
 
 
-async def bind(database: Database, *, network: Network, network_id: Digest, identity: IdentityKey) -> IdentityKey:
-    """Bind a new database, or check an old one; returns the identity that it belongs to, for the plan's guard.
+async def bind(database: Database, *, network: Network, network_id: Digest, identity: IdentityKey) -> None:
+    """Bind a new database, or check an old one; whose it is `check_identity` has checked.
 
     Raises StateError for a database of another network or another chain: nothing that it knows would hold here.
     """
     async with database.begin() as connection:
         settings = Settings(connection)
-        for name, value in ((_NETWORK, network.value), (_CHAIN, network_id), (_IDENTITY, identity)):
+        for name, value in ((_NETWORK, network.value), (_CHAIN, network_id)):
             if await settings.get(name) is None:
                 await settings.put(name, value.encode())
+        if await settings.identity() is None:
+            await settings.put_identity(identity)
         bound_network, bound_chain = await settings.get(_NETWORK), await settings.get(_CHAIN)
-        bound_identity = await settings.get(_IDENTITY)
     if bound_network != network.value.encode():
         raise StateError(
             f"this database belongs to the network {(bound_network or b'').decode()}, not {network}",
@@ -49,7 +73,6 @@ async def bind(database: Database, *, network: Network, network_id: Digest, iden
             "this database belongs to another chain than the one that answers",
             hint="the world was reset: move its folder and this database away together, or put the world back",
         )
-    return identity_key((bound_identity or b"").decode())
 
 
 async def claim(database: Database, *, producer: IdentityKey, reader: IdentityKey) -> None:
@@ -59,11 +82,13 @@ async def claim(database: Database, *, producer: IdentityKey, reader: IdentityKe
     """
     async with database.begin() as connection:
         settings = Settings(connection)
-        known, is_bound = await settings.get(READER_SETTING), await settings.get(_IDENTITY) is not None
-        if known is None and is_bound:
-            known = producer.encode()
-        if known is None or known == reader.encode():
-            await settings.put(READER_SETTING, reader.encode())
+        known, bound = await settings.reader(), await settings.identity()
+        if known is None and bound is not None:
+            known = producer
+        if known is None or known == reader:
+            await settings.put_reader(reader)
+            return
+        if reader == producer and known == bound:  # the producer's own, and its key is about to be another (`speaker`)
             return
     if reader == producer:
         raise StateError(

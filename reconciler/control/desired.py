@@ -10,10 +10,10 @@ from reconciler.content.digests import Digests
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import local_contents
 from reconciler.manifest.inputs import Inputs
-from reconciler.manifest.kinds.producer import KeyReference, Producer
+from reconciler.manifest.kinds.producer import Identity, Producer
 from reconciler.manifest.load import MAX_REVENUE_SPLITS, load
 from reconciler.manifest.variables import given_variables
-from reconciler.model.desired import DesiredState
+from reconciler.model.desired import DesiredState, Rotation
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.errors import ManifestError
 from reconciler.model.ids import Network
@@ -56,6 +56,11 @@ class Loaded:
     def key_file(self) -> str:
         """Where the identity key is, relative to OVERLAY_HOME."""
         return self.state.key_file
+
+    @property
+    def rotation(self) -> Rotation | None:
+        """The key that is to take over."""
+        return self.state.rotation
 
     @property
     def key_env(self) -> str | None:
@@ -121,10 +126,10 @@ def manifest_network(paths: Sequence[Path]) -> Network:
     return settings.preset if settings else Network.EMBEDDED
 
 
-def manifest_key(paths: Sequence[Path]) -> KeyReference:
-    """Where manifests say that the identity key is, whatever else is wrong with them."""
+def manifest_identity(paths: Sequence[Path]) -> Identity:
+    """Where manifests say that the identity key is, and the one that takes over, whatever else is wrong with them."""
     producer = _producer(paths)
-    return producer.spec.identity.key if producer else KeyReference()
+    return producer.spec.identity if producer else Identity()
 
 
 def _producer(paths: Sequence[Path]) -> Producer | None:

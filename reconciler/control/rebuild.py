@@ -9,8 +9,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost
-from reconciler.apply.prepare import SEED_SETTING
-from reconciler.control.binding import READER_SETTING
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.keys import KeyRef, ad_key
 from reconciler.model.observed import ListedAd, ObservedReplica
@@ -63,9 +61,11 @@ async def write_down(
         await Documents(connection).put(*_documents(catalog))
         await Coins(connection).replace(coins)
         await Coins(connection).mark_spent(entry.transaction for entry in beef.transactions.values())
-        await Settings(connection).put(READER_SETTING, keys.identity.encode())
+        await Settings(connection).put_reader(keys.identity)
         if is_ours:
-            await Settings(connection).put(SEED_SETTING, keys.encrypt(SEED_KEY, catalog.state.content_seed, iv=iv))
+            await Settings(connection).put_seed(
+                keys.identity, keys.encrypt(SEED_KEY, catalog.state.content_seed, iv=iv)
+            )
         await Published(connection).clear()
         await Published(connection).commit(_outcome(catalog, replicas, ads, now))
     return Rebuilt(

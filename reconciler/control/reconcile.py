@@ -27,6 +27,7 @@ from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.mend import submit_again
 from reconciler.control.quotes import storage_quotes
 from reconciler.control.rebuild import keep_ads, refill, write_down, write_rows
+from reconciler.control.rotation import signers
 from reconciler.control.source import Provenance
 from reconciler.control.world import World
 from reconciler.model.amounts import Satoshis
@@ -44,6 +45,7 @@ from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.leases import Lease
 from reconciler.store.outbox import Delivery
+from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
 from reconciler.wire.documents import Source
 
@@ -55,6 +57,8 @@ class PlanMaker(Protocol):
         """The plan. Pure."""
         ...
 
+
+_HAS_ROTATED: Final = "the identity key is rotated: let identity.key name the new one now, and drop identity.rotation"
 
 LOCK_SECONDS: Final = 30.0
 """How long apply waits for the lease by default."""
@@ -105,12 +109,18 @@ class Reconciler:
     world: World
     database: Database
     keys: Keys
+    successor: Keys | None = None
+    """The identity key that the manifests rotate to (PROTOCOL §10)."""
     folder: Path
     """The manifests'."""
     provenance: Provenance
     clock: Callable[[], float]
     randomness: Callable[[int], bytes]
     tell: Tell
+    has_rotated: bool = False
+    """That key is `keys` by now: the manifests have not been told yet."""
+    incumbent: IdentityKey | None = None
+    """The identity that this machine's first database belongs to, where this one's is another beside it."""
     fetcher: Fetcher | None = None
     """Gets pinned bytes that are not on this machine."""
     parallel: int = PARALLEL
@@ -123,7 +133,8 @@ class Reconciler:
 
         On toy networks it is then filled from the faucet, and that is said. With `refresh` everything is read anew.
         """
-        return await self._plan(desired, _Wish(make_plan, options, refresh=refresh))
+        speaking = await self._speaking()
+        return await speaking._plan(desired, _Wish(make_plan, options, refresh=refresh))  # noqa: SLF001 - itself
 
     async def apply(
         self,
@@ -183,12 +194,19 @@ class Reconciler:
         async with self.lease(patience, halted=halted) as lease:
             recovered = await self._recover(lease)
             go_on(halted)
-            network_id, _ = await self._prepare()
-            observation = await self._observe(plan.storage_hosts, plan.ads, network_id, refresh=bool(plan.drift))
-            _check_world(plan, observation)
-            check_guards(plan)
-            planned = Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
-            return await self._execute(planned, lease, halted, recovered)
+            return await (await self._speaking())._execute_plan(plan, lease, halted, recovered)  # noqa: SLF001 - itself
+
+    async def _execute_plan(
+        self, plan: Plan, lease: Lease, halted: Callable[[], bool], recovered: Delivered
+    ) -> Finished:
+        _check_owner(plan, self.keys.identity, self.world.network)
+        _check_heir(plan, self.successor)
+        network_id = await self._prepare()
+        observation = await self._observe(plan.storage_hosts, plan.ads, network_id, refresh=bool(plan.drift))
+        _check_world(plan, observation)
+        check_guards(plan)
+        planned = Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
+        return await self._execute(planned, lease, halted, recovered)
 
     async def keep_up(self, *, halted: Callable[[], bool], patience: float = LOCK_SECONDS) -> Delivered:
         """What needs no manifests: finish, prove, send again and deliver what was applied before. Raises as `apply` does."""
@@ -206,16 +224,45 @@ class Reconciler:
         async with self.lease(patience, halted=halted) as lease:
             recovered = await self._recover(lease)
             go_on(halted)
-            planned = await self._plan(desired, wish)
-            go_on(halted)
-            if planned.plan.is_empty:
-                await self._keep_found(planned)
-                return Finished(planned=planned, applied=None, agreed=True, recovered=recovered)
-            check_guards(planned.plan)
-            if not await agree(planned):
-                return Finished(planned=planned, applied=None, agreed=False, recovered=recovered)
-            await self._check_root(planned.plan)
-            return await self._execute(planned, lease, halted, recovered, hosts=desired.storage_hosts)
+            speaking = await self._speaking()
+            return await speaking._carry_out(  # noqa: SLF001 - itself
+                desired, wish, agree, halted=halted, lease=lease, recovered=recovered
+            )
+
+    async def _carry_out(
+        self,
+        desired: DesiredState,
+        wish: _Wish,
+        agree: Agree,
+        *,
+        halted: Callable[[], bool],
+        lease: Lease,
+        recovered: Delivered,
+    ) -> Finished:
+        planned = await self._plan(desired, wish)
+        go_on(halted)
+        if planned.plan.is_empty:
+            await self._keep_found(planned)
+            return Finished(planned=planned, applied=None, agreed=True, recovered=recovered)
+        check_guards(planned.plan)
+        if not await agree(planned):
+            return Finished(planned=planned, applied=None, agreed=False, recovered=recovered)
+        await self._check_root(planned.plan)
+        return await self._execute(planned, lease, halted, recovered, hosts=desired.storage_hosts)
+
+    async def _speaking(self) -> Reconciler:
+        """This one, as it is when the key that the manifests rotate to has taken over, or has not: that is known only now."""
+        if self.successor is None:
+            return self
+        found = await signers(
+            self.keys,
+            self.successor,
+            database=self.database,
+            hosts=self.world.outside,
+            verifier=self.world.headers,
+            now=self._now(),
+        )
+        return replace(self, keys=found.keys, successor=found.successor, has_rotated=found.successor is None)
 
     async def _execute(
         self,
@@ -226,7 +273,7 @@ class Reconciler:
         hosts: Sequence[StorageHost] = (),
     ) -> Finished:
         await self._keep_found(planned)
-        applied = await self._executor(hosts or planned.plan.storage_hosts, lease, halted).execute(
+        applied = await self._executor(planned.plan, hosts or planned.plan.storage_hosts, lease, halted).execute(
             planned.plan, source=self._source(), network_id=planned.network_id
         )
         await submit_again(
@@ -245,20 +292,28 @@ class Reconciler:
             patience=self.contest_patience,
         )
 
-    async def _prepare(self) -> tuple[Digest, IdentityKey]:
+    async def _prepare(self) -> Digest:
         """What must hold before anything is compared: whose database it is, on which chain; proofs are taken in."""
         await check_identity(self.database, self.keys.identity)
         await claim(self.database, producer=self.keys.identity, reader=self.keys.identity)
         network_id = await self.world.headers.network_id()
-        bound = await bind(
-            self.database, network=self.world.network, network_id=network_id, identity=self.keys.identity
-        )
+        await bind(self.database, network=self.world.network, network_id=network_id, identity=self.keys.identity)
         await settle(books=self._books(None), arc=self.world.arc, proofs=self.world.headers, now=self._now)
-        return network_id, bound
+        return network_id
+
+    async def _bound_identity(self) -> IdentityKey:
+        """Whose records this machine has: as long as this identity has applied nothing, another one's that was here first."""
+        if self.incumbent is None:
+            return self.keys.identity
+        async with self.database.reading() as connection:
+            has_applied = await Journal(connection).list(1) or await Published(connection).root()
+        return self.keys.identity if has_applied else self.incumbent
 
     async def _plan(self, desired: DesiredState, wish: _Wish) -> Planned:
-        network_id, bound = await self._prepare()
-        wish = replace(wish, options=replace(wish.options, bound_identity=bound))
+        network_id = await self._prepare()
+        successor = None if self.successor is None else self.successor.identity
+        facts = replace(wish.options, bound_identity=await self._bound_identity(), successor=successor)
+        wish = replace(wish, options=facts)
         planned = await self._compare(desired, wish, network_id)
         if not _lacks_coins(planned):
             return planned
@@ -271,7 +326,7 @@ class Reconciler:
             now=self._now(),
         )
         planned = await self._compare(desired, wish, network_id)
-        if not _lacks_coins(planned) or self.world.faucet is None:
+        if not _lacks_coins(planned) or _lacks_identity(planned) or self.world.faucet is None:
             return planned
         funded = await self._fund(planned.plan)
         return replace(await self._compare(desired, wish, network_id), funded=funded)
@@ -296,7 +351,8 @@ class Reconciler:
             gateway_answers=await self._asked_gateway(desired),
             quotes=await self._quotes(desired.storage_hosts),
         )
-        observation = replace(observation, snapshot=snapshot)
+        rotated = (_HAS_ROTATED,) if self.has_rotated else ()
+        observation = replace(observation, snapshot=snapshot, warnings=(*observation.warnings, *rotated))
         meta = Meta(
             tool_version=__version__,
             commit=self.provenance.commit,
@@ -403,10 +459,11 @@ class Reconciler:
         )
         await refill(observation.rebuilt, self.world.own)
 
-    def _executor(self, hosts: Sequence[StorageHost], lease: Lease, halted: Callable[[], bool]) -> Executor:
+    def _executor(self, plan: Plan, hosts: Sequence[StorageHost], lease: Lease, halted: Callable[[], bool]) -> Executor:
         return Executor(
             books=self._books(lease),
             keys=self.keys,
+            heir=self.keys if plan.rotation is None or self.successor is None else self.successor,
             arc=self._courier,
             verifier=self.world.headers,
             hosts=self.world.hosts,
@@ -479,6 +536,12 @@ def _check_owner(plan: Plan, identity: IdentityKey, network: Network) -> None:
         raise StalePlanError(f"the plan was made for the network {plan.network}, this one is {network}")
 
 
+def _check_heir(plan: Plan, successor: Keys | None) -> None:
+    wanted, found = plan.rotation.to if plan.rotation else None, successor.identity if successor else None
+    if wanted != found:
+        raise StalePlanError(f"the plan hands over to {wanted or 'nobody'}, the key at hand is {found or 'nobody'}'s")
+
+
 def _check_world(plan: Plan, observation: Observation) -> None:
     """Raises StalePlanError unless the world is the one that the plan was computed against."""
     snapshot = observation.snapshot
@@ -491,6 +554,11 @@ def _check_world(plan: Plan, observation: Observation) -> None:
 
 def _lacks_coins(planned: Planned) -> bool:
     return any(guard.name is GuardName.COINS for guard in planned.plan.refused)
+
+
+def _lacks_identity(planned: Planned) -> bool:
+    """Whether it is not sure that this is the key to be used: coins for it could be of no use, and are not asked for."""
+    return any(guard.name is GuardName.IDENTITY for guard in planned.plan.refused)
 
 
 def check_guards(plan: Plan) -> None:

@@ -18,6 +18,7 @@ def producer_json(live: Live, proof: bytes) -> JsonObject:
     root = live.root
     return {
         "identityKey": root.producer,
+        "previous": [{"identityKey": key.key, "until": key.until} for key in root.keys.previous],
         "name": root.name,
         "profile": root.public,
         "generation": root.generation,

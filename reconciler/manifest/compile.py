@@ -23,8 +23,17 @@ from reconciler.manifest.replication import ReplicationRules, check_hosts
 from reconciler.manifest.tree import Path as TreePath
 from reconciler.model.amounts import satoshis
 from reconciler.model.capabilities import service_of, topic_of
-from reconciler.model.desired import DesiredAd, DesiredRecord, DesiredSetting, DesiredState, Limits, StorageHost
+from reconciler.model.desired import (
+    DesiredAd,
+    DesiredRecord,
+    DesiredSetting,
+    DesiredState,
+    Limits,
+    Rotation,
+    StorageHost,
+)
 from reconciler.model.diagnostics import Diagnostic, has_errors
+from reconciler.model.durations import seconds
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Network, RecordId, digest, identity_key
 
 _KEY_FILE = "identity.key"
@@ -67,6 +76,7 @@ def compile(  # noqa: A001  # the word of DESIGN §4.2: load, compile, observe, 
         limits=_limits(spec.defaults or Defaults()),
         key_file=spec.identity.key.file or _KEY_FILE,
         key_env=spec.identity.key.env,
+        rotation=_rotation(spec),
         manifest_digest=Digest(""),
     )
     return _with_digest(state), diagnostics
@@ -89,6 +99,14 @@ def _records(
                 records.append(making.advertisement(document, advertisement))
     diagnostics += making.diagnostics
     return tuple(sorted((record for record in records if record is not None), key=lambda record: record.id))
+
+
+def _rotation(spec: ProducerSpec) -> Rotation | None:
+    rotation = spec.identity.rotation
+    if rotation is None:
+        return None
+    to = rotation.to
+    return Rotation(key_file=to.file or _KEY_FILE, key_env=to.env, transition=seconds(rotation.transition))
 
 
 def _producer(document: Document, spec: ProducerSpec, world: Network, advertised: Iterable[str]) -> DesiredRecord:
@@ -206,6 +224,7 @@ def _data(state: DesiredState) -> dict[str, Any]:
         "storageHosts": [asdict(host) for host in state.storage_hosts],
         "limits": asdict(state.limits),
         "key": [state.key_file, state.key_env],
+        "rotation": state.rotation and asdict(state.rotation),
     }
 
 

@@ -115,6 +115,16 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Rotation:
+    """Another identity key that is to take over (PROTOCOL §10): where it is, as for the one there is now."""
+
+    key_file: str
+    key_env: str | None
+    transition: int
+    """Seconds that what was signed by the old key stays valid."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DesiredState:
     """A whole producer, ready to be compared with the world."""
 
@@ -135,5 +145,6 @@ class DesiredState:
     """Relative to OVERLAY_HOME."""
     key_env: str | None = None
     """The variable of the environment that holds the identity key, where the manifest names one instead of a file."""
+    rotation: Rotation | None = None
     manifest_digest: Digest
     """Over the desired state as data, not over the files' bytes: a comment changes nothing."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError, UnreachableError
-from reconciler.model.ids import Address, Digest, Outpoint, Txid
+from reconciler.model.ids import Address, Digest, IdentityKey, Outpoint, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
     Answer,
@@ -25,6 +25,7 @@ from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
 from reconciler.observe.pending import SpendIndex, locked, with_lock
 from reconciler.observe.replicas import StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
+from reconciler.observe.succession import read_succession
 from reconciler.observe.unfinished import Live, as_if_finished, said
 from reconciler.store.coins import Coins
 from reconciler.store.database import Database
@@ -150,6 +151,7 @@ async def observe(
     known = await recorded(database)
     _same_world(known, network_id)
     readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
+    await _not_rotated_away(readings, keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
     is_foreign, warnings = _decide(known, readings)
     is_held = readings.newest is not None and _is_held(known, readings.newest)
     if look.pending is not None and not is_held:
@@ -211,6 +213,27 @@ async def _without_taken(snapshot: Snapshot, database: Database) -> Snapshot:
     async with database.begin() as connection:
         taken = await Coins(connection).taken(coin.outpoint for coin in snapshot.coins)
     return replace(snapshot, coins=tuple(coin for coin in snapshot.coins if coin.outpoint not in taken))
+
+
+async def _not_rotated_away(
+    readings: RootReadings,
+    identity: IdentityKey,
+    *,
+    hosts: Mapping[str, OutsideHost],
+    verifier: Verifier,
+    now: int,
+    void: Collection[Txid],
+) -> None:
+    """Raises StateError where another key took over: this one has no root any more, and is to have no new one."""
+    if readings.newest is not None:
+        return
+    found = await read_succession(identity, hosts=hosts, verifier=verifier, now=now, void=void)
+    if found is not None:
+        raise StateError(
+            f"this identity key was rotated away: {found.heir} took over",
+            where=str(found.root),
+            hint="let identity.key name that key",
+        )
 
 
 def _ads_settled(look: Look, snapshot: Snapshot) -> bool:

@@ -15,7 +15,7 @@ from reconciler.model.json import Json
 from reconciler.model.observed import ListedAd, ObservedAd, Snapshot
 from reconciler.plan.action import RISKS, Action
 from reconciler.plan.change import Change, Drift, FieldDiff
-from reconciler.plan.occasion import ON_DEMAND, Occasions
+from reconciler.plan.occasion import Occasions
 from reconciler.plan.records import GONE, line
 
 UNLISTED = "the trackers do not list it"
@@ -63,8 +63,8 @@ def _change(
             return _make(Action.REPLACE, wanted, found, why=line(wanted.span))
         case [_, _, *_]:
             return _make(Action.REPLACE, wanted, found, why=f"{len(found)} tokens of it are live")
-        case _ if occasions.replaced.matches(address):
-            return _make(Action.REPLACE, wanted, found, why=ON_DEMAND)
+        case _ if (why := occasions.new_token(address)) is not None:
+            return _make(Action.REPLACE, wanted, found, why=why)
         case [ad] if not ad.is_recorded:
             return _make(Action.ADOPT, wanted, found, why="found on the trackers")
         case _:

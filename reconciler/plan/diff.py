@@ -47,9 +47,14 @@ def diff(desired: DesiredState, snapshot: Snapshot) -> tuple[Change, ...]:
     return compare(desired, snapshot).changes
 
 
-def compare(desired: DesiredState, snapshot: Snapshot, replaces: Sequence[str] = ()) -> Comparison:
-    """Compare everything; objects that match `replaces` are made anew. Raises UsageError where one matches none that can be."""
-    occasions = Occasions.of(snapshot.drifted, Patterns.of(replaces))
+def compare(
+    desired: DesiredState, snapshot: Snapshot, replaces: Sequence[str] = (), *, rotates: bool = False
+) -> Comparison:
+    """Compare everything; objects that match `replaces` are made anew, and with `rotates` every token.
+
+    Raises UsageError where a pattern matches nothing that can be replaced.
+    """
+    occasions = Occasions.of(snapshot.drifted, Patterns.of(replaces), rotates=rotates)
     moves = find_moves(desired, snapshot)
     root = producer_change(desired, snapshot, occasions)
     records = [*record_changes(desired, snapshot, moves, occasions), *([root] if root else [])]

@@ -83,6 +83,7 @@ def _body(plan: Plan) -> dict[str, Json]:
         "storage_hosts": [asdict(host) for host in plan.storage_hosts],
         "key_file": plan.key_file,
         "key_env": plan.key_env,
+        "rotation": None if plan.rotation is None else asdict(plan.rotation),
         "root": _text(plan.root),
         "previous_generation": plan.previous_generation,
         "generation": plan.generation,

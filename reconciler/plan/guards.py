@@ -16,16 +16,17 @@ from typing import Final
 from reconciler.model.desired import DesiredState, Replication, StorageHost
 from reconciler.model.ids import Address, Kind, Network, ObjectType, RecordId
 from reconciler.model.json import JsonObject
-from reconciler.model.observed import Answer, Snapshot
+from reconciler.model.observed import Answer, CoinStatus, Snapshot
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change
 from reconciler.plan.cost import Cost, gross
-from reconciler.plan.layout import Layout
-from reconciler.plan.options import DeleteLimit, PlanOptions
+from reconciler.plan.layout import AT_ONCE, Layout
+from reconciler.plan.options import REPLACE_IDENTITY, DeleteLimit, PlanOptions
 from reconciler.plan.placement import shortage
 from reconciler.plan.prices import price_factor
 from reconciler.plan.source import same_source
 from reconciler.plan.storage import Copy
+from reconciler.plan.transactions import TxRole
 
 DELETE_PERCENT: Final = DeleteLimit(30, is_percent=True)
 DELETE_FROM: Final = 10
@@ -33,6 +34,8 @@ DELETE_FROM: Final = 10
 
 _ADS: Final = frozenset({ObjectType.SHIP, ObjectType.SLAP})
 _MADE: Final = frozenset({Action.CREATE, Action.REPLACE})
+_SMALL: Final = frozenset({TxRole.SPLITTER, TxRole.ROOT, TxRole.ADS})
+"""The transactions of a small set (PROTOCOL §4)."""
 _SENT: Final = frozenset({Action.CREATE, Action.REPLACE, Action.RENEW})
 """What needs the bytes of a copy: storage hosts are asked to store again what they are to keep for longer."""
 
@@ -50,6 +53,7 @@ class GuardName(StrEnum):
     GENESIS = "genesis"
     CONTENT = "content"
     COPIES = "copies"
+    ROTATION = "rotation"
     COINS = "coins"
 
 
@@ -86,6 +90,8 @@ class Case:
     cost: Cost
     destroys: bool
     """Whether everything is asked to go."""
+    rotates: bool = False
+    """Whether everything is handed over to another identity key."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -195,7 +201,7 @@ def _identity(case: Case) -> Iterator[Finding]:
             limit=bound,
             fails=ours != bound,
             allowed=case.options.replace_identity,
-            detail="this machine's records belong to another identity",
+            detail="what this machine has recorded belongs to another identity",
         )
 
 
@@ -236,6 +242,36 @@ def _genesis(case: Case) -> Iterator[Finding]:
         allowed=case.options.genesis,
         detail="no proof that nothing is published yet under this identity",
     )
+
+
+def _rotation(case: Case) -> Iterator[Finding]:
+    """Nothing may be left under the old key: what it signed ends, and this database is the new key's from then on."""
+    if case.rotates:
+        obstacle = _obstacle(case)
+        yield Finding(
+            value=f"{_count(len(case.snapshot.records), 'record')} and {_count(len(case.snapshot.coins), 'coin')}",
+            limit="everything there is, at once",
+            fails=obstacle is not None,
+            detail=obstacle or "",
+        )
+
+
+def _obstacle(case: Case) -> str | None:
+    """Why everything cannot be handed over at once, as a sentence that says what to do."""
+    snapshot = case.snapshot
+    spent = {spend for transaction in case.layout.transactions for spend in transaction.spends}
+    left = [coin for coin in snapshot.coins if coin.outpoint not in spent]
+    if snapshot.root is None:
+        return "nothing is published under the old key: let identity.key name the new one, and drop rotation"
+    if case.options.targets or case.options.excludes:
+        return "leave out --target and --exclude: a part cannot be handed over"
+    if any(coin.status is CoinStatus.LOCKED for coin in left):
+        return "coins are locked by an apply that is not finished: apply again when it is"
+    if left:
+        return f"{_count(len(left), 'coin')} would stay behind: drop rotation, apply once, which gathers them, and rotate then"
+    if {transaction.role for transaction in case.layout.transactions} - _SMALL:
+        return f"more than {AT_ONCE:,} records cannot be handed over in one transaction, and this version knows no other way"
+    return None
 
 
 def _content(case: Case) -> Iterator[Finding]:
@@ -339,12 +375,13 @@ RULES: Final = (
     Rule(GuardName.EVERYTHING, "--allow-empty", _everything),
     Rule(GuardName.COST, "--max-cost SAT", _cost),
     Rule(GuardName.PRICE, "--allow-price-change", _price),
-    Rule(GuardName.IDENTITY, "--replace-identity", _identity),
+    Rule(GuardName.IDENTITY, REPLACE_IDENTITY, _identity),
     Rule(GuardName.SOURCE, "--take-over", _source),
     Rule(GuardName.GATEWAY, "--unreachable-gateway", _gateway),
     Rule(GuardName.GENESIS, "--genesis", _genesis),
     Rule(GuardName.CONTENT, None, _content),
     Rule(GuardName.COPIES, None, _copies),
+    Rule(GuardName.ROTATION, None, _rotation),
     Rule(GuardName.COINS, None, _coins),
 )
 """DESIGN §4.2; a guard that is not in this table does not exist."""

@@ -32,6 +32,9 @@ from reconciler.plan.transactions import Made, Output, OutputRole, Spend, TxLayo
 
 MAX_COINS: Final = 100
 
+AT_ONCE: Final = 1000
+"""Records that are handed over to another key in one transaction (PROTOCOL §10)."""
+
 RESERVE: Final = 10
 """For how many further ads transactions a new purse is filled, where there is money."""
 
@@ -76,9 +79,9 @@ def lay_out(wish: Wish, snapshot: Snapshot, *, batch: int = BATCH) -> Layout:
     """The transactions that carry out the changes; none where nothing is to be signed. `batch`: see plan/record_set.py."""
     records, ads = record_tokens(wish, snapshot), ad_tokens(wish, snapshot)
     money, purse = _coins(snapshot.coins)
-    if wish.destroys and (records is None or ads is None):
+    if (wish.destroys or wish.rotates) and (records is None or ads is None):
         money, purse = sorted([*money, *purse], key=_outpoint), []  # the one chain of transactions there is takes all
-    rate = snapshot.fee_rate
+    rate, batch = snapshot.fee_rate, AT_ONCE if wish.rotates else batch
     layout = _Funding(rate, money, purse).of(
         RecordSet(records, rate, batch, wish.destroys) if records else None,
         _Ads(ads, rate, wish.destroys) if ads else None,

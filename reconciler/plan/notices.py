@@ -1,4 +1,4 @@
-"""What follows from a plan that no field shows: plaintext that stays readable, sales that must still be delivered."""
+"""What follows from a plan that no field shows: plaintext that stays readable, what must still be delivered or stays behind."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from reconciler.model.desired import DesiredRecord
-from reconciler.model.ids import Address, Kind, ObjectType, RecordId
+from reconciler.model.ids import Address, IdentityKey, Kind, ObjectType, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change, Notice
@@ -24,6 +24,16 @@ def notices(records: Iterable[DesiredRecord], changes: Sequence[Change], moves: 
     for change in changes:
         if change.action is Action.DELETE and change.object.type is ObjectType.RECORD and _was_sold(change):
             yield Notice(change.object, "it was for sale: unspent receipts stay deliverable until their end")
+
+
+def left_behind(producer: RecordId, identity: IdentityKey, bound: IdentityKey | None) -> Iterator[Notice]:
+    """What a plan for one identity does not touch on a machine that has recorded another one's: all of that."""
+    if bound not in {None, identity}:
+        detail = (
+            f"what {bound} published and has not handed over stays as it is, coins included; `overlay destroy` with that "
+            "key, before or after this, takes it back"
+        )
+        yield Notice(Address.of_record(producer), detail)
 
 
 def _readable_until_now(changes: Iterable[Change], moves: Moves, now: int) -> dict[RecordId, list[JsonObject]]:

@@ -1,4 +1,4 @@
-"""What besides a difference calls for a change of an object: it drifted, or somebody asked for a new one."""
+"""What besides a difference calls for a change of an object: it drifted, somebody asked for a new one, the key is rotated."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from reconciler.model.observed import Drifted
 from reconciler.plan.patterns import Patterns
 
 ON_DEMAND = "asked for by --replace"
+ROTATION = "the identity key is rotated"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,14 +22,22 @@ class Occasions:
 
     drifted: Mapping[Address, str] = field(default_factory=dict)
     replaced: Patterns = field(default_factory=lambda: Patterns(()))
+    rotates: bool = False
+    """Every token is to be made anew, under another identity key."""
 
     @classmethod
-    def of(cls, drifted: Iterable[Drifted], replaced: Patterns) -> Self:
+    def of(cls, drifted: Iterable[Drifted], replaced: Patterns, *, rotates: bool = False) -> Self:
         """Put all that is known of one object into one clause."""
         details: defaultdict[Address, set[str]] = defaultdict(set)
         for each in drifted:
             details[each.object].add(f"{each.place}: {each.detail}")
-        return cls({address: "; ".join(sorted(found)) for address, found in details.items()}, replaced)
+        return cls({address: "; ".join(sorted(found)) for address, found in details.items()}, replaced, rotates)
+
+    def new_token(self, address: Address) -> str | None:
+        """Why a record or an advertisement gets another token, whatever it says; None where it keeps its own."""
+        if self.rotates:
+            return ROTATION
+        return ON_DEMAND if self.replaced.matches(address) else None
 
     def check(self, wanted: Iterable[Address]) -> None:
         """Raises UsageError where a pattern of what is to be made anew matches nothing that could be."""

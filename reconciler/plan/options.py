@@ -13,6 +13,7 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import IdentityKey
 from reconciler.plan.record_set import BATCH
 
+REPLACE_IDENTITY: Final = "--replace-identity"
 _LIMIT: Final = re.compile(r"([0-9]{1,9})(%?)")
 
 
@@ -41,7 +42,7 @@ class DeleteLimit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlanOptions:
-    """The overrides given, what to look at, how much one transaction holds, and two facts that guards judge by."""
+    """The overrides given, what to look at, how much one transaction holds, and facts that are not in the manifests."""
 
     max_delete: DeleteLimit | None = None
     allow_empty: bool = False
@@ -64,7 +65,11 @@ class PlanOptions:
     interactive: bool = False
     """Somebody sees the plan before it is applied; on main, where nobody does, a cost limit must be set."""
     bound_identity: IdentityKey | None = None
-    """The identity that this machine's database belongs to; None where it belongs to nobody yet."""
+    """The identity whose records this machine has, as long as it has none of the one that plans; None where that is
+    not known."""
+
+    successor: IdentityKey | None = None
+    """The identity that the manifests hand over to, where that has not happened yet (PROTOCOL §10)."""
 
     @property
     def overrides(self) -> tuple[str, ...]:
@@ -74,7 +79,7 @@ class PlanOptions:
             "--allow-empty": self.allow_empty,
             f"--max-cost {self.max_cost}": self.max_cost is not None,
             "--allow-price-change": self.allow_price_change,
-            "--replace-identity": self.replace_identity,
+            REPLACE_IDENTITY: self.replace_identity,
             "--take-over": self.take_over,
             "--unreachable-gateway": self.unreachable_gateway,
             "--genesis": self.genesis,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Self
 
@@ -20,7 +20,8 @@ from reconciler.plan.fields import plain_object
 from reconciler.plan.guards import Case, Guard, judge
 from reconciler.plan.layout import lay_out
 from reconciler.plan.new_root import NewRoot, new_root
-from reconciler.plan.options import DeleteLimit, PlanOptions
+from reconciler.plan.notices import left_behind
+from reconciler.plan.options import REPLACE_IDENTITY, DeleteLimit, PlanOptions
 from reconciler.plan.selection import select
 from reconciler.plan.tokens import Wish
 from reconciler.plan.transactions import TxLayout, TxRole
@@ -77,6 +78,19 @@ class Meta:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HandOver:
+    """The plan rotates the identity key: it spends what `Plan.identity` has, and makes all of it anew for `to` (PROTOCOL §10)."""
+
+    to: IdentityKey
+    transition: int
+    """Seconds that what the old key signed stays valid, from the apply on."""
+    key_file: str
+    """Where the new key is, relative to OVERLAY_HOME."""
+    key_env: str | None
+    """The variable of the environment that holds it instead."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """What an apply will do, all of it (I4), and what it was computed against.
 
@@ -101,6 +115,7 @@ class Plan:
     key_file: str
     key_env: str | None
     """The variable of the environment that holds the identity key, where the manifest names one instead of a file."""
+    rotation: HandOver | None
     root: Outpoint | None
     """The live root, which must still be the live one at apply; None at genesis."""
     previous_generation: int | None
@@ -176,6 +191,11 @@ class Plan:
         return tuple(spend for sweep in sweeps for spend in sweep.spends if isinstance(spend, Outpoint))
 
     @property
+    def replaces_identity(self) -> bool:
+        """Whether another identity's records may be here already: --replace-identity was given."""
+        return REPLACE_IDENTITY in self.overrides
+
+    @property
     def refused(self) -> tuple[Guard, ...]:
         """The guards that forbid applying this."""
         return tuple(guard for guard in self.guards if guard.refused)
@@ -186,7 +206,9 @@ def make_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOptions, *
 
     Raises UsageError for a pattern of addresses that is none, or that matches nothing.
     """
-    comparison = select(compare(desired, snapshot, options.replaces), desired, snapshot, options)
+    rotates = desired.rotation is not None and options.successor is not None
+    comparison = compare(desired, snapshot, options.replaces, rotates=rotates)
+    comparison = select(comparison, desired, snapshot, options)
     keeps_producer = Address.of_record(desired.producer.id) in comparison.left_out
     root = new_root(desired, snapshot, comparison.changes, keeps_producer=keeps_producer)
     return _plan(desired, snapshot, options, comparison, root, meta=meta)
@@ -196,7 +218,7 @@ def make_destroy_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOp
     """The plan that leaves nothing, not even a root. Of `desired` only the producer's name, network and limits count."""
     comparison = everything_goes(snapshot)
     root = replace(new_root(desired, snapshot, comparison.changes, keeps_producer=True), settings={}, ads=())
-    options = replace(options, targets=(), excludes=(), replaces=())
+    options = replace(options, targets=(), excludes=(), replaces=(), successor=None)
     return _plan(desired, snapshot, options, comparison, root, meta=meta, destroys=True)
 
 
@@ -206,7 +228,7 @@ def make_unlock_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOpt
     What is live stays as it is. Of `desired` only the producer's name, network and limits count (PROTOCOL §4).
     """
     root = new_root(desired, snapshot, (), keeps_producer=True)
-    options = replace(options, targets=(), excludes=(), replaces=())
+    options = replace(options, targets=(), excludes=(), replaces=(), successor=None)
     return _plan(desired, snapshot, options, given_back(snapshot), root, meta=meta)
 
 
@@ -221,7 +243,8 @@ def _plan(
     destroys: bool = False,
 ) -> Plan:
     changes, live = comparison.changes, snapshot.root
-    wish = Wish(root=root.producer, changes=changes, ads=root.ads, destroys=destroys)
+    rotation = _rotation(desired, options)
+    wish = Wish(root=root.producer, changes=changes, ads=root.ads, destroys=destroys, rotates=rotation is not None)
     layout = lay_out(wish, snapshot, batch=options.batch)
     cost = cost_of(layout, changes, comparison.copies, snapshot.quotes)
     previous = live.generation if live else None
@@ -236,6 +259,7 @@ def _plan(
         layout=layout,
         cost=cost,
         destroys=destroys,
+        rotates=rotation is not None,
     )
     return Plan(
         manifest_digest=desired.manifest_digest,
@@ -250,6 +274,7 @@ def _plan(
         storage_hosts=_hosts_used(desired, changes),
         key_file=desired.key_file,
         key_env=desired.key_env,
+        rotation=rotation,
         root=live.record.outpoint if live else None,
         previous_generation=previous,
         generation=(previous or 0) + (1 if has_new_root else 0),
@@ -260,7 +285,7 @@ def _plan(
         changes=changes,
         renewals=tuple(change.object for change in changes if change.action is Action.RENEW),
         drift=comparison.drift,
-        warnings=comparison.notices,
+        warnings=(*comparison.notices, *_left_behind(desired, snapshot, options, changes)),
         targets=options.targets,
         excludes=options.excludes,
         destroys=destroys,
@@ -270,6 +295,22 @@ def _plan(
         summary=Summary.of(changes, comparison.unchanged),
         meta=meta,
     )
+
+
+def _rotation(desired: DesiredState, options: PlanOptions) -> HandOver | None:
+    wanted = desired.rotation
+    if wanted is None or options.successor is None:
+        return None
+    return HandOver(
+        to=options.successor, transition=wanted.transition, key_file=wanted.key_file, key_env=wanted.key_env
+    )
+
+
+def _left_behind(
+    desired: DesiredState, snapshot: Snapshot, options: PlanOptions, changes: Sequence[Change]
+) -> Iterator[Notice]:
+    if changes:
+        yield from left_behind(desired.producer.id, snapshot.identity, options.bound_identity)
 
 
 def _hosts_used(desired: DesiredState, changes: Sequence[Change]) -> tuple[StorageHost, ...]:

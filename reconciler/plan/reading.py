@@ -14,7 +14,7 @@ from reconciler.plan.action import Action, Risk
 from reconciler.plan.change import Change, Drift, Edit, FieldDiff, Notice
 from reconciler.plan.cost import Cost
 from reconciler.plan.guards import Guard, GuardName
-from reconciler.plan.plan import Meta, Plan, Summary
+from reconciler.plan.plan import HandOver, Meta, Plan, Summary
 from reconciler.plan.strict import Fields
 from reconciler.plan.transactions import Output, OutputRole, TxLayout, TxRole, parse_spend
 
@@ -29,6 +29,7 @@ _BODY: Final = (
     "storage_hosts",
     "key_file",
     "key_env",
+    "rotation",
     "root",
     "previous_generation",
     "generation",
@@ -79,6 +80,7 @@ def read_plan(document: Fields) -> Plan:
         ),
         key_file=body.text("key_file"),
         key_env=body.optional_text("key_env"),
+        rotation=_rotation(body.optional_nested("rotation", _names(HandOver))),
         root=_outpoint(body.optional_text("root")),
         previous_generation=body.optional_integer("previous_generation"),
         generation=body.integer("generation"),
@@ -105,6 +107,17 @@ def read_plan(document: Fields) -> Plan:
         overrides=body.texts("overrides"),
         summary=Summary(**{name: summary.integer(name) for name in _names(Summary)}),
         meta=_meta(document.nested("meta", _names(Meta))),
+    )
+
+
+def _rotation(rotation: Fields | None) -> HandOver | None:
+    if rotation is None:
+        return None
+    return HandOver(
+        to=identity_key(rotation.text("to")),
+        transition=rotation.integer("transition"),
+        key_file=rotation.text("key_file"),
+        key_env=rotation.optional_text("key_env"),
     )
 
 
@@ -198,6 +211,7 @@ def _names(
         | FeeRate
         | FieldDiff
         | Guard
+        | HandOver
         | ListedAd
         | Meta
         | Notice

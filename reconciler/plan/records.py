@@ -17,7 +17,7 @@ from reconciler.plan.action import RISKS, Action
 from reconciler.plan.change import Change, FieldDiff
 from reconciler.plan.fields import field_diff, plain, plain_object, same
 from reconciler.plan.moves import Moves
-from reconciler.plan.occasion import ON_DEMAND, Occasions
+from reconciler.plan.occasion import Occasions
 
 GONE: Final = "no longer in the manifests"
 
@@ -96,8 +96,9 @@ def _same_name(
     wanted: DesiredRecord, found: ObservedRecord, diff: tuple[FieldDiff, ...], occasions: Occasions
 ) -> Change | None:
     address = Address.of_record(wanted.id)
-    if occasions.replaced.matches(address):
-        return _change(Action.REPLACE, wanted, found, why=ON_DEMAND, diff=diff)
+    new_token = occasions.new_token(address)
+    if new_token is not None:
+        return _change(Action.REPLACE, wanted, found, why=new_token, diff=diff)
     if diff:
         return _change(Action.UPDATE, wanted, found, why=line(wanted.span), diff=diff)
     drifted = occasions.drifted.get(address)

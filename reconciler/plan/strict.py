@@ -85,6 +85,10 @@ class Fields:
         """An object with exactly the fields `names`."""
         return Fields.of(self.values[name], f"{self.where}.{name}", names)
 
+    def optional_nested(self, name: str, names: Iterable[str]) -> Fields | None:
+        """Such an object or null."""
+        return None if self.values[name] is None else self.nested(name, names)
+
     def each(self, name: str, names: Iterable[str]) -> tuple[Fields, ...]:
         """A list of such objects."""
         known = tuple(names)

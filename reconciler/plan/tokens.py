@@ -27,6 +27,8 @@ class Wish:
     ads: tuple[ListedAd, ...]
     """All that the new root will list."""
     destroys: bool = False
+    rotates: bool = False
+    """Everything is handed over to another key at once, so that nothing is left under this one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -266,6 +266,11 @@ class Coins:
         for batch in batches(txids):
             await self._connection.execute(delete(coins).where(coins.c.created_by.is_(None), coins.c.txid.in_(batch)))
 
+    async def disown(self, txids: Iterable[Txid]) -> None:
+        """What these transactions make is another identity's, and not to be found among our coins."""
+        for batch in batches(txids):
+            await self._connection.execute(delete(coins).where(coins.c.txid.in_(batch)))
+
     async def withdraw(self, follower: Transaction, entry: str) -> None:
         """What followed an entry will never be mined: its inputs are free again, and what it created never was."""
         await self._connection.execute(delete(coins).where(coins.c.created_by == entry, coins.c.txid == follower.txid))

@@ -19,6 +19,7 @@ from reconciler.store.outputs import (
     host_record_capabilities,
     host_record_tags,
     host_records,
+    host_spends,
     not_shown,
     spent,
 )
@@ -70,6 +71,8 @@ class RecordQuery:
     capability: str | None = None
     text: str | None = None
     outpoint: Outpoint | None = None
+    rotated_from: IdentityKey | None = None
+    """Of another producer, in a transaction that spends a root of this one."""
     history: bool = False
     """Show spent tokens too."""
     order: Order = Order.NEWEST
@@ -273,9 +276,24 @@ def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:
         conditions.append(host_records.c.text.like(f"%{_literal(query.text.casefold())}%", escape=_ESCAPE))
     if query.outpoint is not None:
         conditions.append(_is(query.outpoint))
+    if query.rotated_from is not None:
+        conditions.append(_rotated_from(query.rotated_from))
     if not query.history:
         conditions.append(~spent())
     return conditions
+
+
+def _rotated_from(identity: IdentityKey) -> ColumnElement[bool]:
+    root, record = host_outputs.alias("old_root"), host_records.alias("old_record")
+    return exists().where(
+        host_spends.c.txid == host_outputs.c.txid,
+        root.c.txid == host_spends.c.spent_txid,
+        root.c.vout == host_spends.c.spent_vout,
+        record.c.output_id == root.c.id,
+        record.c.producer == identity,
+        record.c.kind == Kind.PRODUCER.value,
+        host_records.c.producer != identity,
+    )
 
 
 def _is(outpoint: Outpoint) -> ColumnElement[bool]:

@@ -12,7 +12,9 @@ from reconciler.model.json import JsonObject
 from reconciler.model.observed import ListedAd, ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.wire.canonical import canonical_json, parse_canonical
 
-_VERSION: Final = 1
+_VERSION: Final = 2
+_BEFORE_ROTATION: Final = 1
+"""The version that could not rotate keys: what it wrote may still wait in a journal."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,6 +23,8 @@ class Outcome:
 
     identity: IdentityKey
     """Whose root it is."""
+    replaces: IdentityKey | None = None
+    """Whose root it spends, where the identity key is rotated: then the database belongs to `identity` from here on."""
     root: ObservedRoot | None
     """None: everything was destroyed."""
     upserts: tuple[ObservedRecord, ...] = ()
@@ -43,6 +47,7 @@ class Outcome:
             {
                 "version": _VERSION,
                 "identity": self.identity,
+                "replaces": self.replaces,
                 "root": None if self.root is None else _root_json(self.root),
                 "upserts": [_record_json(record) for record in self.upserts],
                 "deletes": [str(record) for record in self.deletes],
@@ -64,12 +69,13 @@ class Outcome:
 
     @classmethod
     def _of_json(cls, value: Any) -> Self:
-        if value["version"] != _VERSION:
+        if value["version"] not in {_VERSION, _BEFORE_ROTATION}:
             raise StateError(
                 f"the outcome of a journal entry has version {value['version']}, which this tool does not know"
             )
         return cls(
             identity=identity_key(value["identity"]),
+            replaces=None if value["version"] == _BEFORE_ROTATION else _replaced(value["replaces"]),
             root=None if value["root"] is None else _root(value["root"]),
             upserts=tuple(map(_record, value["upserts"])),
             deletes=tuple(map(RecordId.parse, value["deletes"])),
@@ -79,6 +85,10 @@ class Outcome:
             commit=value["commit"],
             at=value["at"],
         )
+
+
+def _replaced(value: str | None) -> IdentityKey | None:
+    return None if value is None else identity_key(value)
 
 
 def _record_json(record: ObservedRecord) -> JsonObject:

@@ -101,11 +101,15 @@ async def check(database: Database) -> None:
         )
 
 
+async def is_new(database: Database) -> bool:
+    """Whether nothing was set up in the database yet."""
+    async with database.reading() as connection:
+        return await _current(connection, database) is None
+
+
 async def prepare(database: Database) -> None:
     """Set up a database that has nothing in it yet, check any other: for files that this program makes by itself."""
-    async with database.reading() as connection:
-        is_new = await _current(connection, database) is None
-    if is_new:
+    if await is_new(database):
         await upgrade(database)
     else:
         await check(database)

@@ -16,7 +16,6 @@ from reconciler.model.errors import UsageError
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "coming-from-producer-js.md").read_text(encoding="utf-8")
 MARKS = frozenset({"now", "written", "later", "gone"})
-NOT_YET = "not in this version"
 
 OLD = {
     "register": "name description capabilities regions generate-identity advertise-on-overlay backup-identity",
@@ -130,9 +129,8 @@ def field(path: str) -> Explained | None:
 
 
 def has_field(path: str) -> bool:
-    """Whether a manifest may have it. What lies in a field that is not in this version is not looked at."""
-    found = field(path)
-    return found is not None and found.type != NOT_YET
+    """Whether a manifest may have it."""
+    return field(path) is not None
 
 
 def has_command(line: str) -> bool:

@@ -165,7 +165,7 @@ async def test_what_is_owed_to_a_host_that_is_not_configured_any_more_is_forgott
         assert await Outbox(connection).pending() == ()
 
 
-async def test_another_key_neither_plans_nor_rebuilds_nor_funds_on_a_database_that_is_not_its_own(producer, request):
+async def test_another_key_neither_plans_nor_rebuilds_nor_audits_on_a_database_that_is_not_its_own(producer, request):
     import secrets
 
     await producer.apply()

@@ -93,7 +93,8 @@ async def _apply(undertaking: Undertaking, paths: tuple[Path, ...], wanted: Want
             approved=wanted.approved,
         )
 
-    return await undertaking.carry_out(loaded, keys_for(invocation, loaded, create=True), work)
+    keys = keys_for(invocation, loaded, create=True)
+    return await undertaking.carry_out(loaded, keys, work, replaces_identity=chosen.replace_identity)
 
 
 async def _execute(undertaking: Undertaking, kept: KeptPlan, approved: Digest | None) -> int:
@@ -108,7 +109,7 @@ async def _execute(undertaking: Undertaking, kept: KeptPlan, approved: Digest | 
     async def work(reconciler: Reconciler, halted: Interrupt) -> Finished:
         return await reconciler.execute_plan(kept.plan, halted=halted, patience=patience)
 
-    return await undertaking.carry_out(kept, keys, work)
+    return await undertaking.carry_out(kept, keys, work, replaces_identity=kept.plan.replaces_identity)
 
 
 def _check_bare(wanted: Wanted) -> None:

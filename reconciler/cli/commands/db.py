@@ -5,9 +5,9 @@ from __future__ import annotations
 import typer
 
 from reconciler.cli import errors, options
-from reconciler.cli.implied import implied_network
+from reconciler.cli.databases import Otherwise, open_database
+from reconciler.cli.implied import implied_identity, implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import database_of
 from reconciler.store.schema import Upgraded, check, newest, upgrade
 
 app = typer.Typer(help="The database's shape.", no_args_is_help=True)
@@ -33,8 +33,11 @@ def check_database(context: typer.Context, *, json: options.Json = False) -> Non
 
 
 async def _upgrade(invocation: Invocation, *, as_json: bool) -> int:
-    async with database_of(invocation, implied_network(invocation)) as database:
-        upgraded = await upgrade(database)
+    network = implied_network(invocation)
+    async with open_database(
+        invocation, network, await implied_identity(invocation, network), Otherwise.READ
+    ) as opened:
+        upgraded = await upgrade(opened.database)
     if as_json:
         found = {"before": upgraded.before, "revision": upgraded.now, "applied": list(upgraded.applied)}
         invocation.console.document(found)
@@ -52,8 +55,11 @@ def _lines(upgraded: Upgraded) -> list[str]:
 
 
 async def _check(invocation: Invocation, *, as_json: bool) -> int:
-    async with database_of(invocation, implied_network(invocation)) as database:
-        await check(database)
+    network = implied_network(invocation)
+    async with open_database(
+        invocation, network, await implied_identity(invocation, network), Otherwise.READ
+    ) as opened:
+        await check(opened.database)
     if as_json:
         invocation.console.document({"revision": newest()})
     else:

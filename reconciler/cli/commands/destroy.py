@@ -57,4 +57,5 @@ async def _destroy(
             patience=patience,
         )
 
-    return await undertaking.carry_out(loaded, keys_for(invocation, loaded, create=False), work)
+    keys = keys_for(invocation, loaded, create=False)
+    return await undertaking.carry_out(loaded, keys, work, replaces_identity=chosen.replace_identity)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,16 +10,17 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
+from reconciler.cli.databases import Opened, Otherwise, open_database
 from reconciler.cli.implied import implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
 from reconciler.cli.views.doctor import checks_json, checks_text
-from reconciler.cli.wiring import KEY_FILE, clock, database_of, key_path, keys_of, load_manifests, open_site
+from reconciler.cli.wiring import KEY_FILE, clock, key_path, keys_of, load_manifests, open_site
 from reconciler.control import doctor as machine
 from reconciler.control.desired import Loaded
 from reconciler.control.doctor import Check, Examination, checked
 from reconciler.model.errors import OverlayError, UsageError
-from reconciler.model.ids import Digest, Network
+from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.networks import endpoints_of
 from reconciler.store.published import Published
 from reconciler.store.schema import check as check_schema
@@ -103,11 +105,11 @@ class _Patient:
     async def open_database(self) -> str:
         """The recorded state."""
         is_foreign = bool(self.invocation.environment.get("DATABASE_URL"))
-        if not is_foreign and not self.invocation.home.state(self.network).exists():
+        if not is_foreign and not self.invocation.home.states(self.network):
             return "none yet; the first plan makes one"
-        async with database_of(self.invocation, self.network) as database:
-            await check_schema(database)
-            async with database.reading() as connection:
+        async with self._database() as opened:
+            await check_schema(opened.database)
+            async with opened.database.reading() as connection:
                 root = await Published(connection).root()
         self.chain = None if root is None else root.network_id
         return "up to date, nothing is live" if root is None else f"up to date, generation {root.generation} is live"
@@ -115,15 +117,22 @@ class _Patient:
     async def examine_world(self) -> tuple[Check, ...]:
         """Everybody else."""
         endpoints = endpoints_of(self.network, self.loaded.producer_sealed) if self.loaded else None
-        async with open_site(self.invocation, self.network, endpoints=endpoints) as site:
+        async with open_site(self.invocation, self.network, identity=self._identity, endpoints=endpoints) as site:
             return await Examination(
                 world=site.world(),
                 storage=self.loaded.state.storage_hosts if self.loaded else site.endpoints.storage,
                 gateway_url=self.loaded.gateway_url if self.loaded else None,
-                identity=self.keys.identity if self.keys else None,
+                identity=self._identity,
                 recorded_chain=self.chain,
                 now=int(clock()),
             ).checks()
+
+    def _database(self) -> AbstractAsyncContextManager[Opened]:
+        return open_database(self.invocation, self.network, self._identity, Otherwise.REFUSE)
+
+    @property
+    def _identity(self) -> IdentityKey | None:
+        return self.keys.identity if self.keys else None
 
 
 def _network(invocation: Invocation) -> Network:

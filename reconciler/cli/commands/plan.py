@@ -13,6 +13,7 @@ from reconciler.apply.upload import PARALLEL
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.console import Console
+from reconciler.cli.databases import Otherwise
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.planfile import keep
 from reconciler.cli.spread import spread
@@ -125,7 +126,8 @@ def _keys_of(whose: IdentityKey, invocation: Invocation, loaded: Loaded) -> Keys
 
 
 async def _planned(invocation: Invocation, loaded: Loaded, chosen: PlanOptions, keys: Keys, *, refresh: bool) -> Plan:
-    async with open_reconciler(invocation, loaded, keys, tell_nobody) as (_, reconciler):
+    otherwise = Otherwise.MAKE if chosen.replace_identity else Otherwise.PRETEND
+    async with open_reconciler(invocation, loaded, keys, tell_nobody, otherwise=otherwise) as (_, reconciler):
         planned = await reconciler.plan(loaded.state, chosen, refresh=refresh)
     for line in render_planned(planned):
         invocation.console.note(line)
@@ -134,7 +136,9 @@ async def _planned(invocation: Invocation, loaded: Loaded, chosen: PlanOptions, 
 
 async def _previewed(invocation: Invocation, loaded: Loaded, chosen: PlanOptions, whose: IdentityKey) -> Plan:
     endpoints = endpoints_of(loaded.network, loaded.producer_sealed)
-    async with open_site(invocation, loaded.network, endpoints=endpoints) as site:
+    async with open_site(
+        invocation, loaded.network, identity=whose, otherwise=Otherwise.READ, endpoints=endpoints
+    ) as site:
         return await preview(
             loaded.state,
             chosen,

@@ -11,6 +11,7 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.console import Console
+from reconciler.cli.databases import Otherwise
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
@@ -55,10 +56,15 @@ def serve(
 
 
 async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool) -> int:
-    network = implied_network(invocation)
-    console = invocation.console
-    reader = _reader(invocation, network)
-    async with open_site(invocation, network, endpoints=reader.endpoints if reader else None) as site:
+    network, console = implied_network(invocation), invocation.console
+    reader = await _reader(invocation, network)
+    async with open_site(
+        invocation,
+        network,
+        identity=reader.producer if reader else None,
+        otherwise=Otherwise.READ,
+        endpoints=reader.endpoints if reader else None,
+    ) as site:
         follower = None if reader is None else _follower(site, reader)
         if follower is not None:
             await follower.claim()
@@ -86,10 +92,10 @@ class _Reader:
     """Where the producer's world is, if the key came with that."""
 
 
-def _reader(invocation: Invocation, network: Network) -> _Reader | None:
+async def _reader(invocation: Invocation, network: Network) -> _Reader | None:
     """The identity key, else a gateway's; None without: then what the database holds is served, and nothing followed."""
     try:
-        keys = implied_keys(invocation, network, create=False)
+        keys = await implied_keys(invocation, network, create=False)
     except StateError as error:
         gateway = gateway_of(invocation, network)
         if gateway is not None:

@@ -8,7 +8,7 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.commands import unlock
-from reconciler.cli.implied import implied_keys, implied_network
+from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.views.state import list_json, list_text
 from reconciler.cli.wiring import clock, open_site
@@ -39,7 +39,7 @@ def rebuild(context: typer.Context, *, json: options.Json = False) -> None:
 
 
 async def _list(invocation: Invocation, *, as_json: bool) -> int:
-    async with open_site(invocation, implied_network(invocation)) as site:
+    async with open_recorded(invocation) as site:
         found = await recorded(site.database)
     if as_json:
         invocation.console.document(list_json(found))
@@ -50,8 +50,8 @@ async def _list(invocation: Invocation, *, as_json: bool) -> int:
 
 async def _rebuild(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = implied_keys(invocation, network, create=False)
-    async with open_site(invocation, network) as site:
+    keys = await implied_keys(invocation, network, create=False)
+    async with open_site(invocation, network, identity=keys.identity) as site:
         restored = await restore(
             world=site.world(),
             database=site.database,

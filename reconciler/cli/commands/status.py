@@ -9,7 +9,8 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
-from reconciler.cli.implied import implied_keys, implied_network
+from reconciler.cli.databases import Otherwise
+from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
 from reconciler.cli.views.resolved import resolved_json
@@ -85,8 +86,8 @@ def history(
 
 async def _status(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = implied_keys(invocation, network, create=False)
-    async with open_site(invocation, network) as site:
+    keys = await implied_keys(invocation, network, create=False)
+    async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
         await settle_wallet(site.database, world, clock=clock)
         found = await read_status(database=site.database, world=world, identity=keys.identity, now=int(clock()))
@@ -98,7 +99,7 @@ async def _status(invocation: Invocation, *, as_json: bool) -> int:
 
 
 async def _show(invocation: Invocation, address: Address, *, as_json: bool) -> int:
-    async with open_site(invocation, implied_network(invocation)) as site:
+    async with open_recorded(invocation) as site:
         found = await recorded(site.database)
     return _shown(invocation, _find(found, address), as_json=as_json)
 
@@ -131,13 +132,13 @@ def _shown(invocation: Invocation, found: dict[str, Json], *, as_json: bool) -> 
 
 async def _history(invocation: Invocation, address: Address | None, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = implied_keys(invocation, network, create=False)
+    keys = await implied_keys(invocation, network, create=False)
     record = None
     if address is not None:
         if address.type is not ObjectType.RECORD:
             raise UsageError("only records have a history", hint="give an address such as dataset/NAME")
         record = RecordId.parse(address.path)
-    async with open_site(invocation, network) as site:
+    async with open_site(invocation, network, identity=keys.identity, otherwise=Otherwise.READ) as site:
         world = site.world()
         versions = await read_history(
             keys.identity, record, hosts=world.outside, verifier=world.headers, now=int(clock())

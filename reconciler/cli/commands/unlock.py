@@ -12,12 +12,12 @@ from reconciler.cli import errors, options
 from reconciler.cli.applying import Question, Undertaking, check_askable
 from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.console import Console
-from reconciler.cli.implied import implied_network
+from reconciler.cli.implied import open_recorded
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
 from reconciler.cli.views.state import held_text, unlocked_json, unlocked_text
-from reconciler.cli.wiring import clock, keys_for, load_manifests, open_site
+from reconciler.cli.wiring import clock, keys_for, load_manifests
 from reconciler.control.lease import held_by, release, this_process
 from reconciler.control.reconcile import Finished, Reconciler
 from reconciler.model.errors import UsageError
@@ -76,12 +76,13 @@ async def _give_back(
             patience=patience,
         )
 
-    return await undertaking.carry_out(loaded, keys_for(invocation, loaded, create=False), work)
+    keys = keys_for(invocation, loaded, create=False)
+    return await undertaking.carry_out(loaded, keys, work, replaces_identity=chosen.replace_identity)
 
 
 async def _release(invocation: Invocation, *, yes: bool, as_json: bool) -> int:
     console, here = invocation.console, this_process(secrets.token_hex(8))
-    async with open_site(invocation, implied_network(invocation)) as site:
+    async with open_recorded(invocation) as site:
         held = await held_by(site.database, here)
         if held is not None and not as_json:
             console.result(held_text(held, now=int(clock())))

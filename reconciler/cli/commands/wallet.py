@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import errors, options
-from reconciler.cli.implied import implied_keys, implied_network
+from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.views.wallet import audit_json, audit_text, balance_json, balance_text
 from reconciler.cli.wiring import clock, open_site
@@ -30,12 +30,7 @@ def register(root: typer.Typer) -> None:
 def address(context: typer.Context, *, json: options.Json = False) -> None:
     """Show where to send coins."""
     invocation = Invocation.of(context)
-    network = implied_network(invocation)
-    found = funding_address(implied_keys(invocation, network, create=True), network)
-    if json:
-        invocation.console.document({"address": found, "network": network.value})
-    else:
-        invocation.console.result(found)
+    invocation.finish(_address(invocation, as_json=json))
 
 
 @app.command("balance", epilog="Example: overlay wallet balance --json")
@@ -64,8 +59,18 @@ def audit(context: typer.Context, *, json: options.Json = False) -> None:
     invocation.finish(_audit(invocation, as_json=json))
 
 
+async def _address(invocation: Invocation, *, as_json: bool) -> int:
+    network = implied_network(invocation)
+    found = funding_address(await implied_keys(invocation, network, create=True), network)
+    if as_json:
+        invocation.console.document({"address": found, "network": network.value})
+    else:
+        invocation.console.result(found)
+    return errors.DONE
+
+
 async def _balance(invocation: Invocation, *, as_json: bool) -> int:
-    async with open_site(invocation, implied_network(invocation)) as site:
+    async with open_recorded(invocation) as site:
         await settle_wallet(site.database, site.world(), clock=clock)
         async with site.database.begin() as connection:
             found = await Coins(connection).balance()
@@ -78,8 +83,8 @@ async def _balance(invocation: Invocation, *, as_json: bool) -> int:
 
 async def _fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = implied_keys(invocation, network, create=True)
-    async with open_site(invocation, network) as site:
+    keys = await implied_keys(invocation, network, create=True)
+    async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
         if world.faucet is None:
             raise UsageError(
@@ -109,8 +114,8 @@ async def _fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
 
 async def _audit(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    async with open_site(invocation, network) as site:
-        keys = implied_keys(invocation, network, create=False)
+    keys = await implied_keys(invocation, network, create=False)
+    async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
         await settle_wallet(site.database, world, clock=clock)
         found = await audit_wallet(database=site.database, keys=keys, arc=world.arc, headers=world.headers)

@@ -76,6 +76,8 @@ def render_finished(finished: Finished, *, gateway: str | None) -> tuple[list[st
             for host, missing in applied.missing.items()
             if missing
         ]
+        if finished.planned.plan.rotation is not None:
+            notes.append("The new key has taken over: let identity.key name it now, and drop identity.rotation.")
         if not finished.planned.plan.destroys:
             notes.append(_next_step(gateway))
     return notes, last_line(finished)

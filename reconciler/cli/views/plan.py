@@ -31,6 +31,7 @@ from reconciler.cli.views.plan_document import (
     place,
     readings,
     restriction,
+    rotation,
     shown,
     texts,
     title,
@@ -107,6 +108,8 @@ def _header(document: JsonObject, width: int) -> Lines:
         yield Text("  " + fitted(printable(told), width - 2))
     if body["destroys"]:
         yield Text("Everything goes, the root too.", style="bold red")
+    if body["rotation"]:
+        yield from _prose(rotation(body), width, style="bold yellow")
     if body["partial"]:
         yield from _prose(restriction(body), width, style="yellow")
     overrides = texts(body["overrides"])

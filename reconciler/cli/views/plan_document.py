@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Final, cast
 
 from reconciler.cli.views.fitting import fitted, printable
+from reconciler.model.durations import duration
 from reconciler.model.ids import Network
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.observed import Answer
@@ -65,6 +66,18 @@ def restriction(body: JsonObject) -> str:
     targets, excludes = ", ".join(texts(body["targets"])), ", ".join(texts(body["excludes"]))
     only = f"only {targets}, and what that refers to" if targets else "everything"
     return f"PARTIAL: {only}{f', but not {excludes}' if excludes else ''}."
+
+
+def rotation(body: JsonObject) -> str:
+    """Which key hands over to which; empty where none does."""
+    if body["rotation"] is None:
+        return ""
+    to = object_(body["rotation"])
+    seconds = to["transition"]
+    valid = duration(1000 * seconds) if isinstance(seconds, int) else ""
+    return (
+        f"Key rotation: {body['identity']} hands everything over to {to['to']}; what it signed stays valid for {valid}."
+    )
 
 
 def readings(document: JsonObject) -> list[str]:

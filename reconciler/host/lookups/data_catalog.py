@@ -20,14 +20,16 @@ from reconciler.store.listings import ListedRecord, Order, RecordEntry, RecordQu
 from reconciler.store.outputs import Connection
 from reconciler.wire.submission import pack_documents
 
-_FIELDS: Final = frozenset({"producer", "kind", "name", "tag", "text", "outpoint", "history", "sort", "limit", "skip"})
+_FIELDS: Final = frozenset(
+    {"producer", "kind", "name", "tag", "text", "outpoint", "rotatedFrom", "history", "sort", "limit", "skip"}
+)
 _CAPABILITY: Final = "capability"
 
 _DOCUMENTATION: Final = """# Data catalog look-up
 
 A query is an object; all its fields must hold, none lists everything: `producer` (identity key, hex), `kind`, `name`, `tag`,
 `capability` (`crypto-price-feeds`), `text` (anywhere in name, title, description, capability, tags), `outpoint` (`txid.vout`),
-`history` (true: spent tokens too), `sort` (`newest`, `oldest`, `name`), `limit` (at most 50, the default), `skip`. Services that
+`rotatedFrom` (identity key: records of another one whose transaction spends a root of this one), `history` (true: spent tokens too), `sort` (`newest`, `oldest`, `name`), `limit` (at most 50, the default), `skip`. Services that
 are called `ls_data_` and a capability, with every hyphen an underscore, find records of that one, by the other fields.
 
 The context of each output is its document; of a producer's, a CBOR array of its document and its sealed document.
@@ -78,6 +80,7 @@ def parse_query(query: Json, capability: str | None = None) -> RecordQuery:
         capability=capability or fields.read(_CAPABILITY, str),
         text=fields.read("text", str),
         outpoint=fields.outpoint(),
+        rotated_from=fields.read("rotatedFrom", identity_key),
         history=fields.flag("history"),
         order=fields.read("sort", Order) or Order.NEWEST,
         page=fields.page(),

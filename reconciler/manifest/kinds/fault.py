@@ -19,10 +19,3 @@ def fault(
     """
     # The template is always the same, so that no text of ours or of the user's is taken for a placeholder.
     return PydanticCustomError(code, "{summary}", {"summary": summary, "expected": expected, "hint": hint, "at": at})
-
-
-def not_yet(what: str, *, at: tuple[str | int, ...] = ()) -> PydanticCustomError:
-    """The error for a part of the language that this version does not know how to apply."""
-    return fault(
-        "not-yet", f"{what} part of the language but this version cannot apply it yet", hint="leave it out", at=at
-    )

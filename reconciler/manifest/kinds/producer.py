@@ -13,7 +13,7 @@ from reconciler.manifest.kinds.fault import fault
 from reconciler.manifest.kinds.payment import OURSELVES
 from reconciler.manifest.kinds.pricing import DatasetPricing, StreamPricing
 from reconciler.manifest.kinds.quantities import Duration
-from reconciler.manifest.kinds.scalars import Amount, Factor, Line, Name, NotYet, Region, Shape, Text, word
+from reconciler.manifest.kinds.scalars import Amount, Factor, Line, Name, Region, Shape, Text, word
 from reconciler.manifest.kinds.secrets import VARIABLE, EnvironmentName, HomeFile, Secret, reference
 from reconciler.manifest.kinds.sets import Capabilities, Regions, Tags
 from reconciler.manifest.kinds.visibility import LOCAL, PUBLIC, SEALED
@@ -60,13 +60,33 @@ class KeyReference(Part):
         return self
 
 
+class KeyRotation(Part):
+    """Another identity key, which the next apply hands everything over to."""
+
+    to: Annotated[KeyReference, BeforeValidator(reference)]
+    """Where the new key is; `overlay identity rotate` makes one."""
+    transition: Duration = "30d"
+    """How long what the old key signed stays valid."""
+
+
 class Identity(Part):
     """The producer's identity key."""
 
     key: Annotated[KeyReference, BeforeValidator(reference)] = KeyReference(file="identity.key")
     """Where it is."""
-    rotation: NotYet = None
-    """Another key that takes over."""
+    rotation: KeyRotation | None = None
+    """Another key that takes over. Once that is applied, `key` is to name it, and this goes."""
+
+    @model_validator(mode="after")
+    def _another(self) -> Self:
+        if self.rotation is not None and self.rotation.to == self.key:
+            raise fault(
+                "conflict",
+                "a key is not rotated to itself",
+                expected="another {env: NAME} or {file: PATH}",
+                at=("rotation", "to"),
+            )
+        return self
 
 
 class NetworkSettings(Part):

@@ -16,7 +16,7 @@ from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BeforeValidator, WithJsonSchema
 
-from reconciler.manifest.kinds.fault import fault, not_yet
+from reconciler.manifest.kinds.fault import fault
 from reconciler.manifest.kinds.regions import REGIONS
 from reconciler.manifest.tree import Items, Node, Plain, Table
 from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
@@ -223,10 +223,6 @@ def unquote(value: object) -> str | None:
     return "leave the quotes out" if isinstance(value, str) and not isinstance(value, Plain) else None
 
 
-def _refused(_: object) -> None:
-    raise not_yet("{field} is")
-
-
 def word(vocabulary: type[Word]) -> Callable[[object], Word]:
     """A reader of one of a closed set of words."""
 
@@ -291,5 +287,3 @@ MediaType = Annotated[
     Shape("media type", "text/csv"),
 ]
 JsonMapping = Annotated[dict[str, Any], BeforeValidator(json_object), Shape("any mapping", "{type: object}")]
-NotYet = Annotated[None, BeforeValidator(_refused), WithJsonSchema(NOTHING), Shape("not in this version", "null")]
-"""A field that the language has and this version cannot apply: giving it is an error, never ignored."""

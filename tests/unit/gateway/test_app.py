@@ -18,6 +18,7 @@ async def test_the_producer_is_shown_with_what_its_root_commits_to(get, publishe
     assert beef.proof(subject) is not None
     assert told == {
         "identityKey": publisher.identity,
+        "previous": [],
         "name": "acme",
         "profile": {"displayName": "Acme & Sons", "description": "Tables"},
         "generation": 1,

@@ -10,7 +10,7 @@ import pytest
 from reconciler.cli.views.markdown import render_markdown
 from reconciler.cli.views.plan import render
 from reconciler.model.amounts import Satoshis
-from reconciler.model.desired import DesiredRecord, Limits, Replication
+from reconciler.model.desired import DesiredRecord, Limits, Replication, Rotation
 from reconciler.model.ids import Address, Kind, Network, RecordId, SettingKind
 from reconciler.model.observed import Answer, Drifted, DriftPlace, Reading, StorageQuote
 from reconciler.model.source import SourceSpan
@@ -208,6 +208,17 @@ def destroyed(world):
     return world.destroy(vendor(world), live_vendor(world))
 
 
+def rotated(world):
+    """Everything is signed anew by another key; what the manifests change besides goes along."""
+    state = replace(vendor(world, fee=5), rotation=Rotation(key_file="next.key", key_env=None, transition=7 * 86_400))
+    return world.plan(state, live_vendor(world), successor=world.key("next"))
+
+
+def rotated_in_part(world):
+    state = replace(vendor(world), rotation=Rotation(key_file="next.key", key_env=None, transition=7 * 86_400))
+    return world.plan(state, live_vendor(world), successor=world.key("next"), targets=("dataset/btc",))
+
+
 def too_few_hosts(world):
     """Storage that costs, and a rule that three hosts in two regions cannot keep."""
     rule = Replication(replicas=3, spread=3)
@@ -267,6 +278,8 @@ CASES = (
     partial_without_changes,
     made_anew,
     destroyed,
+    rotated,
+    rotated_in_part,
     too_few_hosts,
     in_parts,
     without_the_key,

@@ -3,12 +3,14 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.amounts import Satoshis
-from reconciler.model.desired import Limits
-from reconciler.model.ids import Network
+from reconciler.model.desired import Limits, Rotation
+from reconciler.model.ids import Network, Outpoint
 from reconciler.model.observed import Answer, Reading, StorageQuote
+from reconciler.plan.layout import AT_ONCE, MAX_COINS
 from reconciler.plan.options import DeleteLimit, PlanOptions
 from reconciler.plan.prices import price_factor
 from reconciler.plan.source import same_source
+from reconciler.plan.transactions import TxRole
 
 
 def guard(plan, name):
@@ -150,6 +152,26 @@ def test_another_identity_needs_replace_identity(world):
     assert refused(world.plan(state, world.empty(), bound_identity=other)) == ["identity"]
     assert refused(world.plan(state, world.empty(), bound_identity=other, replace_identity=True)) == []
     assert refused(world.plan(state, world.empty(), bound_identity=world.key("identity"))) == []
+
+
+@pytest.mark.parametrize(("count", "is_refused"), [(AT_ONCE, False), (AT_ONCE + 1, True)])
+def test_a_rotation_is_one_transaction_or_none(world, count, is_refused):
+    state = world.desired(*(world.dataset(f"day-{number}", replicas=0) for number in range(count)))
+    state = replace(state, rotation=Rotation(key_file="next.key", key_env=None, transition=60))
+    plan = world.plan(state, world.published(state), successor=world.key("next"))
+    assert refused(plan) == (["rotation"] if is_refused else [])
+    if not is_refused:
+        assert [transaction.role for transaction in plan.transactions] == [TxRole.ROOT]
+        assert len(plan.spends) == count + 2  # the root, and a coin
+
+
+def test_a_rotation_leaves_no_coin_behind(world):
+    state = world.desired(world.dataset("a"))
+    rotating = replace(state, rotation=Rotation(key_file="next.key", key_env=None, transition=60))
+    many = tuple(replace(world.coin(1000), outpoint=Outpoint("ab" * 32, vout)) for vout in range(MAX_COINS + 1))
+    plan = world.plan(rotating, world.published(state, coins=many), successor=world.key("next"))
+    assert refused(plan) == ["rotation"]
+    assert "1 coin would stay behind" in guard(plan, "rotation").detail
 
 
 @pytest.mark.parametrize(

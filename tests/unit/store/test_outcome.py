@@ -64,9 +64,19 @@ def test_a_damaged_outcome_is_an_error_of_our_own_database(outcome):
 
 
 def test_an_outcome_of_another_version_is_refused(outcome):
-    newer = json.loads(outcome.to_bytes()) | {"version": 2}
-    with pytest.raises(StateError, match="version 2"):
+    newer = json.loads(outcome.to_bytes()) | {"version": 3}
+    with pytest.raises(StateError, match="version 3"):
         Outcome.from_bytes(json.dumps(newer, sort_keys=True, separators=(",", ":")).encode())
+
+
+def test_an_outcome_from_before_keys_could_be_rotated_rotates_none(outcome):
+    older = json.loads(_without(json.loads(outcome.to_bytes()), "replaces")) | {"version": 1}
+    assert Outcome.from_bytes(json.dumps(older, sort_keys=True, separators=(",", ":")).encode()) == outcome
+
+
+def test_a_rotation_comes_back_as_it_was(outcome):
+    rotation = replace(outcome, replaces=outcome.identity)
+    assert Outcome.from_bytes(rotation.to_bytes()) == rotation
 
 
 def _without(fields, name):
