@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.cli.errors import DONE, PARTIAL, STALE, exit_code
-from reconciler.cli.views.apply import is_partial
 from reconciler.model.errors import OverlayError
 from reconciler.model.ids import Digest, Outpoint
 from reconciler.model.journal import JournalState
@@ -58,7 +57,7 @@ async def approved(machine: Any, plan: Digest, door: Any, start: Start | None) -
             if start:
                 await start.leave()
     assert finished.applied is not None
-    return PARTIAL if is_partial(finished) else DONE
+    return PARTIAL if finished.is_partial else DONE
 
 
 def spenders(chain: Path, outpoint: Outpoint) -> int:
