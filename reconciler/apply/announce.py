@@ -8,7 +8,7 @@ from typing import Final
 from reconciler.apply.build import Built
 from reconciler.apply.deliver import AD_TOPICS, CATALOG_TOPIC
 from reconciler.apply.draft import Draft
-from reconciler.model.ids import AdProtocol, Digest
+from reconciler.model.ids import AdProtocol, Digest, Txid
 from reconciler.plan.transactions import TxRole
 from reconciler.store.journal import JournalEntry
 from reconciler.store.outbox import Delivery
@@ -41,6 +41,12 @@ def deliveries(
             for host in told
         ]
     return found
+
+
+def untold(txids: Iterable[Txid], entry: JournalEntry, hosts: Iterable[str]) -> list[Delivery]:
+    """Transactions that an entry builds on and that hosts have not been told of; nobody has their documents."""
+    told = tuple(hosts)
+    return [Delivery(entry=entry.id, host=host, txid=txid, topics=(CATALOG_TOPIC,)) for txid in txids for host in told]
 
 
 def _documents(draft: Draft, built: Built) -> Iterator[Digest]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from reconciler.apply.announce import deliveries
+from reconciler.apply.announce import deliveries, untold
 from reconciler.apply.batches import UNPROVEN, until_mined
 from reconciler.apply.books import Books, Page
 from reconciler.apply.broadcast import Broadcaster, broadcast
@@ -97,6 +97,8 @@ class Executor:
     judge: Judge
     patience: float
     """Seconds until a contest that is not decided is left to the next apply."""
+    untold: tuple[Txid, ...] = ()
+    """Transactions that the plan builds on and that no host has been told of, in their order."""
     unproven: int = UNPROVEN
     """Batches that may be on their way to a block when their root follows them."""
 
@@ -215,7 +217,10 @@ class Executor:
         return await self.books.write_down(
             pages,
             documents=draft.documents if draft is not None else (),
-            deliveries=deliveries(draft, [page.entry for page in pages], built, self.hosts, self.outside),
+            deliveries=[
+                *untold(self.untold, pages[-1].entry, self.hosts),
+                *deliveries(draft, [page.entry for page in pages], built, self.hosts, self.outside),
+            ],
             rotates=plan.rotation is not None,
         )
 

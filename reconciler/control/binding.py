@@ -62,13 +62,20 @@ async def bind(database: Database, *, network: Network, network_id: Digest, iden
                 await settings.put(name, value.encode())
         if await settings.identity() is None:
             await settings.put_identity(identity)
+    await check_world(database, network=network, network_id=network_id)
+
+
+async def check_world(database: Database, *, network: Network, network_id: Digest) -> None:
+    """Raises StateError for a database that is bound to another network or chain, before anything is done with what it knows."""
+    async with database.reading() as connection:
+        settings = Settings(connection)
         bound_network, bound_chain = await settings.get(_NETWORK), await settings.get(_CHAIN)
-    if bound_network != network.value.encode():
+    if bound_network not in {None, network.value.encode()}:
         raise StateError(
             f"this database belongs to the network {(bound_network or b'').decode()}, not {network}",
             hint="give each network a database of its own",
         )
-    if bound_chain != network_id.encode():
+    if bound_chain not in {None, network_id.encode()}:
         raise StateError(
             "this database belongs to another chain than the one that answers",
             hint="the world was reset: move its folder and this database away together, or put the world back",

@@ -15,7 +15,7 @@ from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer, ListedAd, Snapshot
 from reconciler.observe.ads import check_complete, read_ads
 from reconciler.observe.catalog import read_records, sealed_root
-from reconciler.observe.roots import LiveRoot, read_roots
+from reconciler.observe.roots import LiveRoot, RootReadings, read_roots
 from reconciler.plan.options import PlanOptions
 from reconciler.plan.plan import Meta, Plan
 from reconciler.plan.public import make_public_plan, public_content
@@ -50,14 +50,16 @@ async def preview(
         now=now,
     )
     if readings.newest is not None:
-        snapshot = await _as_of(snapshot, readings.newest, world)
+        snapshot = await _as_of(snapshot, readings.newest, readings, world)
     meta = Meta(tool_version=__version__, commit=provenance.commit, readings=readings.readings, quoted_at=now)
     return make_public_plan(desired, snapshot, options, meta=meta)
 
 
-async def _as_of(snapshot: Snapshot, live: LiveRoot, world: World) -> Snapshot:
+async def _as_of(snapshot: Snapshot, live: LiveRoot, readings: RootReadings, world: World) -> Snapshot:
     host, now = world.outside[live.host], snapshot.now
-    records, _ = await read_records(live, host=host, opened=_public_part, verifier=world.headers, now=now)
+    records, _ = await read_records(
+        live, host=host, opened=_public_part, lineage=readings.lineage, verifier=world.headers, now=now
+    )
     ads = await read_ads(
         snapshot.identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy
     )

@@ -5,7 +5,7 @@ The same after a lost database (`state rebuild`), on a fresh CI runner, and wher
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.apply.deliver import CATALOG_TOPIC, OverlayHost
@@ -47,13 +47,15 @@ async def write_down(
     keys: Keys,
     iv: bytes,
     now: int,
+    spent: Collection[Outpoint] = (),
 ) -> Rebuilt:
     """Make the catalog this machine's recorded state, in one database transaction: records, ads, documents, coins, seed.
 
-    Read with the gateway's keys it brings no coins: they are the producer's, and nobody here could spend them.
+    Of the coins that follow from it, those that are known to be `spent` are left out. Read with the gateway's keys it brings no coins: they are the producer's, and nobody here could spend them.
     """
     is_ours = keys.identity == catalog.live.document.producer
-    coins = (*_coins(catalog), *ad_coins(ads), *_purse_coins(ads, keys)) if is_ours else ()
+    found = (*_coins(catalog), *ad_coins(ads), *_purse_coins(ads, keys)) if is_ours else ()
+    coins = tuple(coin for coin in found if coin.outpoint not in spent)
     beef = merge([_beef(catalog), *(ad.found.beef for ad in ads)])
     async with database.begin() as connection:
         for txid, entry in beef.transactions.items():
@@ -134,11 +136,9 @@ def _outcome(catalog: Catalog, replicas: tuple[ObservedReplica, ...], ads: Seque
 
 
 def _coins(catalog: Catalog) -> Iterator[StoredCoin]:
-    live = catalog.live
-    yield _coin(live.outpoint, live.transaction.outputs[live.outpoint.vout], live.token.key, Purpose.TOKEN)
     for record in catalog.records:
         yield _coin(record.observed.outpoint, record.output, record.token.key, Purpose.TOKEN)
-    for stray in catalog.strays:
+    for stray in (catalog.token, *catalog.strays):
         yield _coin(stray.outpoint, stray.output, stray.token.key, Purpose.TOKEN)
     for change in catalog.change:
         yield _coin(change.outpoint, change.output, change.key, Purpose.MONEY)

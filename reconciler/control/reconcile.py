@@ -21,7 +21,7 @@ from reconciler.apply.recover import recover
 from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
-from reconciler.control.binding import bind, check_identity, claim
+from reconciler.control.binding import bind, check_identity, check_world, claim
 from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive_unspent, take_from_faucet
 from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.mend import submit_again
@@ -273,7 +273,8 @@ class Reconciler:
         hosts: Sequence[StorageHost] = (),
     ) -> Finished:
         await self._keep_found(planned)
-        applied = await self._executor(planned.plan, hosts or planned.plan.storage_hosts, lease, halted).execute(
+        executor = self._executor(planned.plan, hosts or planned.plan.storage_hosts, lease, halted)
+        applied = await replace(executor, untold=planned.observation.untold).execute(
             planned.plan, source=self._source(), network_id=planned.network_id
         )
         await submit_again(
@@ -282,6 +283,7 @@ class Reconciler:
         return Finished(planned=planned, applied=applied, agreed=True, recovered=recovered)
 
     async def _recover(self, lease: Lease) -> Delivered:
+        await check_world(self.database, network=self.world.network, network_id=await self.world.headers.network_id())
         return await recover(
             books=self._books(lease),
             arc=self._courier,
@@ -374,7 +376,7 @@ class Reconciler:
         look = Look(
             wanted_ads=frozenset(ads),
             refresh=refresh,
-            pending=self.world.index if pending else None,
+            gives_back=pending,
             plain_http=self.world.network.is_toy,
         )
         for _ in range(_READINGS - 1):
@@ -390,6 +392,7 @@ class Reconciler:
             hosts=self.world.outside,
             storage=self.world.storage(storage_hosts),
             verifier=self.world.headers,
+            index=self.world.index,
             network_id=network_id,
             fee_rate=await self.world.arc.policy(),
             funding_address=funding_address(self.keys, self.world.network),
@@ -456,6 +459,7 @@ class Reconciler:
             keys=self.keys,
             iv=self.randomness(32),
             now=self._now(),
+            spent=observation.spent,
         )
         await refill(observation.rebuilt, self.world.own)
 

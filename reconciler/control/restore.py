@@ -12,9 +12,11 @@ from reconciler.control.rebuild import Rebuilt, refill, write_down
 from reconciler.control.world import World
 from reconciler.model.desired import StorageHost
 from reconciler.model.errors import VerificationError
+from reconciler.model.ids import Outpoint
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.networks import ENDPOINTS
-from reconciler.observe.ads import check_complete, read_ads
+from reconciler.observe.ads import LiveAd, check_complete, purses, read_ads
+from reconciler.observe.beyond import spent_of
 from reconciler.observe.catalog import Catalog
 from reconciler.observe.pending import locked
 from reconciler.observe.replicas import read_replicas
@@ -70,7 +72,7 @@ async def take_in(
 ) -> tuple[Rebuilt, tuple[str, ...]]:
     """Make a catalog the recorded state, with its copies and advertisements; sentences say who could not be asked for those.
 
-    Raises UnreachableError where trackers do not say what it advertises.
+    Raises UnreachableError where trackers do not say what it advertises, StalePlanError where the root is spent already.
     """
     identity = catalog.live.document.producer
     storage = world.storage(storage_hosts(catalog.state.producer, world))
@@ -79,9 +81,19 @@ async def take_in(
         identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy
     )
     check_complete(ads, catalog.root.ads)
-    rebuilt = await write_down(catalog, replicas, ads.distinct, database=database, keys=keys, iv=iv, now=now)
+    spent, doubts = await _spent(catalog, ads.distinct, keys, world) if keys.identity == identity else (frozenset(), ())
+    rebuilt = await write_down(
+        catalog, replicas, ads.distinct, database=database, keys=keys, iv=iv, now=now, spent=spent
+    )
     silence = tuple(f"storage host {name} does not say what it keeps" for name in silent)
-    return rebuilt, (*silence, *ads.doubts)
+    return rebuilt, (*silence, *ads.doubts, *doubts)
+
+
+async def _spent(
+    catalog: Catalog, ads: Sequence[LiveAd], keys: Keys, world: World
+) -> tuple[frozenset[Outpoint], tuple[str, ...]]:
+    coins = [*(change.outpoint for change in catalog.change), *(purse.outpoint for purse in purses(ads, keys))]
+    return await spent_of(catalog, coins, world.index)
 
 
 def storage_hosts(producer: JsonObject, world: World) -> tuple[StorageHost, ...]:

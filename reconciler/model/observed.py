@@ -194,6 +194,8 @@ class Snapshot:
     """Spendable coins in the order in which apply takes them."""
     strays: tuple[Outpoint, ...] = ()
     """Record tokens of ours that are unspent though the root covers them no longer, sorted: a sweep did not get to them."""
+    rivals: tuple[Outpoint, ...] = ()
+    """Live roots of this identity from a later genesis, sorted; they are among `strays`, and are to be spent (PROTOCOL §4)."""
     fee_rate: FeeRate
     funding_address: str
     readings: tuple[Reading, ...] = ()

@@ -64,7 +64,10 @@ class Catalog:
     """Everything of a producer that the overlay and the key give back."""
 
     live: LiveRoot
+    """As a host showed it."""
     root: ObservedRoot
+    token: Stray
+    """The root's token that is unspent: that of `live`, or of one that nobody has told hosts of."""
     records: tuple[LiveRecord, ...]
     state: SealedState
     change: tuple[Change, ...]
@@ -75,7 +78,7 @@ class Catalog:
     def beefs(self) -> tuple[Beef, ...]:
         """All that was shown, each once."""
         records, strays = (record.beef for record in self.records), (stray.beef for stray in self.strays)
-        return tuple({id(beef): beef for beef in (self.live.beef, *records, *strays)}.values())
+        return tuple({id(beef): beef for beef in (self.live.beef, self.token.beef, *records, *strays)}.values())
 
     @property
     def spent(self) -> frozenset[Outpoint]:
@@ -85,11 +88,20 @@ class Catalog:
 
 
 async def read_catalog(
-    live: LiveRoot, *, host: CatalogHost, keys: Keys, verifier: Verifier, now: int, void: Collection[Txid] = ()
+    live: LiveRoot,
+    *,
+    host: CatalogHost,
+    keys: Keys,
+    verifier: Verifier,
+    now: int,
+    void: Collection[Txid] = (),
+    rivals: Sequence[LiveRoot] = (),
+    lineage: Collection[Txid] = (),
 ) -> Catalog:
     """Read, check and open every record that the root covers; `keys` are the producer's or its gateway's.
 
-    Raises as `read_records` does, and StateError where the key at hand is not a recipient of the sealed document.
+    `void`, `rivals` and `lineage` as in RootReadings: what comes from rivals is stray. Raises as `read_records` does, and
+    StateError where the key at hand is not a recipient of the sealed document.
     """
     state = unseal(live.sealed, producer=live.document.producer, keys=keys)
     records, strays = await read_records(
@@ -98,15 +110,23 @@ async def read_catalog(
         opened=lambda document: _opened(document, state),
         swept=frozenset(_swept(state)),
         void=void,
+        lineage=lineage,
         verifier=verifier,
         now=now,
     )
+    roots = (live.transaction, *(rival.transaction for rival in rivals))
     return Catalog(
         live=live,
         root=observed_root(live, state),
+        token=Stray(
+            outpoint=live.outpoint,
+            token=live.token,
+            output=live.transaction.outputs[live.outpoint.vout],
+            beef=live.beef,
+        ),
         records=records,
         state=state,
-        change=tuple(ours(live.transaction, (change_key,), keys)),
+        change=tuple(change for root in roots for change in ours(root, (change_key,), keys)),
         strays=strays,
     )
 
@@ -118,14 +138,17 @@ async def read_records(
     opened: Opened,
     swept: Collection[Outpoint] = (),
     void: Collection[Txid] = (),
+    lineage: Collection[Txid] = (),
     verifier: Verifier,
     now: int,
 ) -> tuple[tuple[LiveRecord, ...], tuple[Stray, ...]]:
     """Read and check every record that the root covers, and what is live beside them.
 
-    `opened` says what is known of a record's sealed fields, `swept` which tokens the root covers no longer. What
-    `void` transactions made is passed over: a host may list it until it learns that they lost. Raises VerificationError where the listing does not add up to the root's Merkle root and count: a host cannot hide a record, nor
-    show one more. Raises StalePlanError where it has another root: somebody applied while it was read.
+    `opened` says what is known of a record's sealed fields, `swept` which tokens the root covers no longer; `lineage`, where
+    it is not empty, are the root and those before it, and what does not come from them is stray. What `void` transactions
+    made is passed over: a host may list it until it learns that they lost. Raises VerificationError where the listing does
+    not add up to the root's Merkle root and count: a host cannot hide a record, nor show one more. Raises StalePlanError where
+    it has another root: somebody applied while it was read.
     """
     identity, once = live.document.producer, _Once(verifier, now)
     records: list[LiveRecord] = []
@@ -135,7 +158,8 @@ async def read_records(
         if output.outpoint.txid in void:
             continue
         token, made = await once.checked(output, identity)
-        if output.outpoint in swept or is_announced(token, live):
+        is_other = lineage and not {output.outpoint.txid, token.anchor.spends.txid}.intersection(lineage)
+        if output.outpoint in swept or is_announced(token, live) or is_other:
             strays.append(Stray(outpoint=output.outpoint, token=token, output=made, beef=output.beef))
         elif token.id.kind is Kind.PRODUCER:
             roots.add(output.outpoint)

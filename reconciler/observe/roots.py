@@ -12,6 +12,7 @@ from reconciler.model.errors import RefusedError, TransientError, VerificationEr
 from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer, Reading
+from reconciler.observe.lineage import lineages
 from reconciler.wire.beef import Beef
 from reconciler.wire.canonical import parse_cbor, sha256_hex
 from reconciler.wire.documents import RootDocument, parse_root_document
@@ -66,6 +67,10 @@ class RootReadings:
     """What hosts showed that does not hold, one sentence each."""
     void: frozenset[Txid] = frozenset()
     """Transactions that are known never to be mined, whoever still shows what they made."""
+    rivals: tuple[LiveRoot, ...] = ()
+    """Live roots that come from a later genesis than `newest` does."""
+    lineage: frozenset[Txid] = frozenset()
+    """Where there are rivals: `newest` and the roots before it."""
 
 
 async def read_roots(
@@ -84,12 +89,49 @@ async def read_roots(
     question = _Question(identity, verifier, now, frozenset(void))
     answers = await asyncio.gather(*(_ask(question, name, host) for name, host in hosts.items()))
     roots = [root for answer in answers for root in answer.roots]
+    descent = await _descent(question, hosts, answers)
+    own = [root for root in roots if root.outpoint not in descent.rivals]
     return RootReadings(
-        newest=max(roots, key=_age, default=None),
+        newest=max(own, key=_age, default=None),
         readings=tuple(answer.reading for answer in answers if answer.reading is not None),
-        faults=tuple(fault for answer in answers for fault in answer.faults),
+        faults=(*(fault for answer in answers for fault in answer.faults), *descent.faults),
         void=question.void,
+        rivals=tuple({root.outpoint: root for root in roots if root.outpoint in descent.rivals}.values()),
+        lineage=descent.lineage,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Descent:
+    """Which of the roots that are live count, where there are several."""
+
+    rivals: frozenset[Outpoint] = frozenset()
+    lineage: frozenset[Txid] = frozenset()
+    faults: tuple[str, ...] = ()
+
+
+async def _descent(question: _Question, hosts: Mapping[str, CatalogHost], answers: Sequence[_HostAnswer]) -> _Descent:
+    """Ask a host that shows two roots for their past: the one with the earlier genesis counts (PROTOCOL §4).
+
+    Two may also be there because the host has not heard of what spends one of them: then they are of one lineage.
+    """
+    for answer in answers:
+        if len(answer.roots) < 2:
+            continue
+        host = hosts[answer.roots[0].host]
+        past = await host.lookup(SERVICE, {"producer": question.identity, "kind": Kind.PRODUCER.value, "history": True})
+        oldest, *others = lineages(answer.roots, past)
+        others = [other for other in others if oldest.first[0] != other.first[0]]
+        try:
+            for txid, beef in (oldest.first, *(other.first for other in others)):
+                await question.verifier.verified(beef, txid, now=question.now)
+        except VerificationError as error:
+            return _Descent(
+                faults=(f"{answer.roots[0].host} shows a past of the root that does not hold: {error.message}",)
+            )
+        if others:
+            return _Descent(frozenset(other.head for other in others), oldest.txids)
+    return _Descent()
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,9 +20,10 @@ from reconciler.model.observed import (
     coin_order,
 )
 from reconciler.observe.ads import AdReadings, check_complete, merged, purses, read_ads
-from reconciler.observe.catalog import Catalog, read_catalog
+from reconciler.observe.beyond import Beyond, SpendIndex, follow, spent_of
+from reconciler.observe.catalog import Catalog, LiveRecord, read_catalog
 from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
-from reconciler.observe.pending import SpendIndex, locked, with_lock
+from reconciler.observe.pending import locked
 from reconciler.observe.replicas import StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
 from reconciler.observe.succession import read_succession
@@ -83,6 +84,10 @@ class Observation:
     ads: AdReadings | None
     """What trackers showed, where they were asked."""
     warnings: tuple[str, ...]
+    spent: frozenset[Outpoint] = frozenset()
+    """Coins that hosts and trackers lead to, and that are spent already."""
+    untold: tuple[Txid, ...] = ()
+    """Transactions that no host has been told of, in their order; what is to be taken back builds on them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,8 +98,8 @@ class Look:
     """Trackers are asked where the manifests want others than the live root lists."""
     refresh: bool = False
     """Read everything, in bulk: what hosts, trackers and storage hosts really list."""
-    pending: SpendIndex | None = None
-    """Take a root that another machine made pending for the live one, with what this knows of its lock: it is to be given back."""
+    gives_back: bool = False
+    """Whether the root is to be taken back from an apply that does not come back: one that left it pending, or told no host."""
     plain_http: bool = False
     """Whether advertisements may name this machine: toy networks."""
 
@@ -137,6 +142,7 @@ async def observe(
     hosts: Mapping[str, OutsideHost],
     storage: Mapping[str, StorageListing],
     verifier: Verifier,
+    index: SpendIndex,
     network_id: Digest,
     fee_rate: FeeRate,
     funding_address: str,
@@ -153,11 +159,9 @@ async def observe(
     readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
     await _not_rotated_away(readings, keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
     is_foreign, warnings = _decide(known, readings)
-    is_held = readings.newest is not None and _is_held(known, readings.newest)
-    if look.pending is not None and not is_held:
-        raise StateError("no root of this identity is pending on another machine", hint="there is no lock to give back")
-    if readings.newest is not None and is_held and look.pending is None:
+    if readings.newest is not None and _is_held(known, readings.newest) and not look.gives_back:
         raise locked(readings.newest, keys, now=now)
+    is_foreign = is_foreign or look.gives_back or bool(readings.rivals)
     is_damaged = _is_damaged(known)
     snapshot = Snapshot(
         identity=keys.identity,
@@ -171,14 +175,18 @@ async def observe(
         fee_rate=fee_rate,
         funding_address=funding_address,
         readings=readings.readings,
+        rivals=tuple(sorted(rival.outpoint for rival in readings.rivals)),
         source=source,
         now=now,
     )
-    catalog = None
+    catalog: Catalog | None = None
+    untold: tuple[Txid, ...] = ()
     if is_foreign or (is_damaged and readings.newest is not None):
         catalog = await catalog_of(readings, hosts=hosts, keys=keys, verifier=verifier, now=now)
-        if look.pending is not None:
-            catalog = await with_lock(catalog, index=look.pending, keys=keys, verifier=verifier, now=now)
+        if look.gives_back:
+            beyond = _taken_back(known, await follow(catalog, index=index, keys=keys, verifier=verifier, now=now))
+            catalog, untold = beyond.catalog, beyond.untold
+            warnings += tuple(_replaced(record) for record in beyond.replaced)
         snapshot, silent = await _as_of(snapshot, catalog, storage)
         warnings += silent
         if not is_foreign:
@@ -196,8 +204,11 @@ async def observe(
             drifted = (*snapshot.drifted, *unlisted_ads(ours, ads, owed=known.owed))
             snapshot = replace(snapshot, drifted=drifted)
         warnings += ads.doubts
-    if is_foreign:
-        snapshot = await _without_taken(snapshot, database)
+    spent: frozenset[Outpoint] = frozenset()
+    if is_foreign and catalog is not None:
+        spent, doubts = await _spent(snapshot, catalog, database, index)
+        warnings += doubts
+        snapshot = replace(snapshot, coins=tuple(coin for coin in snapshot.coins if coin.outpoint not in spent))
     return Observation(
         snapshot=snapshot,
         readings=readings,
@@ -205,14 +216,33 @@ async def observe(
         mends=catalog is not None and not is_foreign,
         ads=ads,
         warnings=(*said(known.unfinished, known.bound), *warnings),
+        spent=spent,
+        untold=untold,
     )
 
 
-async def _without_taken(snapshot: Snapshot, database: Database) -> Snapshot:
-    """No host says which coins are spent (PROTOCOL §5), but our own books may know."""
+def _taken_back(known: Recorded, beyond: Beyond) -> Beyond:
+    """Raises StateError where nothing is held by anybody, or by this machine itself, which finishes what it began."""
+    shown, unspent = beyond.catalog.live, beyond.catalog.token.outpoint
+    is_held = shown.document.pending is not None or shown.outpoint != unspent
+    if not is_held or shown.outpoint.txid in known.locks:
+        raise StateError("no apply of another machine holds the root", hint="there is nothing to give back")
+    return beyond
+
+
+def _replaced(record: LiveRecord) -> str:
+    return f"{record.observed.id} was replaced by the apply that is lost; the next one publishes it anew"
+
+
+async def _spent(
+    snapshot: Snapshot, catalog: Catalog, database: Database, index: SpendIndex
+) -> tuple[frozenset[Outpoint], tuple[str, ...]]:
+    """The coins of a state read from hosts that are spent already, as our own books and the chain's index know (PROTOCOL §5)."""
+    coins = [coin.outpoint for coin in snapshot.coins]
     async with database.begin() as connection:
-        taken = await Coins(connection).taken(coin.outpoint for coin in snapshot.coins)
-    return replace(snapshot, coins=tuple(coin for coin in snapshot.coins if coin.outpoint not in taken))
+        taken = await Coins(connection).taken(coins)
+    spent, doubts = await spent_of(catalog, (outpoint for outpoint in coins if outpoint not in taken), index)
+    return spent | taken, doubts
 
 
 async def _not_rotated_away(
@@ -283,7 +313,16 @@ async def catalog_of(
     if readings.newest is None:
         raise UnreachableError("no host shows a root of this identity", hint="check --network, and that hosts are up")
     host = hosts[readings.newest.host]
-    return await read_catalog(readings.newest, host=host, keys=keys, verifier=verifier, now=now, void=readings.void)
+    return await read_catalog(
+        readings.newest,
+        host=host,
+        keys=keys,
+        verifier=verifier,
+        now=now,
+        void=readings.void,
+        rivals=readings.rivals,
+        lineage=readings.lineage,
+    )
 
 
 def _same_world(known: Recorded, network_id: Digest) -> None:

@@ -36,6 +36,11 @@ def producer_change(desired: DesiredState, snapshot: Snapshot, occasions: Occasi
     diff = tuple(_fields(_without_derived(found.public, wanted.public), found.sealed, wanted))
     if found.id != wanted.id:
         return _change(Action.REPLACE, wanted, found, why=f"the live root names {found.id.name}", diff=diff)
+    if snapshot.rivals:
+        second = ", ".join(map(str, snapshot.rivals))
+        return _change(
+            Action.REPLACE, wanted, found, why=f"a second root is live, and is to be spent: {second}", diff=diff
+        )
     return _same_name(wanted, found, diff, occasions)
 
 

@@ -200,10 +200,6 @@ DEMANDED: Final = {
 """What every state of the journal has to live through."""
 
 
-AWAITED: Final[dict[Fault, str]] = {}
-"""Faults that the house does not live through yet, and why not; a test of each in test_awaited.py is expected to fail."""
-
-
 class Kinds(StrEnum):
     """What a moment is counted by."""
 
@@ -298,8 +294,7 @@ def at_start() -> Iterator[Injection]:
 
 def everything() -> tuple[Injection, ...]:
     """The whole catalogue."""
-    found = (*at_states(), *at_steps(), *at_requests(), *at_writes(), *at_start())
-    return tuple(each for each in found if each.fault not in AWAITED)
+    return (*at_states(), *at_steps(), *at_requests(), *at_writes(), *at_start())
 
 
 TOLD: Final = (Step.UPLOAD, Step.BUILD, Step.BROADCAST, Step.DELIVER, Step.VERIFY)

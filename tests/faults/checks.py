@@ -108,16 +108,6 @@ class Chain:
     def roots(self) -> list[Outpoint]:
         return [outpoint for outpoint, token in self.records.items() if token.id.kind is Kind.PRODUCER]
 
-    def purses(self) -> frozenset[Outpoint]:
-        """Every output that ever was a purse of advertisements, spent or not."""
-        return frozenset(
-            transaction.outpoint(vout)
-            for transaction in self.transactions.values()
-            for vout, output in enumerate(transaction.outputs)
-            if transaction.inputs
-            and output.locking == p2pkh(self.keys.public(purse_key(str(transaction.inputs[0].outpoint), vout)))
-        )
-
     def funding(self) -> frozenset[Outpoint]:
         """Unspent coins at the wallet's address, which anybody may fill at any time."""
         locking = p2pkh(self.keys.public(FUNDING_KEY))

@@ -142,7 +142,7 @@ def test_another_machine_is_told_who_applies_and_gives_the_lock_back_only_when_i
         assert given.applied.generation == 2
         assert [transaction.name for transaction in given.planned.plan.transactions] == ["root"]
         assert await settled(second) == 2
-        with pytest.raises(StateError, match="no root of this identity is pending"):
+        with pytest.raises(StateError, match="no apply of another machine holds the root"):
             await unlock(second)
         return given.planned.plan.cost.fee_satoshis
 
@@ -177,7 +177,7 @@ async def test_what_this_machine_began_it_finishes_instead_of_giving_it_back(pro
     assert producer.in_child(applying(producer, tell=killing_at(kill, 1, JournalState.SENDING))) is None
 
     async def again():
-        with pytest.raises(StateError, match="no root of this identity is pending"):
+        with pytest.raises(StateError, match="no apply of another machine holds the root"):
             await unlock(producer)
         return await settled(producer)
 

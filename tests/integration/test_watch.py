@@ -265,7 +265,7 @@ async def test_a_locked_database_is_waited_out(scene, monkeypatch):
     scene.pauses = [other.close]
     await scene.run()
 
-    assert scene.failures == [StateError]
+    assert scene.failures == [UnreachableError]
     assert len(scene.of(PlanApplied)) == 1
 
 

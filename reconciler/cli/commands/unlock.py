@@ -26,7 +26,7 @@ _EPILOG = "Example: overlay state unlock; overlay state unlock --pending example
 _QUESTION = Question(text="If that apply is still running, it will lose. Give the lock back?")
 
 Pending = Annotated[
-    bool, typer.Option("--pending", help="The root that another machine's large apply made pending, and left so.")
+    bool, typer.Option("--pending", help="The root that an apply on another machine holds and does not give back.")
 ]
 
 

@@ -1,17 +1,14 @@
-"""What the house does not live through yet. Each test is expected to fail; one that passes is to be moved to where it belongs."""
+"""Money and roots that only the chain knows of: the purse after a rebuild, and the second of two geneses."""
 
 from __future__ import annotations
 
 import secrets
 from typing import Any
 
-import pytest
-
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.wiring import clock, keys_of
 from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
 from reconciler.control.restore import restore
-from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Network
 from tests.faults.checks import Chain
 
@@ -38,10 +35,6 @@ def write(producer: Any, *names: str) -> None:
     producer.write(ADS + "".join(AD.replace("NAME", name) for name in names), title=" ".join(names))
 
 
-@pytest.mark.xfail(
-    raises=AssertionError,
-    reason="an ads transaction that only revokes shows on no tracker, so that a rebuild takes the purse before it for live",
-)
 async def test_the_purse_is_rebuilt_where_the_last_ads_transaction_revoked(producer):
     for names in (("prices",), ("prices", "weather"), ("prices",)):
         write(producer, *names)
@@ -63,10 +56,6 @@ async def test_the_purse_is_rebuilt_where_the_last_ads_transaction_revoked(produ
     assert audited.balance.total + audited.tokens == sum(chain.unspent.values())
 
 
-@pytest.mark.xfail(
-    raises=VerificationError,
-    reason="a second genesis, which PROTOCOL §4 has the next apply spend, is neither told apart nor spent",
-)
 async def test_of_two_geneses_one_root_is_left(twins, door):
     """Neither has a coin in common with the other, so that both are mined."""
     here, there = twins
