@@ -7,9 +7,9 @@ from collections.abc import Callable
 from typing import Final
 
 from reconciler.apply.books import Books
-from reconciler.apply.broadcast import Broadcaster
 from reconciler.apply.contest import Proofs
 from reconciler.apply.events import Ending, Event, Step
+from reconciler.apply.handover import Broadcaster
 from reconciler.apply.prove import settle
 from reconciler.model.errors import PartialError
 from reconciler.model.journal import EntryRole, JournalState

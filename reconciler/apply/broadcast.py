@@ -7,36 +7,25 @@ will, by this process or by the next one.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Final, Protocol
+from typing import Final
 
 from reconciler.apply.books import Books
-from reconciler.apply.contest import Judge, Reporter
+from reconciler.apply.contest import Judge
+from reconciler.apply.deliver import OverlayHost, overrule
 from reconciler.apply.events import Ending, Event, Step
+from reconciler.apply.handover import Broadcaster
 from reconciler.model.errors import StalePlanError, UnreachableError
 from reconciler.model.ids import Txid
 from reconciler.model.journal import COMMITTED, GIVEN_UP, TRANSITIONS, JournalEvent, JournalState
 from reconciler.store.journal import JournalEntry
 from reconciler.store.transactions import Transactions
 from reconciler.wire.arc import Standing, TxReport, TxStatus
-from reconciler.wire.beef import Beef
 
 PATIENCE: Final = 30.0
 """Seconds until an apply whose transaction is neither seen nor certain to have lost gives up waiting (PROTOCOL §4)."""
 _POLL: Final = 0.5
-
-
-class Broadcaster(Reporter, Protocol):
-    """ARC, as far as apply needs it (apply/handover.py)."""
-
-    async def submit(self, beef: Beef, txid: Txid) -> TxReport:
-        """Hand over a transaction with its ancestry; idempotent."""
-        ...
-
-    async def is_nowhere(self, txid: Txid) -> bool:
-        """Whether whoever was ever given it has judged and refused it, and nobody knows it."""
-        ...
 
 
 MEANINGS: Final = {
@@ -70,6 +59,7 @@ async def broadcast(
     books: Books,
     arc: Broadcaster,
     judge: Judge,
+    hosts: Mapping[str, OverlayHost],
     now: Callable[[], int],
     patience: float = PATIENCE,
 ) -> JournalEntry:
@@ -98,7 +88,7 @@ async def broadcast(
         if entry.state is JournalState.CONTESTED and (
             rival := await judge.winner(beef, report, thorough=is_last or not waited)
         ):
-            await books.decide(rival, now=now())
+            await overrule(rival, books=books, hosts=hosts, now=now())
             _tell_end(books, txid, f"{rival.transaction.txid} was mined, and spends the same")
             return replace(entry, state=JournalState.VOID)
         if is_last:

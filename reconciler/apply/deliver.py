@@ -7,17 +7,19 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler.apply.books import Books
-from reconciler.apply.broadcast import Broadcaster
 from reconciler.apply.events import Ending, Event, Step, Tell
 from reconciler.apply.follow import follow
+from reconciler.apply.handover import Broadcaster
+from reconciler.apply.losses import Mined
 from reconciler.clients.trackers import SERVICES, TOPICS
 from reconciler.model.errors import OverlayError, PartialError, UnreachableError
-from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint, Txid
+from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint
 from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.outbox import Delivery, Outbox
 from reconciler.store.transactions import Transactions
+from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.submission import Admittance, Submission, pack_documents
 
 CATALOG_TOPIC: Final = "tm_data_catalog"
@@ -143,19 +145,29 @@ async def _confirm(delivery: Delivery, topics: tuple[str, ...], host: OverlayHos
         raise PartialError(f"{delivery.host} took the transaction but admitted nothing of it", where=delivery.host)
 
 
-async def announce(winner: Txid, *, books: Books, hosts: Mapping[str, OverlayHost]) -> None:
-    """Show hosts what was mined in place of ours, so that they evict what they were told of it. One that fails is told of.
+async def overrule(winner: Mined, *, books: Books, hosts: Mapping[str, OverlayHost], now: int) -> None:
+    """A transaction is mined: show it to hosts, and then write down what it rules out, of ours and of what ours builds upon.
 
-    It finds out by itself, or shows a transaction that is known here to be void.
+    In this order, because what is written down is not looked for again: whoever is stopped in between shows it once more.
+    Raises LockedError where the lease was lost.
     """
-    async with books.database.begin() as connection:
-        beef = await Transactions(connection).beef([winner])
+    await _show(winner, books=books, hosts=hosts)
+    await books.decide(winner, now=now)
+
+
+async def _show(winner: Mined, *, books: Books, hosts: Mapping[str, OverlayHost]) -> None:
+    """So that hosts evict what lost, and list what it had replaced again. One that fails is told of.
+
+    It finds out by itself, or goes on to show what lost. Of ours that is known here to be void. What another machine's root
+    promises is built upon once more, the network does not take that either, and the host is shown the winner again.
+    """
+    beef = Beef.of([winner.path], [BeefTx(winner.transaction, 0)]).to_bytes()
     for name, host in hosts.items():
         try:
             listed = await host.topics()
             topics = tuple(topic for topic in (CATALOG_TOPIC, *AD_TOPICS.values()) if topic in listed)
             if topics:
-                await host.submit(Submission(beef.to_bytes(), topics, None))
+                await host.submit(Submission(beef, topics, None))
         except OverlayError as error:
             books.tell(Event(step=Step.DELIVER, subject=name, ending=Ending.FAILED, detail=error.message))
 

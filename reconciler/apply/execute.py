@@ -14,13 +14,14 @@ from typing import Protocol
 from reconciler.apply.announce import deliveries, untold
 from reconciler.apply.batches import UNPROVEN, until_mined
 from reconciler.apply.books import Books, Page
-from reconciler.apply.broadcast import Broadcaster, broadcast
+from reconciler.apply.broadcast import broadcast
 from reconciler.apply.build import Built, build
 from reconciler.apply.contents import Contents, copies_of
 from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import Delivered, OverlayHost, deliver, undiscoverable
 from reconciler.apply.draft import Draft
 from reconciler.apply.events import Ending, Event, Step
+from reconciler.apply.handover import Broadcaster
 from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_seed, hand_over_seed, prepare
 from reconciler.apply.result import ads_after, destroyed, moved_copies, outcome
 from reconciler.apply.upload import Storage, Uploaded, forgotten_of, upload_all
@@ -256,7 +257,13 @@ class Executor:
             entry, books=self.books, arc=self.arc, proofs=self.judge.proofs, now=self.now, most=self.unproven
         )
         ended = await broadcast(
-            entry, books=self.books, arc=self.arc, judge=self.judge, now=self.now, patience=self.patience
+            entry,
+            books=self.books,
+            arc=self.arc,
+            judge=self.judge,
+            hosts=self.hosts,
+            now=self.now,
+            patience=self.patience,
         )
         if ended.state in GIVEN_UP:
             raise StalePlanError(

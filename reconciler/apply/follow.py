@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.apply.books import Books
-from reconciler.apply.broadcast import Broadcaster
 from reconciler.apply.events import Ending, Event, Step
+from reconciler.apply.handover import Broadcaster
 from reconciler.model.errors import OverlayError, UnreachableError
 from reconciler.model.ids import Txid
 from reconciler.store.journal import Journal

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
+from reconciler.apply.contest import Reporter
 from reconciler.model.ids import Txid
 from reconciler.store.database import Database
 from reconciler.store.handovers import Handovers
@@ -26,6 +27,18 @@ class Miners(Protocol):
 
     async def status(self, txid: Txid) -> TxReport | None:
         """How a transaction stands; None where none of them knows it."""
+        ...
+
+
+class Broadcaster(Reporter, Protocol):
+    """ARC, as far as apply needs it."""
+
+    async def submit(self, beef: Beef, txid: Txid) -> TxReport:
+        """Hand over a transaction with its ancestry; idempotent."""
+        ...
+
+    async def is_nowhere(self, txid: Txid) -> bool:
+        """Whether whoever was ever given it has judged and refused it, and nobody knows it."""
         ...
 
 

@@ -8,10 +8,11 @@ from typing import Final
 from reconciler.apply.ancestry import complete
 from reconciler.apply.batches import until_mined
 from reconciler.apply.books import Books
-from reconciler.apply.broadcast import PATIENCE, Broadcaster, broadcast
+from reconciler.apply.broadcast import PATIENCE, broadcast
 from reconciler.apply.contest import Judge
-from reconciler.apply.deliver import Delivered, OverlayHost, announce, deliver
+from reconciler.apply.deliver import Delivered, OverlayHost, deliver, overrule
 from reconciler.apply.events import Ending, Event, Step
+from reconciler.apply.handover import Broadcaster
 from reconciler.apply.losses import Mined
 from reconciler.apply.prove import settle
 from reconciler.model.errors import RefusedError, UnreachableError
@@ -48,12 +49,8 @@ async def recover(
     await settle(books=books, arc=arc, proofs=judge.proofs, now=now)
     await complete(database=books.database, index=judge.index, proofs=judge.proofs)
     await _look_after_given_up(books=books, arc=arc, now=now)
-    winners = [
-        *await _look_after_seen(books=books, arc=arc, judge=judge, now=now),
-        *await _look_after_followers(books=books, arc=arc, judge=judge, now=now),
-    ]
-    for winner in winners:
-        await announce(winner, books=books, hosts=hosts)
+    await _look_after_seen(books=books, arc=arc, judge=judge, hosts=hosts, now=now)
+    await _look_after_followers(books=books, arc=arc, judge=judge, hosts=hosts, now=now)
     async with books.database.begin() as connection:
         unfinished, bound = await Journal(connection).unfinished(), await Journal(connection).bound()
     prepared = [entry for entry in unfinished if entry.state is JournalState.PREPARED and entry.id not in bound]
@@ -66,7 +63,7 @@ async def recover(
             current = await Journal(connection).get(left.id)
         if current is not None and current.state in UNFINISHED:  # one that lost takes those with it that build on it
             await until_mined(current, books=books, arc=arc, proofs=judge.proofs, now=now)
-            ended = await broadcast(current, books=books, arc=arc, judge=judge, now=now, patience=patience)
+            ended = await broadcast(current, books=books, arc=arc, judge=judge, hosts=hosts, now=now, patience=patience)
             is_over = ended.state in GIVEN_UP
             whole = f"generation {current.generation}" if current.publishes else f"the {current.role}"
             detail = f"{ended.state}; its coins are free again" if is_over else f"{whole} finished"
@@ -124,10 +121,12 @@ async def _said(txid: Txid, arc: Broadcaster) -> TxReport | None:
         return None
 
 
-async def _look_after_seen(*, books: Books, arc: Broadcaster, judge: Judge, now: Callable[[], int]) -> list[Txid]:
+async def _look_after_seen(
+    *, books: Books, arc: Broadcaster, judge: Judge, hosts: Mapping[str, OverlayHost], now: Callable[[], int]
+) -> None:
     """What was seen is not mined yet: dropped or thrown back by a reorg, it is sent again; or it has lost after all.
 
-    Oldest first, each with the ancestry that no block proves: parents go before their children. Returns who won.
+    Oldest first, each with the ancestry that no block proves: parents go before their children.
     """
     async with books.database.begin() as connection:
         seen = await Journal(connection).unproven()
@@ -135,30 +134,28 @@ async def _look_after_seen(*, books: Books, arc: Broadcaster, judge: Judge, now:
     for entry in seen:
         rival = await _rival(entry.root, beefs[entry.id], arc, judge)
         if rival is not None:
-            await books.decide(rival, now=now())
+            await overrule(rival, books=books, hosts=hosts, now=now())
             detail = f"{rival.transaction.txid} was mined, and spends the same; what is live is read anew"
             books.tell(Event(step=Step.RECOVER, subject=entry.id, ending=Ending.FAILED, detail=detail))
-            return [rival.transaction.txid]  # whatever was built upon it is void as well
-    return []
+            return  # whatever was built upon it is void as well
 
 
-async def _look_after_followers(*, books: Books, arc: Broadcaster, judge: Judge, now: Callable[[], int]) -> list[Txid]:
-    """What follows a root may lose where the root does not: another machine paid from the same purse. Returns who won."""
+async def _look_after_followers(
+    *, books: Books, arc: Broadcaster, judge: Judge, hosts: Mapping[str, OverlayHost], now: Callable[[], int]
+) -> None:
+    """What follows a root may lose where the root does not: another machine paid from the same purse."""
     async with books.database.begin() as connection:
         transactions = Transactions(connection)
         waiting = await Journal(connection).following(await transactions.unproven())
         beefs = {txid: await transactions.beef([txid]) for txid in waiting}
-    winners = []
     for txid, beef in beefs.items():
         rival = await _rival(txid, beef, arc, judge)
         if rival is not None:
-            await books.decide(rival, now=now())
+            await overrule(rival, books=books, hosts=hosts, now=now())
             detail = (
                 f"{rival.transaction.txid} was mined, and spends the same; the next plan makes the advertisements anew"
             )
             books.tell(Event(step=Step.RECOVER, subject=txid, ending=Ending.FAILED, detail=detail))
-            winners.append(rival.transaction.txid)
-    return winners
 
 
 async def _rival(txid: Txid, beef: Beef, arc: Broadcaster, judge: Judge) -> Mined | None:

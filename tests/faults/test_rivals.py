@@ -260,7 +260,7 @@ async def test_an_orphan_is_sent_again_with_the_parents_that_were_dropped(produc
     await check_converged(producer, "Built upon it", "price-feeds")
 
 
-async def _apply_unmined(producer: Any) -> Any:
+async def _apply_unmined(producer: Any, http: Any = lambda http: http) -> Any:
     """Apply in a world that mines by hand."""
 
     async def agree(_: Any) -> bool:
@@ -268,7 +268,7 @@ async def _apply_unmined(producer: Any) -> Any:
 
     async with producer.site() as site:
         site.toy.ledger.block_time = 0
-        made, desired = await producer.reconciler(site)
+        made, desired = await producer.reconciler(site, http=http)
         return await made.apply(desired, PlanOptions(), agree=agree, halted=lambda: False)
 
 
@@ -281,6 +281,44 @@ async def _rival(site: Any, producer: Any, ours: Any) -> Transaction:
         ]
     coin = spendable(coins[0])
     return signed([coin], [TxOutput(coin.output.satoshis - 1000, b"\x51")], keys)
+
+
+@pytest.mark.parametrize("is_heard", [True, False], ids=["hosts hear of it", "hosts hear of it the second time"])
+async def test_a_root_of_another_machine_that_lost_to_a_double_spend_is_not_built_upon_for_ever(twins, door, is_heard):
+    here, there = twins
+    await here.apply()
+    async with here.site() as site:
+        await site.toy.ledger.mine()
+    there.write(title="There")
+    await _apply_unmined(there)
+    lost = (await entries(there))[-1].root
+    async with there.site() as site:
+        site.toy.ledger.block_time = 0
+        rival = await _rival(site, there, lost)
+    here.write(title="Here")
+    overtaken: list[str] = []
+
+    async def before(method: str, url: str) -> None:
+        if is_handing_over(method, url) and not overtaken:
+            overtaken.append(url)
+            async with there.site() as site:
+                site.toy.ledger.block_time = 0
+                await site.toy.ledger.replace(lost, rival)
+        if overtaken and not is_heard and url.endswith("/submit"):
+            raise UnreachableError("it does not answer", where=url)
+
+    with pytest.raises(StalePlanError, match="coins are free again"):
+        await _apply_unmined(here, lambda http: door(http, before=before))
+    if not is_heard:
+        with pytest.raises(StalePlanError, match="coins are free again"):
+            await _apply_unmined(here)
+    assert (await _apply_unmined(here)).applied.generation == 2
+    async with here.site() as site:
+        await site.toy.ledger.mine()
+    await check_converged(here, "Here")
+    there.write(title="Here")
+    assert (await there.apply()).applied is None
+    await check_converged(there, "Here")
 
 
 @pytest.mark.parametrize("went_on", [False, True], ids=["at once", "after another apply"])
