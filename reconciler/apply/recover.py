@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from reconciler.apply.ancestry import complete
+from reconciler.apply.ancestry import complete_ours
 from reconciler.apply.batches import until_mined
 from reconciler.apply.books import Books
 from reconciler.apply.broadcast import PATIENCE, broadcast
@@ -47,7 +47,7 @@ async def recover(
     to a lock that has left is sent: the root would stay pending. Raises as broadcast does where an entry cannot be decided yet.
     """
     await settle(books=books, arc=arc, proofs=judge.proofs, now=now)
-    await complete(database=books.database, index=judge.index, proofs=judge.proofs)
+    await complete_ours(database=books.database, index=judge.index, proofs=judge.proofs)
     await _look_after_given_up(books=books, arc=arc, now=now)
     await _look_after_seen(books=books, arc=arc, judge=judge, hosts=hosts, now=now)
     await _look_after_followers(books=books, arc=arc, judge=judge, hosts=hosts, now=now)

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp
 from reconciler.chain.arc import Arc
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
+from reconciler.chain.index import AddressIndex
 from reconciler.chain.ledger import Ledger
 from reconciler.clients.host import HostClient
 from reconciler.devnet.arc import build_app as build_arc
@@ -107,6 +108,7 @@ class ToyWorld:
             signer=keys,
             miner=Arc(self._http, self._endpoints.arc),
             chain=Headers(self._http, self._endpoints.headers),
+            archive=AddressIndex(self._http, self._endpoints.headers),
             hosts=[HostClient(self._http, origin) for origin in self._endpoints.hosts],
             funder=_Gifts(Faucet(self._http, self._endpoints.faucet)) if self._endpoints.faucet else None,
             plain_http=True,

@@ -18,6 +18,7 @@ from reconciler.model.keys import UHRP_KEY
 from reconciler.storage.payment import TOKEN_SATOSHIS, Spend, build, shortfall
 from reconciler.storage.ports import Chain, Funder, Miner, OverlayHost, Signer
 from reconciler.storage.purse import Purse
+from reconciler.store.ancestry import Archive
 from reconciler.store.coins import Coins
 from reconciler.store.database import Database
 from reconciler.store.objects import Advert, Objects
@@ -54,6 +55,7 @@ class Advertiser:
         signer: Signer,
         miner: Miner,
         chain: Chain,
+        archive: Archive,
         hosts: Sequence[OverlayHost],
         funder: Funder | None,
         mainnet: bool = False,
@@ -65,7 +67,15 @@ class Advertiser:
         """
         self._database = database
         self._signer = signer
-        self._purse = Purse(database=database, signer=signer, miner=miner, chain=chain, funder=funder, mainnet=mainnet)
+        self._purse = Purse(
+            database=database,
+            signer=signer,
+            miner=miner,
+            chain=chain,
+            archive=archive,
+            funder=funder,
+            mainnet=mainnet,
+        )
         self._miner = miner
         self._hosts = tuple(hosts)
         self._plain_http = plain_http

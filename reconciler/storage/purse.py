@@ -11,6 +11,7 @@ from reconciler.model.ids import Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.storage.payment import Spend
 from reconciler.storage.ports import Chain, Funder, Miner, Signer
+from reconciler.store.ancestry import Archive, complete
 from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.outputs import Connection
@@ -40,6 +41,7 @@ class Purse:
         signer: Signer,
         miner: Miner,
         chain: Chain,
+        archive: Archive,
         funder: Funder | None,
         mainnet: bool = False,
     ) -> None:
@@ -47,6 +49,7 @@ class Purse:
         self._database = database
         self._miner = miner
         self._chain = chain
+        self._archive = archive
         self._funder = funder
         self._locking = p2pkh(signer.public(FUNDING_KEY))
         self.address: Final = address(signer.public(FUNDING_KEY), mainnet=mainnet)
@@ -109,7 +112,8 @@ class Purse:
     async def beef(self, txid: Txid) -> Beef:
         """A transaction of ours as BEEF, with proofs that hold today.
 
-        Raises UnreachableError while a reorg leaves its ancestry without.
+        What a reorg has left without a proof goes with what lies behind it. Raises UnreachableError where nobody gives that,
+        or while blocks come and go.
         """
         for _ in range(2):
             beef = await self._stored_beef(txid)
@@ -120,6 +124,7 @@ class Purse:
                 for one in lost:
                     await Transactions(connection).unprove(one)
             await self.settle()
+            await complete([txid], database=self._database, archive=self._archive, proofs=self._chain)
         raise UnreachableError(f"the ancestry of the transaction {txid} is not proven at the moment")
 
     async def _stored_beef(self, txid: Txid) -> Beef | None:

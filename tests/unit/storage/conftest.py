@@ -16,6 +16,7 @@ import pytest
 from reconciler.chain.arc import Arc
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
+from reconciler.chain.index import AddressIndex
 from reconciler.chain.ledger import Ledger
 from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
@@ -121,6 +122,7 @@ class World:
             signer=self.keys,
             miner=self.miner,
             chain=self.headers,
+            archive=AddressIndex(self.http, ARC),
             hosts=[self.host] if hosts is None else hosts,
             funder=self.gifts,
             plain_http=True,

@@ -141,6 +141,17 @@ async def test_a_reorg_does_not_stop_advertising_for_longer_than_a_block(world, 
     assert len(await world.adverts(sha256_hex(content + b"2"))) == 1
 
 
+async def test_a_reorg_that_takes_the_proof_of_its_money_does_not_stop_advertising(world, content):
+    await world.store(content)
+    await world.ledger.reorg(1)  # of the block with what the faucet gave
+
+    await world.store(content + b"1")
+
+    assert world.gifts.given == 1
+    for each in (content, content + b"1"):
+        assert len(await world.adverts(sha256_hex(each))) == 1
+
+
 async def test_a_crash_between_writing_and_sending_loses_nothing(world, content, monkeypatch):
     class Crash(BaseException):
         pass
