@@ -123,6 +123,7 @@ def faults_of(requests: Counter[str]) -> list[Fault]:
     ]
 
 
+@pytest.mark.long
 async def test_a_fault_at_any_request_leaves_the_old_or_leads_to_the_new(producer, door):
     requests: Counter[str] = Counter()
     for number in (1, 2):

@@ -47,6 +47,7 @@ async def test_a_command_that_will_not_wait_says_who_is_at_it(producer):
 # A server that breaks off
 
 
+@pytest.mark.long
 @pytest.mark.only("postgresql")
 @pytest.mark.parametrize("state", [JournalState.SENDING, JournalState.SEEN])
 async def test_a_server_that_goes_away_in_the_middle_is_a_matter_of_time(producer, server, state):

@@ -171,6 +171,7 @@ def test_a_kill_after_any_step_loses_nothing(producer, kill, step):
     assert check_converges(producer, "After a step")["generation"] == 1
 
 
+@pytest.mark.long
 def test_a_hundred_kills_at_random_times_lose_nothing(producer, request):
     """Each round edits the title and a file, and applies; a hundred of them are killed, some five in a row.
 

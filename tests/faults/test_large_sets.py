@@ -94,6 +94,7 @@ def test_a_killed_genesis_loses_nothing(producer, kill, entry, state):
     assert check_converges(producer) == 1
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("state", STATES)
 def test_a_kill_in_any_state_of_any_entry_loses_nothing(producer, kill, state):
     write(producer, "first")

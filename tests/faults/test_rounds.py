@@ -8,6 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reconciler.cli.errors import DONE, PARTIAL, STALE, exit_code
 from reconciler.model.errors import OverlayError
 from reconciler.model.ids import Digest, Outpoint
@@ -73,6 +75,7 @@ async def void(machine: Any) -> int:
         return sum(entry.state is JournalState.VOID for entry in await Journal(connection).list(1000))
 
 
+@pytest.mark.long
 async def test_in_twenty_rounds_of_two_one_applies_and_the_other_plans_again(twins, door):
     here, there = twins
     await here.apply()

@@ -254,6 +254,7 @@ def failures(week: Week, kind: type[OverlayError]) -> int:
     return sum(isinstance(each, RoundFailed) and isinstance(each.error, kind) for each in week.told)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("seed", range(WEEKS))
 async def test_a_week_of_watch_with_everything_failing_sometimes_converges_within_its_cap(
     producer, door, monkeypatch, request, seed

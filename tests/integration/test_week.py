@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pytest
 import rfc8785
 
 from reconciler.apply.prepare import content_seed
@@ -209,6 +210,7 @@ def write(
     producer.write(parts, title=title)
 
 
+@pytest.mark.long
 async def test_a_vendors_week(producer, tmp_path):
     producer.environment |= {"OVERLAY_PASSPHRASE": PASSPHRASE, "FEED_TOKEN": TOKEN}
     vendor = Vendor(producer)
