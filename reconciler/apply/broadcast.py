@@ -16,10 +16,10 @@ from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import OverlayHost, overrule
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
-from reconciler.model.errors import StalePlanError, UnreachableError
+from reconciler.model.errors import RefusedError, StalePlanError, UnreachableError
 from reconciler.model.ids import Txid
-from reconciler.model.journal import COMMITTED, GIVEN_UP, TRANSITIONS, JournalEvent, JournalState
-from reconciler.store.journal import JournalEntry
+from reconciler.model.journal import COMMITTED, GIVEN_UP, TRANSITIONS, EntryRole, JournalEvent, JournalState
+from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.transactions import Transactions
 from reconciler.wire.arc import Standing, TxReport, TxStatus
 
@@ -62,11 +62,12 @@ async def broadcast(
     hosts: Mapping[str, OverlayHost],
     now: Callable[[], int],
     patience: float = PATIENCE,
+    gives_up: bool = False,
 ) -> JournalEntry:
     """Bring an entry that is prepared or on its way to the commit point, or to its end: then it is given up.
 
-    Raises StalePlanError where it is not certain yet who wins a contest, UnreachableError where ARC does not say, and
-    RefusedError where ARC does not take anything from us; all leave the entry for the next apply to finish.
+    What belongs to a lock that has left is given up only with `gives_up`: the root would stay pending. Raises StalePlanError where it is not certain yet who wins a contest, UnreachableError where ARC does not say, and
+    RefusedError where ARC does not take anything from us, or not what a lock waits for; all leave the entry for the next apply to finish.
     """
     if entry.state is JournalState.PREPARED:
         entry = await _move(entry, JournalEvent.SEND, books, now)
@@ -77,7 +78,10 @@ async def broadcast(
     report = await arc.submit(beef, txid) if beef.proof(txid) is None else TxReport(txid=txid, status=TxStatus.MINED)
     waited = 0.0
     while True:
-        entry = await _follow(entry, report, books, arc, now)
+        event = await _event(entry, report, arc)
+        if event is JournalEvent.REFUSE and not gives_up:
+            await _check_unbound(entry, report, books)
+        entry = entry if event is None else await _move(entry, event, books, now)
         if entry.state in COMMITTED:
             books.tell(Event(step=Step.BROADCAST, subject=txid, ending=Ending.DONE, detail=report.status.value))
             return entry
@@ -98,12 +102,21 @@ async def broadcast(
         report = await arc.status(txid) or report
 
 
-async def _follow(
-    entry: JournalEntry, report: TxReport, books: Books, arc: Broadcaster, now: Callable[[], int]
-) -> JournalEntry:
+async def _event(entry: JournalEntry, report: TxReport, arc: Broadcaster) -> JournalEvent | None:
     is_nowhere = report.standing is Standing.REFUSED and await arc.is_nowhere(entry.root)
-    event = meaning(entry.state, report.standing, is_nowhere=is_nowhere)
-    return entry if event is None else await _move(entry, event, books, now)
+    return meaning(entry.state, report.standing, is_nowhere=is_nowhere)
+
+
+async def _check_unbound(entry: JournalEntry, report: TxReport, books: Books) -> None:
+    """Raises RefusedError where a lock that has left waits for this entry."""
+    async with books.database.reading() as connection:
+        bound = await Journal(connection).bound()
+    if entry.id in bound and entry.role is not EntryRole.LOCK:
+        raise RefusedError(
+            f"the network does not take what the pending root waits for: {report.extra_info or report.status.value}",
+            where=entry.root,
+            hint="repeat the command; where it is refused again and again, `overlay state unlock --pending`",
+        )
 
 
 async def _move(entry: JournalEntry, event: JournalEvent, books: Books, now: Callable[[], int]) -> JournalEntry:

@@ -40,11 +40,12 @@ async def recover(
     identity: IdentityKey,
     now: Callable[[], int],
     patience: float = PATIENCE,
+    gives_up: bool = False,
 ) -> Delivered:
     """Void what was never sent or has lost, bring what may have been sent to the commit point, and empty the outbox.
 
     An entry that is only prepared is voided, not sent: the next plan will say the same, or something better. But what belongs
-    to a lock that has left is sent: the root would stay pending. Raises as broadcast does where an entry cannot be decided yet.
+    to a lock that has left is sent, or the root would stay pending, unless it `gives_up`: then its lock is taken back. Raises as broadcast does where an entry cannot be decided yet.
     """
     await settle(books=books, arc=arc, proofs=judge.proofs, now=now)
     await complete_ours(database=books.database, index=judge.index, proofs=judge.proofs)
@@ -53,7 +54,8 @@ async def recover(
     await _look_after_followers(books=books, arc=arc, judge=judge, hosts=hosts, now=now)
     async with books.database.begin() as connection:
         unfinished, bound = await Journal(connection).unfinished(), await Journal(connection).bound()
-    prepared = [entry for entry in unfinished if entry.state is JournalState.PREPARED and entry.id not in bound]
+    kept = frozenset() if gives_up else bound
+    prepared = [entry for entry in unfinished if entry.state is JournalState.PREPARED and entry.id not in kept]
     for entry in reversed(prepared):  # what spends another one's outputs goes first
         await books.move(entry, JournalEvent.ABANDON, now=now())
         detail = "nothing had been sent; its coins are free again"
@@ -63,7 +65,16 @@ async def recover(
             current = await Journal(connection).get(left.id)
         if current is not None and current.state in UNFINISHED:  # one that lost takes those with it that build on it
             await until_mined(current, books=books, arc=arc, proofs=judge.proofs, now=now)
-            ended = await broadcast(current, books=books, arc=arc, judge=judge, hosts=hosts, now=now, patience=patience)
+            ended = await broadcast(
+                current,
+                books=books,
+                arc=arc,
+                judge=judge,
+                hosts=hosts,
+                now=now,
+                patience=patience,
+                gives_up=gives_up,
+            )
             is_over = ended.state in GIVEN_UP
             whole = f"generation {current.generation}" if current.publishes else f"the {current.role}"
             detail = f"{ended.state}; its coins are free again" if is_over else f"{whole} finished"

@@ -32,7 +32,7 @@ from reconciler.control.source import Provenance
 from reconciler.control.world import World
 from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import DesiredState, StorageHost
-from reconciler.model.errors import GuardError, StalePlanError
+from reconciler.model.errors import GuardError, RefusedError, StalePlanError
 from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.observed import ListedAd, Snapshot, StorageQuote
 from reconciler.observe.roots import read_roots
@@ -179,7 +179,8 @@ class Reconciler:
     ) -> Finished:
         """Give the lock of a large set back that another machine began and will not finish. Raises as `apply` does.
 
-        What this machine began itself is finished instead. Raises StateError where no root is pending then.
+        What this machine began itself is finished instead, unless the network does not take it. Raises StateError where no
+        root is held then.
         """
         wish = _Wish(make_unlock_plan, options, pending=True)
         return await self._reconcile(desired, wish, agree, halted, patience)
@@ -222,7 +223,12 @@ class Reconciler:
         patience: float,
     ) -> Finished:
         async with self.lease(patience, halted=halted) as lease:
-            recovered = await self._recover(lease)
+            try:
+                recovered = await self._recover(lease)
+            except RefusedError:
+                if not wish.pending:
+                    raise
+                recovered = await self._recover(lease, gives_up=True)
             go_on(halted)
             speaking = await self._speaking()
             return await speaking._carry_out(  # noqa: SLF001 - itself
@@ -282,7 +288,7 @@ class Reconciler:
         )
         return Finished(planned=planned, applied=applied, agreed=True, recovered=recovered)
 
-    async def _recover(self, lease: Lease) -> Delivered:
+    async def _recover(self, lease: Lease, *, gives_up: bool = False) -> Delivered:
         await check_world(self.database, network=self.world.network, network_id=await self.world.headers.network_id())
         return await recover(
             books=self._books(lease),
@@ -292,6 +298,7 @@ class Reconciler:
             identity=self.keys.identity,
             now=self._now,
             patience=self.contest_patience,
+            gives_up=gives_up,
         )
 
     async def _prepare(self) -> Digest:

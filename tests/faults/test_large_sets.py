@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
+import contextlib
+import json
+from collections import Counter
+
 import pytest
 
 from reconciler.apply.batches import until_mined
 from reconciler.apply.books import Books
 from reconciler.apply.events import Event, Moved, Step
 from reconciler.cli.wiring import clock
-from reconciler.model.errors import LockedError, PartialError, StalePlanError, StateError, UnreachableError
+from reconciler.model.errors import (
+    LockedError,
+    PartialError,
+    RefusedError,
+    StalePlanError,
+    StateError,
+    UnreachableError,
+)
 from reconciler.model.journal import EntryRole, JournalState
 from reconciler.plan.document import plan_id
 from reconciler.plan.options import PlanOptions
 from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal
+from reconciler.wire.http import Reply
 
 BATCH = 2
 NAMES = "abcd"
@@ -252,3 +264,88 @@ async def test_the_root_of_very_many_batches_waits_for_their_blocks(producer):
             entries = await Journal(connection).of_apply(root)
     assert [entry.role.value for entry in entries] == ["lock", "batch", "batch", "root"]
     assert {entry.state for entry in entries if entry.role is EntryRole.BATCH} == {JournalState.MINED}
+
+
+REFUSAL = Reply(
+    "", 461, {"content-type": "application/json"}, json.dumps({"status": 461, "detail": "the miner says no"}).encode()
+)
+
+
+def refusing(entry):
+    """ARC judges what it is given as the `entry`th, from 0, and does not take it; all others it takes."""
+    given = iter(range(1_000))
+
+    def before(method, url):
+        return REFUSAL if method == "POST" and "/v1/tx" in url and next(given) == entry else None
+
+    return before
+
+
+@pytest.mark.parametrize("entry", range(len(ENTRIES)), ids=ENTRIES)
+async def test_a_member_of_a_set_that_arc_refuses_once_is_published_in_the_end(producer, door, entry):
+    write(producer, "one")
+    await producer.apply(batch=BATCH)
+    write(producer, "two")
+    with contextlib.suppress(StalePlanError, RefusedError):
+        await producer.apply(batch=BATCH, http=lambda http: door(http, before=refusing(entry)))
+    await producer.apply(batch=BATCH)
+    catalog = await producer.catalog()
+    assert (catalog.strays, catalog.live.document.pending) == ((), None)
+    assert (await producer.plan(batch=BATCH)).plan.is_empty
+    audited = await producer.audit()
+    assert (audited.differences, audited.in_flight, audited.tokens) == ((), (), len(NAMES) + 1)
+
+
+@pytest.mark.long
+async def test_a_thousand_records_are_published_at_once_and_found(producer):
+    producer.write(producer.manifest.read_text() + RULE)
+    for number in range(1_000):
+        producer.data(f"{number:04}.csv", f"id,value\n{number},thousand\n")
+    finished = await producer.apply()
+    assert Counter(each.role for each in finished.planned.plan.transactions) == {"lock": 1, "batch": 11, "root": 1}
+    assert not any(finished.applied.missing.values())
+    assert len((await producer.catalog()).records) == 1_002
+    assert (await producer.plan()).plan.is_empty
+    audited = await producer.audit()
+    assert (audited.differences, audited.tokens) == ((), 1_003)
+
+
+RULE = """\
+---
+apiVersion: overlay/v1
+kind: ReplicationRule
+metadata: {name: one}
+spec: {replicas: 1, selector: {matchTags: [test]}}
+"""
+
+
+async def test_a_set_that_arc_never_takes_is_given_back_on_the_machine_that_began_it(producer, door):
+    write(producer, "one")
+    await producer.apply(batch=BATCH)
+    write(producer, "two")
+    taken = []
+
+    def before(method, url):
+        if method == "POST" and "/v1/tx" in url and taken is not None:
+            taken.append(url)
+            return REFUSAL if len(taken) > 2 else None
+        return None
+
+    def tell(event):
+        nonlocal taken
+        if isinstance(event, Moved) and event.state is JournalState.REFUSED:
+            taken = None
+
+    async def agree(_):
+        return True
+
+    for _ in range(2):
+        with pytest.raises(RefusedError, match="does not take what the pending root waits for"):
+            await producer.apply(batch=BATCH, http=lambda http: door(http, before=before))
+    async with producer.site() as site:
+        reconciler, desired = await producer.reconciler(site, tell=tell, http=lambda http: door(http, before=before))
+        given = await reconciler.unlock(desired, PlanOptions(batch=BATCH), agree=agree, halted=lambda: False)
+    assert given.applied.generation == 2
+    assert taken is None
+    assert (await producer.audit()).differences == ()
+    assert await converged(producer) == 3
