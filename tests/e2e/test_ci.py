@@ -15,6 +15,8 @@ from typing import Any
 import pytest
 import yaml
 
+pytestmark = pytest.mark.long
+
 WORKFLOW = Path(__file__).parents[2] / "examples" / "ci" / "overlay.yml"
 REPOSITORY = "acme/data"
 COMMENT_LIMIT = 65_536

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+pytestmark = pytest.mark.long
+
 PRICED = """
 ---
 apiVersion: overlay/v1
@@ -136,7 +138,6 @@ def test_a_gateways_key_serves_its_own_database_and_no_other(overlay, local, sho
     there.run("wallet", "audit")
 
 
-@pytest.mark.long
 def test_of_two_processes_with_an_approved_plan_each_one_applies_and_the_other_is_told_to_plan_again(
     overlay, local, shop, command
 ):

@@ -18,6 +18,8 @@ from reconciler.model.errors import LockedError
 from reconciler.store.database import Database
 from reconciler.store.leases import APPLY, Leases
 
+pytestmark = pytest.mark.long
+
 MANIFEST = """\
 apiVersion: overlay/v1
 kind: Producer

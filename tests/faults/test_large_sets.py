@@ -27,6 +27,8 @@ from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal
 from reconciler.wire.http import Reply
 
+pytestmark = pytest.mark.long
+
 BATCH = 2
 NAMES = "abcd"
 ENTRIES = ("lock", "batch-0", "batch-1", "root")
@@ -106,7 +108,6 @@ def test_a_killed_genesis_loses_nothing(producer, kill, entry, state):
     assert check_converges(producer) == 1
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("state", STATES)
 def test_a_kill_in_any_state_of_any_entry_loses_nothing(producer, kill, state):
     write(producer, "first")
@@ -296,7 +297,6 @@ async def test_a_member_of_a_set_that_arc_refuses_once_is_published_in_the_end(p
     assert (audited.differences, audited.in_flight, audited.tokens) == ((), (), len(NAMES) + 1)
 
 
-@pytest.mark.long
 async def test_a_thousand_records_are_published_at_once_and_found(producer):
     producer.write(producer.manifest.read_text() + RULE)
     for number in range(1_000):

@@ -147,6 +147,7 @@ def test_a_coin_that_nobody_frees_is_noticed(monkeypatch):
         play(Case("forgetful", ((), (given_up,))))
 
 
+@pytest.mark.long
 def test_a_sample_of_the_long_run_goes_through():
     struck: list[Struck] = []
     play(SAMPLE, note=lambda _, found: struck.extend(found))

@@ -9,6 +9,8 @@ from reconciler.model.errors import LockedError, StalePlanError, StateError
 from reconciler.model.journal import JournalState
 from reconciler.plan.options import PlanOptions
 
+pytestmark = pytest.mark.long
+
 BATCH = 2
 
 

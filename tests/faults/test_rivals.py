@@ -24,6 +24,8 @@ from reconciler.wallet.signing import signed
 from reconciler.wire.http import Reply
 from reconciler.wire.transaction import Transaction, TxOutput
 
+pytestmark = pytest.mark.long
+
 PUBLIC = "http://public.embedded"
 ADVERTISED = """\
 apiVersion: overlay/v1

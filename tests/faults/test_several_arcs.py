@@ -19,6 +19,8 @@ from reconciler.store.journal import Journal
 from reconciler.store.transactions import Transactions
 from reconciler.wire.http import Http, Reply
 
+pytestmark = pytest.mark.long
+
 FIRST, SECOND = "http://arc.embedded", "http://arc-two.embedded"
 JUDGED = Reply("", 465, {}, json.dumps({"status": 465, "detail": "Fee too low"}).encode())
 UNKNOWN = Reply("", 404, {}, json.dumps({"status": 404}).encode())

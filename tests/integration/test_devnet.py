@@ -12,6 +12,8 @@ import pytest
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import sha256_hex
 
+pytestmark = pytest.mark.long
+
 ADDRESS = "mfWxJ45yp2SFn7UciZyNpvDKrzbhyfKrY8"
 
 

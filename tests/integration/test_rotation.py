@@ -31,6 +31,8 @@ from reconciler.wallet.signing import signed
 from reconciler.wire.submission import pack_documents
 from reconciler.wire.transaction import TxOutput
 
+pytestmark = pytest.mark.long
+
 MANIFEST = """\
 apiVersion: overlay/v1
 kind: Producer

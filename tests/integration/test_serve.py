@@ -13,6 +13,8 @@ from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.state_root import InclusionProof, Leaf, verify_inclusion
 
+pytestmark = pytest.mark.long
+
 
 def applied(overlay, producer):
     """The producer's folder and home for the command, with everything applied."""

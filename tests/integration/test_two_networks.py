@@ -7,6 +7,10 @@ import sqlite3
 from dataclasses import replace
 from typing import Any
 
+import pytest
+
+pytestmark = pytest.mark.long
+
 UNCHANGED = "No changes. The overlay matches the manifests."
 
 
