@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]  # DATABASE_URL is bound to one network (DESIGN §6)
 
 UNCHANGED = "No changes. The overlay matches the manifests."
 

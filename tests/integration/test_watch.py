@@ -256,6 +256,7 @@ async def test_a_host_that_is_silent_is_asked_again_after_ever_longer_pauses(sce
     assert len(scene.of(PlanApplied)) == 1
 
 
+@pytest.mark.only("sqlite")  # a lock on the file
 async def test_a_locked_database_is_waited_out(scene, monkeypatch):
     await scene.producer.apply()
     monkeypatch.setattr(opening, "_BUSY_SECONDS", 0)
