@@ -163,15 +163,9 @@ async def observe(
         raise locked(readings.newest, keys, now=now)
     is_foreign = is_foreign or look.gives_back or bool(readings.rivals)
     is_damaged = _is_damaged(known)
-    snapshot = Snapshot(
+    world = Snapshot(
         identity=keys.identity,
-        root=known.live.root,
-        records=known.live.records,
-        replicas=known.live.replicas,
-        settings=known.live.root.settings if known.live.root else {},
-        ads=known.live.ads,
-        coins=known.live.coins,
-        strays=() if is_damaged else known.strays,
+        root=None,
         fee_rate=fee_rate,
         funding_address=funding_address,
         readings=readings.readings,
@@ -179,6 +173,7 @@ async def observe(
         source=source,
         now=now,
     )
+    snapshot = _as_recorded(world, known, is_damaged=is_damaged)
     catalog: Catalog | None = None
     untold: tuple[Txid, ...] = ()
     if is_foreign or (is_damaged and readings.newest is not None):
@@ -200,9 +195,7 @@ async def observe(
         ads = await read_ads(keys.identity, hosts=hosts, verifier=verifier, now=now, plain_http=look.plain_http)
         snapshot = _with_foreign_ads(snapshot, ads, keys) if is_foreign else _with_ads(snapshot, ads)
         if look.refresh or not is_foreign:
-            ours = [ad for ad in snapshot.ads if ad.is_recorded]
-            drifted = (*snapshot.drifted, *unlisted_ads(ours, ads, owed=known.owed))
-            snapshot = replace(snapshot, drifted=drifted)
+            snapshot = _with_unlisted(snapshot, ads, owed=known.owed)
         warnings += ads.doubts
     spent: frozenset[Outpoint] = frozenset()
     if is_foreign and catalog is not None:
@@ -219,6 +212,26 @@ async def observe(
         spent=spent,
         untold=untold,
     )
+
+
+def _as_recorded(world: Snapshot, known: Recorded, *, is_damaged: bool) -> Snapshot:
+    """The snapshot with what our own database says is live."""
+    return replace(
+        world,
+        root=known.live.root,
+        records=known.live.records,
+        replicas=known.live.replicas,
+        settings=known.live.root.settings if known.live.root else {},
+        ads=known.live.ads,
+        coins=known.live.coins,
+        strays=() if is_damaged else known.strays,
+    )
+
+
+def _with_unlisted(snapshot: Snapshot, ads: AdReadings, *, owed: Collection[str]) -> Snapshot:
+    """The snapshot with the advertisements that trackers should show and do not."""
+    ours = [ad for ad in snapshot.ads if ad.is_recorded]
+    return replace(snapshot, drifted=(*snapshot.drifted, *unlisted_ads(ours, ads, owed=owed)))
 
 
 def _taken_back(known: Recorded, beyond: Beyond) -> Beyond:

@@ -47,7 +47,7 @@ def unlock(
     """Give back what an apply holds that does not come back.
 
     Without an option that is this database's lease: whose it is, is shown, and where that process is certain to be gone, nobody
-    is asked. With --pending it is the lock of a large set: what is live stays as it is, and the coins return.
+    is asked. With --pending it is the root, which a lost machine left pending or told no host of: the coins return.
     """
     invocation = Invocation.of(context)
     if not pending:
