@@ -31,6 +31,7 @@ from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app as build_storage
 from reconciler.storage.files import Files
 from reconciler.storage.keeper import Keeper
+from reconciler.storage.terms import Prices
 from reconciler.store.database import Database
 from reconciler.store.schema import upgrade
 from reconciler.wallet.keys import Keys
@@ -61,13 +62,16 @@ class ToyWorld:
         randomness: Callable[[int], bytes],
         block_time: float = BLOCK_SECONDS,
         pace: Pace | None = None,
+        storage_price: int = 0,
     ) -> None:
+        """`block_time` in seconds; `storage_price` in satoshis for a gigabyte and month, at each of the storage hosts."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._endpoints = endpoints
         self._http = http
         self._clock = clock
         self._pace = pace or Pace()
+        self._prices = Prices(storage_price)
         self._stack = AsyncExitStack()
         self.ledger = Ledger(folder / "chain.db", clock=clock, randomness=randomness, block_time=block_time)
         self._randomness = randomness
@@ -125,6 +129,7 @@ class ToyWorld:
             secret=keys.secret(),
             clock=self._clock,
             randomness=self._randomness,
+            prices=self._prices,
             sweep_every=self._pace.sweep,
         )
 
