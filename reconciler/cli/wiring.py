@@ -95,7 +95,7 @@ async def open_site(
         toy = None
         http = await stack.enter_async_context(HttpClient())
         endpoints = endpoints or await _applied_endpoints(database, network)
-        http.mount(OWN_ORIGIN, own_host(database, endpoints, http=http, clock=clock))
+        http.mount(OWN_ORIGIN, own_host(database, endpoints, network=network, http=http, clock=clock))
         if network is Network.EMBEDDED:
             toy = await stack.enter_async_context(open_toy(home.world(network), endpoints, http))
         yield Site(

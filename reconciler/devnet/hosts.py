@@ -15,7 +15,7 @@ from reconciler.host.lookups.uhrp import UhrpLookup
 from reconciler.host.topics.advertisements import AdTopic
 from reconciler.host.topics.data_catalog import DataCatalogTopic
 from reconciler.host.topics.uhrp import UhrpTopic
-from reconciler.model.ids import AdProtocol
+from reconciler.model.ids import AdProtocol, Network
 from reconciler.model.networks import Endpoints
 from reconciler.store.database import Database
 from reconciler.wire.http import Http
@@ -25,11 +25,12 @@ def own_host(
     database: Database,
     endpoints: Endpoints,
     *,
+    network: Network,
     http: Http,
     clock: Callable[[], float],
     refresh_every: float | None = None,
 ) -> ASGIApp:
-    """The producer's host: the records' topic, on the producer's database."""
+    """The producer's host: the records' topic, on the producer's database. It answers for every capability, too."""
     return build_app(
         database=database,
         headers=Headers(http, endpoints.headers),
@@ -37,7 +38,9 @@ def own_host(
         clock=clock,
         topics=[DataCatalogTopic()],
         lookups=[DataCatalogLookup()],
+        more_lookups=capability_lookup,
         refresh_every=refresh_every,
+        network=network.value,
     )
 
 

@@ -14,6 +14,7 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from reconciler.host.engine import Answer, Engine
+from reconciler.host.health import Health
 from reconciler.host.ports import Chain, Statuses
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Lookup, Topic
@@ -31,6 +32,9 @@ from reconciler.wire.submission import parse_submission, steak_json
 BODY_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one request."""
 
+NAME: Final = "overlay-node"
+"""What the reference calls a host that was given no name."""
+
 _QUERY_LIMIT: Final = 64 * 1024
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -47,12 +51,15 @@ def build_app(
     limits: Limits | None = None,
     refresh_every: float | None = None,
     more_lookups: Callable[[str], Lookup | None] = lambda _: None,
+    name: str = NAME,
+    network: str | None = None,
 ) -> ASGIApp:
     """A host that keeps what it takes in `database`; several processes may serve one, and ours shares the producer's.
 
     `clock` gives unix seconds; `limits` bound the ancestry that a submission may bring. With `refresh_every` (seconds) proofs
     are looked after in the background of the server's lifespan; without, requests set that off. `more_lookups` makes services
-    that are answered without being listed, by name; they read what the listed ones have indexed.
+    that are answered without being listed, by name; they read what the listed ones have indexed. `name` and `network` are what
+    /health says of this host.
     """
     proofs = Proofs(database=database, chain=headers, statuses=arc, clock=clock)
     engine = Engine(
@@ -66,6 +73,7 @@ def build_app(
         more_lookups=more_lookups,
     )
     routes = _Routes(engine, body_limit)
+    health = Health(database, engine, name=name, network=network)
     return OpenOrigins(
         Starlette(
             routes=[
@@ -76,7 +84,8 @@ def build_app(
                 Route("/getDocumentationForTopicManager", routes.topic_documentation),
                 Route("/getDocumentationForLookupServiceProvider", routes.lookup_documentation),
                 Route("/v1/documents/{digest}", routes.document),
-                *(Route(path, _health) for path in ("/health", "/health/live", "/health/ready")),
+                Route("/health/live", health.live),
+                *(Route(path, health.ready) for path in ("/health", "/health/ready")),
             ],
             exception_handlers={
                 RefusedError: _refused,
@@ -118,10 +127,10 @@ class _Routes:
         return JSONResponse({name: lookup.about.to_json() for name, lookup in self._engine.lookups.items()})
 
     async def topic_documentation(self, request: Request) -> Response:
-        return _documentation(self._engine.topics.get(request.query_params.get("manager", "")))
+        return _documentation(self._engine.topics.get(_asked_for(request, "manager")))
 
     async def lookup_documentation(self, request: Request) -> Response:
-        return _documentation(self._engine.lookup_named(request.query_params.get("lookupService", "")))
+        return _documentation(self._engine.lookup_named(_asked_for(request, "lookupService")))
 
     async def document(self, request: Request) -> Response:
         try:
@@ -145,13 +154,16 @@ def _plain(answer: Answer) -> Response:
     return JSONResponse(answer_json(outputs))
 
 
+def _asked_for(request: Request, parameter: str) -> str:
+    name = request.query_params.get(parameter)
+    if name is None:
+        raise RefusedError(f"the parameter {parameter} is missing")
+    return name
+
+
 def _documentation(service: Topic | Lookup | None) -> Response:
     text = "No documentation found!" if service is None else service.about.documentation
     return PlainTextResponse(text, media_type="text/markdown")
-
-
-async def _health(_: Request) -> Response:
-    return JSONResponse({"status": "ok", "ready": True})
 
 
 async def _refused(_: Request, error: Exception) -> Response:

@@ -71,8 +71,6 @@ class Engine:
         hold, UnreachableError where the chain cannot be asked.
         """
         topics = [self._topic(name) for name in submission.topics]
-        if not topics:
-            return {}
         documents = () if submission.off_chain is None else unpack_documents(submission.off_chain)
         beef, subject = parse_beef(submission.beef)
         subject = beef.subject_or_last(subject)

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from reconciler.model.ids import Digest, Outpoint
 from reconciler.model.json import Json, JsonObject
 from reconciler.store.outputs import Connection, HostOutput
 from reconciler.wire.submission import Admittance
 from reconciler.wire.transaction import Transaction, TxOutput
+
+VERSION: Final = "1"
+"""Of our own topics and services: what they admit and understand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,10 +25,17 @@ class About:
     """One line."""
     documentation: str
     """Markdown."""
+    icon: str | None = None
+    """The URL of a picture."""
+    version: str | None = None
+    information: str | None = None
+    """A URL at which there is more to read."""
 
     def to_json(self) -> JsonObject:
-        """The metadata as the reference lists it."""
-        return {"name": self.title, "shortDescription": self.short}
+        """The metadata as the reference lists it; what there is none of is left out."""
+        more = {"iconURL": self.icon, "version": self.version, "informationURL": self.information}
+        known = {name: value for name, value in more.items() if value is not None}
+        return {"name": self.title, "shortDescription": self.short, **known}
 
 
 class Topic(Protocol):

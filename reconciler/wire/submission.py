@@ -106,8 +106,8 @@ def _topics(header: str | None) -> tuple[str, ...]:
     if header is None:
         raise VerificationError(f"the header {_TOPICS} is missing")
     topics = parse_json(header.encode(errors="surrogatepass"), f"the header {_TOPICS}")
-    if not isinstance(topics, list):
-        raise VerificationError(f"the header {_TOPICS} is not an array of topic names")
+    if not isinstance(topics, list) or not topics:
+        raise VerificationError(f"the header {_TOPICS} is not an array that names a topic")
     names = [topic for topic in topics if isinstance(topic, str) and topic]
     if len(names) != len(topics) or len(set(names)) != len(names):
         raise VerificationError(f"the header {_TOPICS} is not an array of different topic names")

@@ -69,7 +69,14 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
         if follower is not None:
             await follower.claim()
         identity = reader.producer if reader else await _published(site)
-        own = own_host(site.database, site.endpoints, http=site.http, clock=clock, refresh_every=_PROOF_SECONDS)
+        own = own_host(
+            site.database,
+            site.endpoints,
+            network=network,
+            http=site.http,
+            clock=clock,
+            refresh_every=_PROOF_SECONDS,
+        )
         app = build_app(database=site.database, identity=identity, host=own)
         with stoppable() as stop:
             async with serving([Door(app=app, host=host, port=port)]) as (url,):

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.host.lookups.query import PAGE, Query
-from reconciler.host.services import About, Complete, Hit
+from reconciler.host.services import VERSION, About, Complete, Hit
 from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.ids import AdProtocol, Digest, identity_key
 from reconciler.model.json import Json
@@ -50,7 +50,13 @@ class AdLookup:
     def __init__(self, protocol: AdProtocol) -> None:
         title, short, names = _ABOUT[protocol]
         self.name = f"ls_{protocol.lower()}"
-        self.about = About(title=title, short=short, documentation=_DOCUMENTATION.format(title=title, names=names))
+        self.about = About(
+            title=title,
+            short=short,
+            documentation=_DOCUMENTATION.format(title=title, names=names),
+            version=VERSION,
+            information="https://bsv.brc.dev/overlays/0088",
+        )
         self.topics = frozenset({f"tm_{protocol.lower()}"})
         self._protocol = protocol
 

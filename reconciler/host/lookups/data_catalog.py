@@ -10,7 +10,7 @@ from typing import Final
 
 from reconciler.host.catalog import entry_of, token_of
 from reconciler.host.lookups.query import Query
-from reconciler.host.services import About, Complete, Hit
+from reconciler.host.services import VERSION, About, Complete, Hit
 from reconciler.model.capabilities import capability_of, service_of
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, Kind, identity_key
@@ -45,7 +45,10 @@ class DataCatalogLookup:
         self.name = "ls_data_catalog" if capability is None else service_of(capability)
         about = "" if capability is None else f", about {capability}"
         self.about = About(
-            title="Data Catalog", short=f"Finds records of data producers{about}.", documentation=_DOCUMENTATION
+            title="Data Catalog",
+            short=f"Finds records of data producers{about}.",
+            documentation=_DOCUMENTATION,
+            version=VERSION,
         )
         self._capability = capability
 

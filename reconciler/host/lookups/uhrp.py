@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.host.lookups.query import Query
-from reconciler.host.services import About, Complete, Hit
+from reconciler.host.services import VERSION, About, Complete, Hit
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, identity_key
 from reconciler.model.json import Json
@@ -30,7 +30,13 @@ class UhrpLookup:
     """Satisfies host.services.Lookup."""
 
     name = "ls_uhrp"
-    about = About(title="UHRP Lookup Service", short="Finds who keeps content.", documentation=_DOCUMENTATION)
+    about = About(
+        title="UHRP Lookup Service",
+        short="Finds who keeps content.",
+        documentation=_DOCUMENTATION,
+        version=VERSION,
+        information="https://bsv.brc.dev/overlays/0026",
+    )
     topics = frozenset({"tm_uhrp"})
 
     async def index(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.host.services import About
+from reconciler.host.services import VERSION, About
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import AdProtocol, Digest
 from reconciler.wire import advertisement
@@ -37,7 +37,13 @@ class AdTopic:
             title=title, protocol=protocol, key_protocol=title.lower(), prefix=PREFIXES[protocol]
         )
         self.name = f"tm_{protocol.lower()}"
-        self.about = About(title=title, short=short, documentation=documentation)
+        self.about = About(
+            title=title,
+            short=short,
+            documentation=documentation,
+            version=VERSION,
+            information="https://bsv.brc.dev/overlays/0088",
+        )
         self._protocol = protocol
         self._plain_http = plain_http
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.host.catalog import entry_of, token_of
-from reconciler.host.services import About
+from reconciler.host.services import VERSION, About
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest
 from reconciler.wire import record
@@ -29,7 +29,10 @@ class DataCatalogTopic:
 
     name = "tm_data_catalog"
     about = About(
-        title="Data Catalog", short="Records of data producers and what they offer.", documentation=_DOCUMENTATION
+        title="Data Catalog",
+        short="Records of data producers and what they offer.",
+        documentation=_DOCUMENTATION,
+        version=VERSION,
     )
 
     def admit(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.host.services import About
+from reconciler.host.services import VERSION, About
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest
 from reconciler.wire import uhrp
@@ -28,6 +28,8 @@ class UhrpTopic:
         title="Universal Hash Resolution Protocol",
         short="Where content can be had by its hash.",
         documentation=_DOCUMENTATION,
+        version=VERSION,
+        information="https://bsv.brc.dev/overlays/0026",
     )
 
     def __init__(self, *, plain_http: bool = False) -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from reconciler.clients.http import HttpClient
 from reconciler.host.app import build_app
+from reconciler.store.database import Database
 from reconciler.wire.reading import varint
 
 HOST = "http://public.embedded"
@@ -31,8 +32,32 @@ async def test_every_answer_is_open_to_every_origin(world):
 
 
 @pytest.mark.parametrize("path", ["/health", "/health/live", "/health/ready"])
-async def test_a_host_says_that_it_is_well(world, path):
-    assert (await world.http.request("GET", HOST + path)).json() == {"status": "ok", "ready": True}
+async def test_a_host_says_that_it_is_well_and_what_it_is(world, path):
+    world.serve(name="north", network="main")
+
+    assert (await world.http.request("GET", HOST + path)).json() == {
+        "status": "ok",
+        "live": True,
+        "ready": True,
+        "service": {"name": "north", "network": "main", "topicManagerCount": 4, "lookupServiceCount": 4},
+    }
+
+
+async def test_a_host_whose_database_fails_lives_and_is_not_ready(world, tmp_path):
+    world.database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'absent' / 'state.db'}")
+    world.serve()
+
+    replies = {
+        path: await world.http.request("GET", HOST + path) for path in ("/health", "/health/ready", "/health/live")
+    }
+
+    assert [(path, reply.status) for path, reply in replies.items()] == [
+        ("/health", 503),
+        ("/health/ready", 503),
+        ("/health/live", 200),
+    ]
+    assert replies["/health"].json()["ready"] is False
+    assert replies["/health"].json()["live"] is True
 
 
 @pytest.mark.parametrize(("method", "path"), [("GET", "/nowhere"), ("GET", "/submit"), ("POST", "/arc-ingest")])
@@ -50,7 +75,21 @@ async def test_topics_and_services_are_listed_with_their_metadata(world):
     assert topics["tm_data_catalog"] == {
         "name": "Data Catalog",
         "shortDescription": "Records of data producers and what they offer.",
+        "version": "1",
     }
+    assert topics["tm_ship"]["informationURL"] == "https://bsv.brc.dev/overlays/0088"
+    for about in (*topics.values(), *services.values()):
+        assert (
+            {"name", "shortDescription", "version"}
+            <= about.keys()
+            <= {
+                "name",
+                "shortDescription",
+                "version",
+                "iconURL",
+                "informationURL",
+            }
+        )
     assert set(topics) == {"tm_data_catalog", "tm_uhrp", "tm_ship", "tm_slap"}
     assert set(services) == {"ls_data_catalog", "ls_uhrp", "ls_ship", "ls_slap"}
 
@@ -61,7 +100,7 @@ async def test_topics_and_services_are_listed_with_their_metadata(world):
         ("/getDocumentationForTopicManager?manager=tm_data_catalog", "# Data catalog"),
         ("/getDocumentationForTopicManager?manager=tm_uhrp", "# Universal"),
         ("/getDocumentationForTopicManager?manager=tm_other", "No documentation found!"),
-        ("/getDocumentationForTopicManager", "No documentation found!"),
+        ("/getDocumentationForTopicManager?manager=", "No documentation found!"),
         ("/getDocumentationForLookupServiceProvider?lookupService=ls_data_catalog", "# Data catalog"),
         ("/getDocumentationForLookupServiceProvider?lookupService=ls_uhrp", "# UHRP"),
     ],
@@ -71,6 +110,20 @@ async def test_services_are_documented_in_markdown(world, path, begins):
 
     assert reply.headers["content-type"].startswith("text/markdown")
     assert reply.body.decode().startswith(begins)
+
+
+@pytest.mark.parametrize(
+    ("path", "parameter"),
+    [
+        ("/getDocumentationForTopicManager", "manager"),
+        ("/getDocumentationForLookupServiceProvider?manager=tm_ship", "lookupService"),
+    ],
+)
+async def test_documentation_of_nothing_that_was_named_is_a_mistake(world, path, parameter):
+    reply = await world.http.request("GET", HOST + path)
+
+    assert reply.status == 400
+    assert reply.json() == {"status": "error", "message": f"the parameter {parameter} is missing"}
 
 
 async def test_an_empty_aggregated_answer_is_what_the_reference_sends(world):

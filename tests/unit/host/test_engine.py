@@ -159,11 +159,11 @@ async def test_one_unknown_topic_refuses_the_whole_submission(world, make_datase
     assert await world.found() == ()
 
 
-async def test_no_topics_at_all_are_answered_with_nothing(world, make_dataset):
+async def test_a_submission_that_names_no_topic_is_refused(world, make_dataset):
     publication = await world.publish(make_dataset(world.keys(), "btc"))
-    submission = Submission(publication.beef.to_bytes(), ())
 
-    assert await world.host.submit(submission) == {}
+    with pytest.raises(RefusedError, match="names a topic"):
+        await world.host.submit(Submission(publication.beef.to_bytes(), ()))
 
 
 async def test_a_host_refuses_a_transaction_that_pays_more_than_it_spends(world):
