@@ -26,6 +26,8 @@ GATEWAY_PROTOCOL: Final = "data gateway key"
 UHRP_PROTOCOL: Final = "uhrp advertisement"
 SHIP_PROTOCOL: Final = "service host interconnect"
 SLAP_PROTOCOL: Final = "service lookup availability"
+PAYMENT_PROTOCOL: Final = "3241645161d8"
+"""Of payments between two identities (BRC-29)."""
 
 
 def record_key(kind: str, name: str) -> KeyRef:
@@ -62,6 +64,11 @@ def sweep_key(anchor: str, index: int) -> KeyRef:
 def purse_key(anchor: str, index: int) -> KeyRef:
     """The key of the purse that a splitter or an ads transaction makes as output `index`, and that spends outpoint `anchor` first."""
     return KeyRef(COIN_PROTOCOL, f"purse {anchor} {index}", "self")
+
+
+def payment_key(prefix: str, suffix: str, other: IdentityKey) -> KeyRef:
+    """The key that a payment from or to `other` is made out to (BRC-29): the recipient's child, which both can name."""
+    return KeyRef(PAYMENT_PROTOCOL, f"{prefix} {suffix}", other)
 
 
 def is_purse(key: KeyRef) -> bool:

@@ -43,6 +43,11 @@ class Keys:
         """The public half of a child key."""
         return identity_key(self._private(key).public_key().hex())
 
+    def public_for(self, key: KeyRef) -> IdentityKey:
+        """The counterparty's half of a child key, such as the one to pay it with (BRC-29): `getPublicKey` without forSelf."""
+        other = self._deriver.derive_public_key(_protocol(key), key.key_id, _counterparty(key))
+        return identity_key(other.hex())
+
     def sign(self, key: KeyRef, data: bytes) -> bytes:
         """An ECDSA signature (low-S DER) over SHA-256 of `data`: BRC-100 `createSignature`."""
         return self.sign_digest(key, sha256(data).digest())
