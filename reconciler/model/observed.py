@@ -95,6 +95,19 @@ class StorageQuote:
         return amount(max(self.minimum, -(-size * self.satoshis // self.bytes)))
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, order=True)
+class StorageGood:
+    """What a storage host is paid for: one part of a content, kept for one more term."""
+
+    host: str
+    """The storage host's name."""
+    dataset: str
+    """Whose key seals it; empty where the content is free: then datasets that have it share it."""
+    content: Digest
+    """Of the plaintext."""
+    part: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObservedAd:
     """A live advertisement of this identity, as a tracker shows it."""
@@ -190,6 +203,8 @@ class Snapshot:
     """Whether the manifest's gateway answered `/health` as this producer; None where it was not asked."""
     quotes: Mapping[str, StorageQuote] = field(default_factory=dict)
     """By the storage host's name; one that is not here stores for nothing."""
+    paid: frozenset[StorageGood] = frozenset()
+    """What storage hosts were paid for and have not given yet: it is not paid again."""
     coins: tuple[Coin, ...] = ()
     """Spendable coins in the order in which apply takes them."""
     strays: tuple[Outpoint, ...] = ()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from reconciler.model.ids import ObjectType
-from reconciler.model.observed import StorageQuote
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change
 from reconciler.plan.layout import Layout
-from reconciler.plan.storage import Copy
+from reconciler.plan.storage import Purchase
 from reconciler.plan.tokens import TOKEN
 from reconciler.plan.transactions import OutputRole
 
 _TOKENS = frozenset({OutputRole.RECORD, OutputRole.AD})
 _WITH_TOKEN = frozenset({ObjectType.RECORD, ObjectType.SHIP, ObjectType.SLAP})
-_STORED = frozenset({Action.CREATE, Action.REPLACE, Action.RENEW})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,26 +28,24 @@ class Cost:
     locked_satoshis: int
     """In new tokens minus those released: negative where more tokens go than come."""
     storage_satoshis: int
-    """Storage hosts' quotes for the copies that are made, replaced or renewed; 0 where they store for nothing."""
+    """Storage hosts' quotes for what is paid to them, at most; 0 where they store for nothing."""
     running: int
     """Satoshis per storage term that keeping every copy costs; 0 where hosts store for nothing."""
 
 
 def cost_of(
-    layout: Layout, changes: Iterable[Change], copies: Iterable[Copy], quotes: Mapping[str, StorageQuote]
+    layout: Layout, purchases: Iterable[Purchase], terms: Iterable[Purchase]
 ) -> Cost:
-    """Add everything up. `copies` are all that are wanted, whether they change or not."""
+    """Add everything up. `purchases` are paid now, `terms` for every further term of all copies that are wanted."""
     transactions = layout.transactions
     made = sum(output.role in _TOKENS for transaction in transactions for output in transaction.outputs)
-    stored = {change.object for change in changes if change.action in _STORED}
-    prices = {copy.address: copy.price(quotes) for copy in copies}
     return Cost(
         transactions=len(transactions),
         bytes=sum(transaction.size for transaction in transactions),
         fee_satoshis=sum(transaction.fee for transaction in transactions),
         locked_satoshis=(made - layout.released) * TOKEN,
-        storage_satoshis=sum(price for address, price in prices.items() if address in stored),
-        running=sum(prices.values()),
+        storage_satoshis=sum(purchase.satoshis for purchase in purchases),
+        running=sum(purchase.satoshis for purchase in terms),
     )
 
 

@@ -91,6 +91,7 @@ def _body(plan: Plan) -> dict[str, Json]:
         "settings": plan.settings,
         "ads": [{"protocol": ad.protocol.value, "name": ad.name, "url": ad.url} for ad in plan.ads],
         "transactions": [_transaction(transaction) for transaction in plan.transactions],
+        "purchases": [asdict(purchase) | {"object": str(purchase.object)} for purchase in plan.purchases],
         "changes": [_change(change) for change in plan.changes],
         "renewals": [str(address) for address in plan.renewals],
         "drift": [{"object": str(drift.object), "detail": drift.detail} for drift in plan.drift],

@@ -1,7 +1,8 @@
 """Laying out the transactions of an apply, before anything is signed (PROTOCOL §4). Apply builds precisely this.
 
-- Splitter, only where advertisements change and the purse cannot pay for it: inputs money coins; outputs [coin for the
-  records' transactions, purse].
+- Splitter, only where storage hosts are paid, or advertisements change and the purse cannot pay for it: inputs money coins;
+  outputs [coin for the records' transactions, or what is left where there are none; purse?; money for storage...].
+- Pouches and payments, where storage hosts are paid (plan/storage_set.py).
 - The records' transactions, where anything changes that the root commits to (plan/record_set.py), from money coins, sorted by
   outpoint, or the splitter's first output.
 - Ads, where tokens of advertisements are made or spent: inputs purse coins, sorted by outpoint; the splitter's second
@@ -17,7 +18,7 @@ address.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
@@ -27,6 +28,8 @@ from reconciler.model.keys import is_purse
 from reconciler.model.observed import Coin, CoinStatus, Snapshot
 from reconciler.plan import sizes
 from reconciler.plan.record_set import BATCH, RecordSet
+from reconciler.plan.storage import Purchase
+from reconciler.plan.storage_set import StorageSet
 from reconciler.plan.tokens import TOKEN, AdTokens, Wish, ad_tokens, record_tokens
 from reconciler.plan.transactions import Made, Output, OutputRole, Spend, TxLayout, TxRole
 
@@ -75,7 +78,7 @@ class Part(Protocol):
         ...
 
 
-def lay_out(wish: Wish, snapshot: Snapshot, *, batch: int = BATCH) -> Layout:
+def lay_out(wish: Wish, snapshot: Snapshot, *, purchases: Sequence[Purchase] = (), batch: int = BATCH) -> Layout:
     """The transactions that carry out the changes; none where nothing is to be signed. `batch`: see plan/record_set.py."""
     records, ads = record_tokens(wish, snapshot), ad_tokens(wish, snapshot)
     money, purse = _coins(snapshot.coins)
@@ -85,6 +88,7 @@ def lay_out(wish: Wish, snapshot: Snapshot, *, batch: int = BATCH) -> Layout:
     layout = _Funding(rate, money, purse).of(
         RecordSet(records, rate, batch, wish.destroys) if records else None,
         _Ads(ads, rate, wish.destroys) if ads else None,
+        StorageSet(tuple(purchases), rate),
     )
     live = 1 if records and records.live else 0
     own = sum(transaction.role in _SPENDS_A_ROOT_MADE_HERE for transaction in layout.transactions)
@@ -137,18 +141,21 @@ class _Funding:
     money: list[Coin]
     purse: list[Coin]
 
-    def of(self, records: RecordSet | None, ads: _Ads | None) -> Layout:
+    def of(self, records: RecordSet | None, ads: _Ads | None, storage: StorageSet) -> Layout:
         """Lay out what is there."""
-        if records is None:
-            return Layout() if ads is None else self._alone(ads)
-        root = self._alone(records)
-        if ads is None:
-            return root
         coins = len(self.purse)
-        spare = _total(self.purse) - ads.need(coins)
-        if not coins or spare < 0:
-            return self._split(records, ads)
-        return replace(root, transactions=(*root.transactions, *ads.lay_out(_outpoints(self.purse), coins, spare)))
+        spare = 0 if ads is None else _total(self.purse) - ads.need(coins)
+        is_poor = ads is not None and records is not None and (not coins or spare < 0)
+        if storage.purchases or is_poor:
+            layout = self._split(records, ads if is_poor else None, storage)
+        elif records is not None:
+            layout = self._alone(records)
+        else:
+            return Layout() if ads is None else self._alone(ads)
+        if ads is None or is_poor:
+            return layout
+        following = ads.lay_out(_outpoints(self.purse), coins, spare)
+        return replace(layout, transactions=(*layout.transactions, *following))
 
     def _alone(self, part: Part) -> Layout:
         """What the money coins pay for."""
@@ -161,43 +168,46 @@ class _Funding:
             transactions=part.lay_out(_outpoints(self.money), coins, spare), available=available, needed=needed
         )
 
-    def _split(self, records: RecordSet, ads: _Ads) -> Layout:
-        """A splitter, and one of its outputs for each of the two."""
+    def _split(self, records: RecordSet | None, ads: _Ads | None, storage: StorageSet) -> Layout:
+        """A splitter, and outputs of it for whatever is there."""
         purse_coins = len(self.purse) + 1
-        coin = max(1, records.need(1))
-        purse = max(1, ads.need(purse_coins) - _total(self.purse))
+        coin = 1 if records is None else max(1, records.need(1))
+        purse = 0 if ads is None else max(1, ads.need(purse_coins) - _total(self.purse))
+        rest = sum(output.satoshis for output in storage.outputs)
+        outputs = 1 + (ads is not None) + len(storage.outputs)
         available, coins = _total(self.money), max(1, len(self.money))
-        if available < self._splitter_fee(coins) + coin + purse:
+        if available < self.rate.fee(_splitter_size(coins, outputs)) + coin + purse + rest:
             coins = len(self.money) + 1
-        fee = self._splitter_fee(coins)
-        needed = fee + coin + purse
+        size = _splitter_size(coins, outputs)
+        needed = self.rate.fee(size) + coin + purse + rest
         spare = max(available, needed) - needed
-        reserve = min(RESERVE * ads.fee(purse_coins), spare // 2) if ads.tokens.made else 0
+        reserve = min(RESERVE * ads.fee(purse_coins), spare // 2) if ads is not None and ads.tokens.made else 0
         coin, purse = coin + spare - reserve, purse + reserve
+        purses = () if ads is None else (Output(role=OutputRole.PURSE, satoshis=purse),)
         splitter = TxLayout(
             role=TxRole.SPLITTER,
             spends=_outpoints(self.money),
-            outputs=(Output(role=OutputRole.COIN, satoshis=coin), Output(role=OutputRole.PURSE, satoshis=purse)),
-            size=_splitter_size(coins),
-            fee=fee,
-        )
-        purses: tuple[Spend, ...] = (*_outpoints(self.purse), _PURSE)
-        return Layout(
-            transactions=(
-                splitter,
-                *records.lay_out((_RECORDS_COIN,), 1, coin - records.need(1)),
-                *ads.lay_out(purses, purse_coins, _total(self.purse) + purse - ads.need(purse_coins)),
+            outputs=(
+                Output(role=OutputRole.PAYOUT if records is None else OutputRole.COIN, satoshis=coin),
+                *purses,
+                *storage.outputs,
             ),
-            available=available,
-            needed=needed,
+            size=size,
+            fee=self.rate.fee(size),
         )
+        transactions = (splitter, *storage.lay_out(1 + len(purses)))
+        if records is not None:
+            transactions += records.lay_out((_RECORDS_COIN,), 1, coin - records.need(1))
+        if ads is not None:
+            left = _total(self.purse) + purse - ads.need(purse_coins)
+            transactions += ads.lay_out((*_outpoints(self.purse), _PURSE), purse_coins, left)
+        return Layout(transactions=transactions, available=available, needed=needed)
 
-    def _splitter_fee(self, coins: int) -> int:
-        return self.rate.fee(_splitter_size(coins))
 
-
-def _splitter_size(coins: int) -> int:
-    return sizes.transaction(p2pkh_inputs=coins, pushdrop_inputs=0, outputs=2, outputs_size=2 * sizes.P2PKH_OUTPUT)
+def _splitter_size(coins: int, outputs: int) -> int:
+    return sizes.transaction(
+        p2pkh_inputs=coins, pushdrop_inputs=0, outputs=outputs, outputs_size=outputs * sizes.P2PKH_OUTPUT
+    )
 
 
 def _coins(coins: Iterable[Coin]) -> tuple[list[Coin], list[Coin]]:

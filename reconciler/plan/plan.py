@@ -23,6 +23,7 @@ from reconciler.plan.new_root import NewRoot, new_root
 from reconciler.plan.notices import left_behind
 from reconciler.plan.options import REPLACE_IDENTITY, DeleteLimit, PlanOptions
 from reconciler.plan.selection import select
+from reconciler.plan.storage import Copy, Purchase, purchases_of
 from reconciler.plan.tokens import Wish
 from reconciler.plan.transactions import TxLayout, TxRole
 
@@ -38,7 +39,11 @@ __all__ = [
     "make_unlock_plan",
 ]
 
-FORMAT_VERSION: Final = "2.1"
+FORMAT_VERSION: Final = "2.2"
+
+
+_STORED: Final = frozenset({Action.CREATE, Action.REPLACE, Action.RENEW})
+"""What is done to copies that storage hosts are paid for."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -127,7 +132,10 @@ class Plan:
     ads: tuple[ListedAd, ...]
     """All advertisements that the new root will list, sorted."""
     transactions: tuple[TxLayout, ...]
-    """Everything that apply signs, in order: splitter?, those of the records, ads? (plan/layout.py); empty where nothing is signed."""
+    """Everything that apply signs, in order: splitter?, payments of storage, those of the records, ads? (plan/layout.py); empty
+    where nothing is signed."""
+    purchases: tuple[Purchase, ...]
+    """What storage hosts are paid for, in the order of the payments."""
     changes: tuple[Change, ...]
     """Sorted by address."""
     renewals: tuple[Address, ...]
@@ -245,8 +253,9 @@ def _plan(
     changes, live = comparison.changes, snapshot.root
     rotation = _rotation(desired, options)
     wish = Wish(root=root.producer, changes=changes, ads=root.ads, destroys=destroys, rotates=rotation is not None)
-    layout = lay_out(wish, snapshot, batch=options.batch)
-    cost = cost_of(layout, changes, comparison.copies, snapshot.quotes)
+    purchases = () if wish.rotates else _purchases(comparison, snapshot)  # a key that goes leaves no coin behind
+    layout = lay_out(wish, snapshot, purchases=purchases, batch=options.batch)
+    cost = cost_of(layout, purchases, purchases_of(comparison.copies, snapshot.quotes))
     previous = live.generation if live else None
     has_new_root = not destroys and any(each.role is TxRole.ROOT for each in layout.transactions)
     case = Case(
@@ -282,6 +291,7 @@ def _plan(
         settings={path: plain_object(value) for path, value in root.settings.items()},
         ads=root.ads,
         transactions=layout.transactions,
+        purchases=purchases,
         changes=changes,
         renewals=tuple(change.object for change in changes if change.action is Action.RENEW),
         drift=comparison.drift,
@@ -295,6 +305,13 @@ def _plan(
         summary=Summary.of(changes, comparison.unchanged),
         meta=meta,
     )
+
+
+def _purchases(comparison: Comparison, snapshot: Snapshot) -> tuple[Purchase, ...]:
+    """What the copies that are made, replaced or renewed cost."""
+    stored = {change.object for change in comparison.changes if change.action in _STORED}
+    copies: list[Copy] = [copy for copy in comparison.copies if copy.address in stored]
+    return purchases_of(copies, snapshot.quotes, paid=snapshot.paid)
 
 
 def _rotation(desired: DesiredState, options: PlanOptions) -> HandOver | None:

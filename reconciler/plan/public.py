@@ -33,7 +33,7 @@ def make_public_plan(desired: DesiredState, snapshot: Snapshot, options: PlanOpt
     )
     plan = make_plan(seen, snapshot, options, meta=meta)
     guards = tuple(guard for guard in plan.guards if guard.name in _JUDGED)
-    return replace(plan, public_only=True, transactions=(), cost=_UNKNOWN, guards=guards)
+    return replace(plan, public_only=True, transactions=(), purchases=(), cost=_UNKNOWN, guards=guards)
 
 
 def public_content(sha256: str, size: int, *, is_sold: bool) -> JsonObject:

@@ -9,12 +9,13 @@ from reconciler.model.amounts import FeeRate
 from reconciler.model.desired import StorageHost
 from reconciler.model.ids import Address, AdProtocol, Network, Outpoint, digest, identity_key
 from reconciler.model.json import JsonObject
-from reconciler.model.observed import Answer, ListedAd, Reading
+from reconciler.model.observed import Answer, ListedAd, Reading, StorageGood
 from reconciler.plan.action import Action, Risk
 from reconciler.plan.change import Change, Drift, Edit, FieldDiff, Notice
 from reconciler.plan.cost import Cost
 from reconciler.plan.guards import Guard, GuardName
 from reconciler.plan.plan import HandOver, Meta, Plan, Summary
+from reconciler.plan.storage import Purchase
 from reconciler.plan.strict import Fields
 from reconciler.plan.transactions import Output, OutputRole, TxLayout, TxRole, parse_spend
 
@@ -37,6 +38,7 @@ _BODY: Final = (
     "settings",
     "ads",
     "transactions",
+    "purchases",
     "changes",
     "renewals",
     "drift",
@@ -88,6 +90,7 @@ def read_plan(document: Fields) -> Plan:
         settings=_settings(body.object("settings")),
         ads=tuple(map(_ad, body.each("ads", _names(ListedAd)))),
         transactions=tuple(map(_transaction, body.each("transactions", _names(TxLayout)))),
+        purchases=tuple(map(_purchase, body.each("purchases", _names(Purchase)))),
         changes=tuple(map(_change, body.each("changes", _names(Change)))),
         renewals=tuple(map(Address.parse, body.texts("renewals"))),
         drift=tuple(
@@ -144,6 +147,21 @@ def _transaction(transaction: Fields) -> TxLayout:
         ),
         size=transaction.integer("size"),
         fee=transaction.integer("fee"),
+    )
+
+
+def _purchase(purchase: Fields) -> Purchase:
+    good = purchase.nested("good", _names(StorageGood))
+    return Purchase(
+        object=Address.parse(purchase.text("object")),
+        good=StorageGood(
+            host=good.text("host"),
+            dataset=good.text("dataset"),
+            content=digest(good.text("content")),
+            part=good.integer("part"),
+        ),
+        size=purchase.integer("size"),
+        satoshis=purchase.integer("satoshis"),
     )
 
 
@@ -216,7 +234,9 @@ def _names(
         | Meta
         | Notice
         | Output
+        | Purchase
         | Reading
+        | StorageGood
         | StorageHost
         | Summary
         | TxLayout

@@ -51,7 +51,8 @@ def plan_copies(
         if record.content is not None:
             size = record.content.size
             addresses = (Address.of_replica(record.id.name, host) for host in hosts)
-            plan.wanted += (Copy(address, size, is_sold=record.is_sold) for address in addresses)
+            sha256, is_sold = record.content.sha256, record.is_sold
+            plan.wanted += (Copy(address, sha256, size, is_sold=is_sold) for address in addresses)
         for change in work.changes(hosts):
             plan.changes.append(change)
             if work.is_settled and change.action is Action.CREATE:

@@ -13,7 +13,11 @@ class TxRole(StrEnum):
     """Which of an apply's transactions one is. Declared in the order in which they are signed and sent."""
 
     SPLITTER = "splitter"
-    """Parts the wallet's coins between the records and the advertisements."""
+    """Parts the wallet's coins between storage, the records and the advertisements."""
+    POUCH = "pouch"
+    """Where many payments are due: parts money of the splitter between some of them."""
+    PAYMENT = "payment"
+    """Pays a storage host for one part of a content; it leaves before anything is published."""
     LOCK = "lock"
     """Of a large set: spends the live root, makes it pending, and funds every batch."""
     BATCH = "batch"
@@ -36,9 +40,15 @@ class OutputRole(StrEnum):
     AD = "ad"
     """An advertisement's token."""
     COIN = "coin"
-    """Of a splitter: money for the root transaction of the same apply (key: `purse_key`)."""
+    """Of a splitter: money for the root transaction of the same apply, at the funding address."""
     PURSE = "purse"
     """Money for this and later ads transactions (key: `purse_key`)."""
+    POUCH = "pouch"
+    """Of a splitter: money for one pouch, at the funding address."""
+    STORAGE = "storage"
+    """Of a splitter or a pouch: money for one payment, at the funding address, where it stays should nobody ask for it."""
+    PAYMENT = "payment"
+    """A storage host's, under a key that BRC-29 derives for it; satoshis at most."""
     FUNDING = "funding"
     """Of a lock: money for one batch (key: `batch_key`)."""
     LINK = "link"
@@ -51,7 +61,7 @@ class OutputRole(StrEnum):
     """To the wallet's funding address, where nothing is left to be anchored in."""
 
 
-NUMBERED: Final = frozenset({TxRole.BATCH, TxRole.SWEEP})
+NUMBERED: Final = frozenset({TxRole.POUCH, TxRole.PAYMENT, TxRole.BATCH, TxRole.SWEEP})
 """Of these an apply may have several; of every other role it has one at most."""
 
 
@@ -114,7 +124,7 @@ class TxLayout:
     spends: tuple[Spend, ...]
     """All inputs, in order."""
     outputs: tuple[Output, ...]
-    """All outputs, in order; the last one takes what the fee leaves, and has 0 satoshis only where money is missing."""
+    """All outputs, in order. Of a payment, what the host asks less than planned is paid back by one more, which is in size and fee."""
     size: int
     """Bytes, at most."""
     fee: int
