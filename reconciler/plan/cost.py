@@ -33,9 +33,7 @@ class Cost:
     """Satoshis per storage term that keeping every copy costs; 0 where hosts store for nothing."""
 
 
-def cost_of(
-    layout: Layout, purchases: Iterable[Purchase], terms: Iterable[Purchase]
-) -> Cost:
+def cost_of(layout: Layout, purchases: Iterable[Purchase], terms: Iterable[Purchase]) -> Cost:
     """Add everything up. `purchases` are paid now, `terms` for every further term of all copies that are wanted."""
     transactions = layout.transactions
     made = sum(output.role in _TOKENS for transaction in transactions for output in transaction.outputs)

@@ -79,7 +79,10 @@ class Part(Protocol):
 
 
 def lay_out(wish: Wish, snapshot: Snapshot, *, purchases: Sequence[Purchase] = (), batch: int = BATCH) -> Layout:
-    """The transactions that carry out the changes; none where nothing is to be signed. `batch`: see plan/record_set.py."""
+    """The transactions that carry out the changes; none where nothing is to be signed.
+
+    `batch`: see plan/record_set.py; so many payments are paid from one transaction, too.
+    """
     records, ads = record_tokens(wish, snapshot), ad_tokens(wish, snapshot)
     money, purse = _coins(snapshot.coins)
     if (wish.destroys or wish.rotates) and (records is None or ads is None):
@@ -88,7 +91,7 @@ def lay_out(wish: Wish, snapshot: Snapshot, *, purchases: Sequence[Purchase] = (
     layout = _Funding(rate, money, purse).of(
         RecordSet(records, rate, batch, wish.destroys) if records else None,
         _Ads(ads, rate, wish.destroys) if ads else None,
-        StorageSet(tuple(purchases), rate),
+        StorageSet(tuple(purchases), rate, batch),
     )
     live = 1 if records and records.live else 0
     own = sum(transaction.role in _SPENDS_A_ROOT_MADE_HERE for transaction in layout.transactions)

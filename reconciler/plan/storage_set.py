@@ -2,7 +2,8 @@
 
 A host takes a payment for each part of a content (BRC-105), so each is a transaction of its own that spends exactly one coin
 made for it: price and fee. A payment travels in an HTTP header with the transaction that made its coin, so that one must not
-be large: above `PER_POUCH` payments the splitter funds *pouches*, each of which makes the coins of so many.
+be large: above `together` payments the splitter funds *pouches*, each of which makes the coins of so many. For 100 of them it
+has 3.5 kB; Node's servers read 16 kB of headers.
 """
 
 from __future__ import annotations
@@ -16,9 +17,6 @@ from reconciler.plan import sizes
 from reconciler.plan.storage import Purchase
 from reconciler.plan.transactions import Made, Output, OutputRole, TxLayout, TxRole
 
-PER_POUCH: Final = 100
-"""A transaction with so many coins has 3.5 kB; Node's servers read 16 kB of headers."""
-
 
 @dataclass(frozen=True)
 class StorageSet:
@@ -26,7 +24,7 @@ class StorageSet:
 
     purchases: tuple[Purchase, ...]
     rate: FeeRate
-    per_pouch: int = PER_POUCH
+    together: int
 
     @cached_property
     def outputs(self) -> tuple[Output, ...]:
@@ -55,10 +53,10 @@ class StorageSet:
 
     @property
     def _pouches(self) -> tuple[tuple[Purchase, ...], ...]:
-        if len(self.purchases) <= self.per_pouch:
+        if len(self.purchases) <= self.together:
             return ()
-        starts = range(0, len(self.purchases), self.per_pouch)
-        return tuple(self.purchases[start : start + self.per_pouch] for start in starts)
+        starts = range(0, len(self.purchases), self.together)
+        return tuple(self.purchases[start : start + self.together] for start in starts)
 
     def _coins(self, purchases: tuple[Purchase, ...]) -> tuple[Output, ...]:
         return tuple(Output(role=OutputRole.STORAGE, satoshis=each.satoshis + self._fee) for each in purchases)
@@ -67,7 +65,7 @@ class StorageSet:
         return sum(coin.satoshis for coin in self._coins(purchases))
 
     def _payment(self, number: int, purchase: Purchase, first: int) -> TxLayout:
-        pouch, place = divmod(number, self.per_pouch)
+        pouch, place = divmod(number, self.together)
         coin = Made(TxRole.POUCH, place, pouch) if self._pouches else Made(TxRole.SPLITTER, first + number)
         return TxLayout(
             role=TxRole.PAYMENT,
@@ -91,6 +89,4 @@ _PAYMENT_SIZE: Final = sizes.transaction(
 
 def _pouch_size(purchases: tuple[Purchase, ...]) -> int:
     count = len(purchases)
-    return sizes.transaction(
-        p2pkh_inputs=1, pushdrop_inputs=0, outputs=count, outputs_size=count * sizes.P2PKH_OUTPUT
-    )
+    return sizes.transaction(p2pkh_inputs=1, pushdrop_inputs=0, outputs=count, outputs_size=count * sizes.P2PKH_OUTPUT)

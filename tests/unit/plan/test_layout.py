@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from reconciler.model.desired import Rotation
 from reconciler.model.ids import AdProtocol, Outpoint, RecordId, Txid
-from reconciler.model.observed import CoinStatus
+from reconciler.model.observed import CoinStatus, StorageGood, StorageQuote
 from reconciler.plan import sizes
 from reconciler.plan.layout import RESERVE
 from reconciler.plan.transactions import Made, OutputRole, TxRole, parse_spend
@@ -148,7 +149,9 @@ def test_every_transaction_pays_exactly_the_fee_of_its_largest_size(world, data)
     coins = [world.coin(amount, f"coin {index}") for index, amount in enumerate(data.draw(amounts))]
     coins += [world.purse(amount, f"purse {index}") for index, amount in enumerate(data.draw(amounts))]
     snapshot = world.empty() if data.draw(st.booleans()) else world.published(state())
-    snapshot = replace(snapshot, coins=tuple(coins))
+    prices = {host.name: data.draw(st.integers(0, 3)) for host in world.hosts}
+    quotes = {name: StorageQuote(satoshis=price, bytes=7, minimum=price) for name, price in prices.items()}
+    snapshot = replace(snapshot, coins=tuple(coins), quotes=quotes)
     make = data.draw(st.sampled_from([world.plan, world.destroy]))
     strays = data.draw(st.sets(st.integers(1, 5))) if snapshot.root else ()
     snapshot = replace(snapshot, strays=tuple(sorted(world.outpoint(f"stray {number}") for number in strays)))
@@ -165,6 +168,9 @@ def test_every_transaction_pays_exactly_the_fee_of_its_largest_size(world, data)
             assert output.satoshis >= 1
             made[Made(transaction.role, vout, transaction.index)] = output.satoshis
     assert plan.cost.fee_satoshis == sum(transaction.fee for transaction in plan.transactions)
+    payments = [each for each in plan.transactions if each.role is TxRole.PAYMENT]
+    assert [each.outputs[0].satoshis for each in payments] == [each.satoshis for each in plan.purchases]
+    assert plan.cost.storage_satoshis == sum(each.satoshis for each in plan.purchases)
     assert len(set(plan.spends)) == len(plan.spends)
 
 
@@ -172,6 +178,8 @@ def _check_size(world, transaction, values):
     scripts = [MONEY_SCRIPT if _is_money(each, values) else TOKEN_SCRIPT for each in transaction.spends]
     outputs = [TxOutput(1, bytes(_script(world, output))) for output in transaction.outputs]
     inputs = [TxInput(Outpoint(Txid("ab" * 32), 0), script) for script in scripts]
+    if transaction.role is TxRole.PAYMENT:  # what the host asks less is paid back
+        outputs.append(TxOutput(1, bytes(25)))
     size = len(Transaction(tuple(inputs), tuple(outputs)).raw)
     one_more = size + sizes.P2PKH_INPUT
     assert transaction.size in {
@@ -188,13 +196,86 @@ def _is_money(spend, values):
 
 
 def _script(world, output):
-    if output.object is None:
+    if output.object is None or output.role is OutputRole.PAYMENT:
         return 25
     if output.role is OutputRole.RECORD:
         return sizes.record_script(output.record)
     protocol = AdProtocol(str(output.object.type).upper())
     token = AdToken(protocol=protocol, identity=world.key("i"), url="http://acme.embedded", name=output.object.path)
     return locking_size(token)
+
+
+QUOTES = {name: StorageQuote(satoshis=10, bytes=12) for name in ("storage-eu", "storage-us")}
+
+
+def test_storage_is_paid_from_coins_of_the_splitter_before_anything_is_published(world):
+    state = world.desired(world.dataset("a"), world.dataset("b", price=5))
+    plan = world.plan(state, world.empty(coins=(world.coin(9000),), quotes=QUOTES))
+    splitter, *payments, root = plan.transactions
+    assert roles(plan) == ["splitter", *["payment"] * 4, "root"]
+    assert [output.role for output in splitter.outputs] == [OutputRole.COIN, *[OutputRole.STORAGE] * 4]
+    assert [payment.spends for payment in payments] == [(Made(TxRole.SPLITTER, 1 + number),) for number in range(4)]
+    assert [str(payment.outputs[0].object) for payment in payments] == [
+        "replica/a@storage-eu",
+        "replica/b@storage-eu",
+        "replica/a@storage-us",
+        "replica/b@storage-us",
+    ]
+    assert [purchase.satoshis for purchase in plan.purchases] == [10, 24, 10, 24]  # what is sold has a tag of 16 bytes
+    assert root.spends == (Made(TxRole.SPLITTER, 0),)
+    assert plan.gross == plan.cost.fee_satoshis + 68 + 3
+    assert plan.cost.transactions == 6
+
+
+def test_a_plan_of_copies_alone_pays_too_and_keeps_the_rest_at_the_funding_address(world):
+    state = world.desired(world.dataset("a"))
+    plan = world.plan(state, world.published(state, replicas=(), coins=(world.coin(900),), quotes=QUOTES))
+    assert roles(plan) == ["splitter", "payment", "payment"]
+    assert [output.role for output in plan.transactions[0].outputs] == [OutputRole.PAYOUT, *[OutputRole.STORAGE] * 2]
+    assert plan.generation == plan.previous_generation == 3
+
+
+def test_what_datasets_share_is_paid_once_and_what_is_paid_already_not_again(world):
+    same = [world.dataset(name, text="the same") for name in "ab"]
+    snapshot = world.empty(quotes=QUOTES)
+    plan = world.plan(world.desired(*same), snapshot)
+    assert [(str(each.object), each.good.host) for each in plan.purchases] == [
+        ("replica/a@storage-eu", "storage-eu"),
+        ("replica/a@storage-us", "storage-us"),
+    ]
+    assert plan.cost.running == plan.cost.storage_satoshis == 14
+    again = world.plan(world.desired(*same), replace(snapshot, paid=frozenset({plan.purchases[0].good})))
+    assert again.purchases == plan.purchases[1:]
+    sold = [world.dataset(name, text="the same", price=1) for name in "ab"]
+    assert len(world.plan(world.desired(*sold), snapshot).purchases) == 4  # two names are two keys
+
+
+def test_content_of_several_parts_is_paid_part_by_part(world):
+    part = 64 << 20
+    record = world.dataset("a", price=1)
+    record = replace(record, content=replace(record.content, size=part + 5))
+    plan = world.plan(world.desired(record), world.empty(quotes=QUOTES))
+    assert [(each.good.part, each.size) for each in plan.purchases[:2]] == [(0, part + 64 * 16), (1, 5 + 16)]
+    good = StorageGood(host="storage-eu", dataset="a", content=record.content.sha256, part=1)
+    assert plan.purchases[1].good == good
+
+
+def test_many_payments_are_paid_from_pouches(world):
+    records = [world.dataset(name) for name in "abc"]
+    plan = world.plan(world.desired(*records), world.empty(coins=(world.coin(9000),), quotes=QUOTES), batch=4)
+    splitter, first, second, *payments, _ = plan.transactions
+    assert roles(plan) == ["splitter", "pouch", "pouch", *["payment"] * 6, "root"]
+    assert [output.role for output in splitter.outputs[1:]] == [OutputRole.POUCH] * 2
+    assert (len(first.outputs), len(second.outputs)) == (4, 2)
+    assert payments[5].spends == (Made(TxRole.POUCH, 1, 1),)
+
+
+def test_a_rotation_pays_no_storage_since_a_key_that_goes_leaves_no_coin_behind(world):
+    old, more = world.desired(world.dataset("a")), world.dataset("b")
+    rotation = Rotation(key_file="next.key", key_env=None, transition=60)
+    state = world.desired(world.dataset("a"), more, rotation=rotation)
+    plan = world.plan(state, world.published(old, quotes=QUOTES), successor=world.key("next"))
+    assert plan.purchases == ()
 
 
 def test_locked_purses_are_left_alone(world):
