@@ -23,13 +23,16 @@ listen_addresses = ''
 unix_socket_permissions = 0777
 max_connections = 200
 shared_buffers = 64MB
-fsync = off  # nothing here has to survive a power cut
-synchronous_commit = off
-full_page_writes = off
-autovacuum = off
 # What a server is set to must not matter to the program:
 default_transaction_isolation = 'serializable'
 timezone = 'Pacific/Chatham'
+"""
+
+NOT_DURABLE = """
+fsync = off  # nothing in a test has to survive a power cut
+synchronous_commit = off
+full_page_writes = off
+autovacuum = off
 """
 
 ACCESS = """
@@ -38,7 +41,7 @@ local all all    trust
 """
 
 
-def serve(folder: Path) -> None:
+def serve(folder: Path, *, durable: bool) -> None:
     is_root = os.geteuid() == 0
     programs = _copied(folder) if is_root else WHEEL / PROGRAMS / "bin"
     data = folder / "data"
@@ -55,8 +58,9 @@ def serve(folder: Path) -> None:
         if done.returncode:
             sys.exit((folder / "output").read_text())
 
+    settings = SETTINGS if durable else SETTINGS + NOT_DURABLE
     run("initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
-    for name, text in (("postgresql.conf", SETTINGS), ("pg_hba.conf", ACCESS)):
+    for name, text in (("postgresql.conf", settings), ("pg_hba.conf", ACCESS)):
         (data / name).write_text(text, encoding="utf-8")
     run("pg_ctl", "-w", "-s", "-l", str(data / "log"), "-o", f"-k {data}", "start")
     try:
@@ -76,4 +80,4 @@ def _copied(folder: Path) -> Path:
 
 if __name__ == "__main__":
     with tempfile.TemporaryDirectory(prefix="overlay-pg-") as scratch:
-        serve(Path(scratch))
+        serve(Path(scratch), durable="--durable" in sys.argv[1:])  # as benchmarks want it

@@ -120,7 +120,8 @@ def _bound(family: socket.AddressFamily, address: str, port: int) -> socket.sock
     """A socket that listens, or None where this machine does not have the address."""
     bound = None
     try:
-        bound = socket.socket(family, socket.SOCK_STREAM)
+        # asyncio switches Nagle's algorithm off where the protocol is named: else every answer waits 40 ms for an acknowledgement
+        bound = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if family == socket.AF_INET6:
             bound.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)

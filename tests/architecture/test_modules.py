@@ -20,6 +20,7 @@ REGISTRY = re.compile(r"(?:pypi|pythonhosted|npmjs|registry\.\w+|artifactory|nex
 
 WHAT_IS_OURS = (
     ".ci/**/*",
+    "benchmarks/**/*",
     "docs/**/*",
     "examples/**/*",
     "migrations/**/*",

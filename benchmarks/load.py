@@ -1,0 +1,254 @@
+"""Clients, in a process of their own: keep-alive connections that send prepared requests as fast as they are answered.
+
+It reads one question as JSON from its standard input and prints one answer. Requests are sent as they are; of a reply only
+status and length are parsed, and whether it holds what it must, so that the client is not what is measured.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+import subprocess
+import sys
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from itertools import cycle
+from pathlib import Path
+from typing import Any, Final, Self
+from urllib.parse import urlsplit
+
+from benchmarks.processes import ROOT
+from reconciler.model.errors import StateError
+
+_LENGTH: Final = struct.Struct("<I")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Question:
+    """What to send, and for how long."""
+
+    url: str
+    requests: str
+    """A file that `write_requests` has written."""
+    connections: int
+    seconds: float
+    skip: int = 0
+    """How many of the requests to pass over."""
+    again: bool = False
+    """Whether to begin anew when all are sent."""
+    holds: str = ""
+    """What every reply must hold."""
+    keep: str = ""
+    """Where to keep the body of the first reply."""
+    pause: float = 0
+    """Seconds that a connection waits between a reply and its next request."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What came of it."""
+
+    sent: int
+    seconds: float
+    """Until the last reply."""
+    latencies: tuple[float, ...]
+    """In seconds, sorted."""
+    size: int
+    """Bytes of the first reply's body."""
+
+    @property
+    def rate(self) -> float:
+        """Requests in a second."""
+        return self.sent / self.seconds
+
+    def quantile(self, part: float) -> float:
+        """The latency that so large a part of all requests stays below, in seconds."""
+        return self.latencies[min(len(self.latencies) - 1, int(part * len(self.latencies)))]
+
+
+def request(path: str, headers: dict[str, str], body: bytes) -> bytes:
+    """The bytes of one POST."""
+    lines = [f"POST {path} HTTP/1.1", "host: localhost", f"content-length: {len(body)}"]
+    lines += (f"{name}: {value}" for name, value in headers.items())
+    return "\r\n".join((*lines, "", "")).encode() + body
+
+
+def write_requests(path: Path, requests: Iterable[bytes]) -> int:
+    """Write requests into a file; how many there are."""
+    count = 0
+    with path.open("wb") as file:
+        for each in requests:
+            file.write(_LENGTH.pack(len(each)) + each)
+            count += 1
+    return count
+
+
+def ask(question: Question) -> Answer:
+    """Have a process of its own do it. Raises StateError where a reply was not what it must be."""
+    with begun(question) as asked:
+        return asked.answer()
+
+
+@dataclass(slots=True)
+class Asked:
+    """A client that is at work."""
+
+    process: subprocess.Popen[str]
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            self.process.kill()
+        self.process.communicate()
+
+    def answer(self) -> Answer:
+        """Wait for its end."""
+        output, errors = self.process.communicate()
+        if self.process.returncode:
+            raise StateError(f"the clients have failed: {errors.strip()[-800:]}")
+        value = json.loads(output)
+        return Answer(**(value | {"latencies": tuple(value["latencies"])}))
+
+
+def begun(question: Question) -> Asked:
+    """The same, for who has something else to do meanwhile."""
+    pipe = subprocess.PIPE
+    command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(question))]
+    return Asked(subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True))
+
+
+def _read_requests(path: Path) -> list[bytes]:
+    data, found, position = path.read_bytes(), [], 0
+    while position < len(data):
+        (length,) = _LENGTH.unpack_from(data, position)
+        position += _LENGTH.size + length
+        found.append(data[position - length : position])
+    return found
+
+
+class _Connection(asyncio.Protocol):
+    """Sends a request, reads its reply, and so on."""
+
+    def __init__(self, load: _Load) -> None:
+        self._load = load
+        self._transport: Any = None
+        self._buffer = bytearray()
+        self._size: int | None = None
+        self._began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._next()
+
+    def data_received(self, data: bytes) -> None:
+        self._buffer += data
+        if self._size is None:
+            end = self._buffer.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            self._size = end + 4 + _content_length(self._buffer[:end])
+        if len(self._buffer) >= self._size:
+            self._load.took(time.perf_counter() - self._began, bytes(self._buffer))
+            self._buffer.clear()
+            self._size = None
+            if self._load.pause:
+                asyncio.get_running_loop().call_later(self._load.pause, self._next)
+            else:
+                self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._load.lost(exc)
+
+    def _next(self) -> None:
+        request = self._load.next()
+        if request is None:
+            self._transport.close()
+            return
+        self._began = time.perf_counter()
+        self._transport.write(request)
+
+
+class _Load:
+    """What the connections share."""
+
+    def __init__(self, question: Question, requests: Sequence[bytes]) -> None:
+        self.pause = question.pause
+        self._requests: Iterator[bytes] = cycle(requests) if question.again else iter(requests)
+        self._connections = question.connections
+        self._holds = question.holds.encode()
+        self._until = question.seconds
+        self._began = 0.0
+        self._ended = 0.0
+        self.latencies: list[float] = []
+        self.first = b""
+        self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+    def next(self) -> bytes | None:
+        now = time.perf_counter()
+        self._began = self._began or now
+        return None if now - self._began >= self._until else next(self._requests, None)
+
+    def took(self, latency: float, reply: bytes) -> None:
+        self._ended = time.perf_counter()
+        self.latencies.append(latency)
+        self.first = self.first or reply
+        if not reply.startswith(b"HTTP/1.1 200") or self._holds not in reply:
+            self._fail(f"a reply is not what it must be: {reply[:600]!r}")
+
+    def lost(self, error: Exception | None) -> None:
+        self._connections -= 1
+        if error is not None:
+            self._fail(f"a connection broke off: {error}")
+        elif not self._connections and not self.done.done():
+            self.done.set_result(None)
+
+    @property
+    def body(self) -> bytes:
+        """Of the first reply."""
+        return self.first.partition(b"\r\n\r\n")[2]
+
+    def answer(self) -> Answer:
+        return Answer(
+            sent=len(self.latencies),
+            seconds=self._ended - self._began,
+            latencies=tuple(sorted(self.latencies)),
+            size=len(self.body),
+        )
+
+    def _fail(self, why: str) -> None:
+        if not self.done.done():
+            self.done.set_exception(StateError(why))
+
+
+def _content_length(head: bytes | bytearray) -> int:
+    for line in head.split(b"\r\n"):
+        name, _, value = line.partition(b":")
+        if name.lower() == b"content-length":
+            return int(value)
+    raise StateError(f"a reply does not say how long it is: {head!r}")
+
+
+def answered(question: Question) -> Answer:
+    """Do it here."""
+    answer, first = asyncio.run(_run(question, _read_requests(Path(question.requests))[question.skip :]))
+    if question.keep:
+        Path(question.keep).write_bytes(first)
+    return answer
+
+
+async def _run(question: Question, requests: Sequence[bytes]) -> tuple[Answer, bytes]:
+    load = _Load(question, requests)
+    place = urlsplit(question.url)
+    loop = asyncio.get_running_loop()
+    for _ in range(question.connections):
+        await loop.create_connection(lambda: _Connection(load), place.hostname or "", place.port or 80)
+    await load.done
+    return load.answer(), load.body
+
+
+if __name__ == "__main__":
+    print(json.dumps(asdict(answered(Question(**json.loads(sys.argv[1]))))))

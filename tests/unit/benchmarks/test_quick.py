@@ -1,0 +1,25 @@
+"""The scripts still run. What they measure is for a quiet machine, and for people to read."""
+
+from __future__ import annotations
+
+import pytest
+
+from benchmarks.__main__ import main
+from benchmarks.setting import Figures, Row, table
+
+
+@pytest.mark.parametrize("line", ["submit", "lookup"])
+def test_a_line_runs_to_its_end_without_a_peer(line, capsys):
+    assert main([line, "--quick"]) == 0
+
+    rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith(f"| {line}")]
+    assert len(rows) >= 3
+    assert all("/s" in row for row in rows)
+
+
+def test_a_budget_that_is_missed_is_shown_as_such():
+    figures = Figures((3.0, 1.0, 2.0), "/s")
+
+    missed = Row(work="work", ours=figures, peer=Figures((1.0,), "/s"), ratio=2.0, budget=5.0)
+
+    assert table([missed]).splitlines()[-1] == "| work | 2 /s (1-3, n=3) | 1 /s | 2.00 | 5 | NO |  |"
