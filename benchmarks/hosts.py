@@ -113,7 +113,7 @@ def alternate(setting: Setting, sides: Sequence[Side], question: Question) -> No
 
 def row(work: str, sides: Sequence[Side], *, unit: str = "/s", budget: float | None = None, note: str = "") -> Row:
     """What the sides have measured so far, as a row of the table."""
-    ours, *others = sides
+    others = sides[1:]
     figures = [Figures(tuple(side.rates), unit) for side in sides]
     return Row(
         work=work,
