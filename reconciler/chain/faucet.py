@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
 from dataclasses import dataclass
 
+from reconciler.chain.answers import answered
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Txid, txid
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.http import Http
@@ -30,16 +30,16 @@ class Faucet:
         self._url = url.rstrip("/")
 
     async def fund(self, address: str, amount: Satoshis) -> Gift:
-        """Have `amount` satoshis paid to an address. Raises RefusedError, UnreachableError."""
+        """Have `amount` satoshis paid to an address. Raises RefusedError, UnreachableError, VerificationError."""
         url = f"{self._url}/faucet"
         body = json.dumps({"address": address, "satoshis": amount}).encode()
         reply = await self._http.request("POST", url, headers={"content-type": "application/json"}, content=body)
-        answer = reply.json()
-        if not reply.ok or not isinstance(answer, Mapping):
-            raise RefusedError(f"the faucet refuses: {answer}", code=str(reply.status), where=url)
-        match answer:
+        match answered(reply):
             case {"txid": str(named), "vout": int(vout), "beef": str(beef)}:
-                parsed, _ = parse_beef(bytes.fromhex(beef))
-                return Gift(txid=txid(named), vout=vout, beef=parsed)
+                try:
+                    parsed, _ = parse_beef(bytes.fromhex(beef))
+                    return Gift(txid=txid(named), vout=vout, beef=parsed)
+                except ValueError as error:
+                    raise UnreachableError(f"the faucet answers a coin that is none: {error}", where=url) from error
             case _:
                 raise UnreachableError("the faucet answers something else than a coin", where=url)

@@ -10,9 +10,10 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.chain.answers import answered
+from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest, Txid, digest
-from reconciler.model.json import Json, JsonObject
+from reconciler.model.json import JsonObject
 from reconciler.wire.beef import Beef
 from reconciler.wire.http import Http, Reply
 from reconciler.wire.merkle import MerklePath
@@ -20,6 +21,9 @@ from reconciler.wire.spv import Limits, Verified, roots_of, verify
 
 DEEP: Final = 100
 """Confirmations above which a header is final; as many blocks as coinbases need to mature."""
+
+_NUMBERS: Final = range(1 << 32)
+"""Heights and times, as headers hold them."""
 
 
 class Headers:
@@ -71,10 +75,10 @@ class Headers:
         return {height: root for height, root in zip(heights, roots, strict=True) if root is not None}
 
     async def _latest(self, name: str) -> int:
-        latest = _answer(await self._get("/block/headers"))
+        latest = answered(await self._get("/block/headers"))
         first = latest[0] if isinstance(latest, list) and latest else None
         found = first.get(name) if isinstance(first, Mapping) else None
-        if not isinstance(found, int):
+        if type(found) is not int or found not in _NUMBERS:
             raise UnreachableError(f"{self._url} did not answer its latest headers", where=self._url)
         return found
 
@@ -84,7 +88,7 @@ class Headers:
         reply = await self._get(f"/block/{height}/header")
         if reply.status == 404:
             return None
-        header = _answer(reply)
+        header = answered(reply)
         if not isinstance(header, Mapping) or header.get("height", height) != height:
             raise UnreachableError(f"{reply.url} did not answer a header", where=reply.url)
         confirmations = header.get("confirmations")
@@ -100,11 +104,3 @@ class Headers:
 
     async def _get(self, path: str) -> Reply:
         return await self._http.request("GET", f"{self._url}{path}", headers=self._headers)
-
-
-def _answer(reply: Reply) -> Json:
-    if reply.ok:
-        return reply.json()
-    if 400 <= reply.status < 500 and reply.status != 429:
-        raise RefusedError(f"{reply.url} refused: HTTP {reply.status}", code=str(reply.status), where=reply.url)
-    raise UnreachableError(f"{reply.url} answered HTTP {reply.status}", where=reply.url)

@@ -10,12 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.chain.answers import accepted, answered
 from reconciler.model.amounts import Satoshis, satoshis
-from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Outpoint, Txid, txid
 from reconciler.model.json import Json
 from reconciler.wire.beef import Beef, parse_beef
-from reconciler.wire.http import Http
+from reconciler.wire.http import BEEF, Http
 
 _NOT_FOUND: Final = 404
 
@@ -41,9 +42,9 @@ class AddressIndex:
         reply = await self._http.request("GET", url)
         if reply.status == _NOT_FOUND:
             return ()
-        answer = reply.json()
-        if not reply.ok or not isinstance(answer, list):
-            raise RefusedError(f"{url} refuses: HTTP {reply.status}", code=str(reply.status), where=url)
+        answer = answered(reply)
+        if not isinstance(answer, list):
+            raise UnreachableError(f"{url} answers something else than coins", where=url)
         return tuple(_coin(item, url) for item in answer)
 
     async def spender(self, outpoint: Outpoint) -> Txid | None:
@@ -52,20 +53,19 @@ class AddressIndex:
         reply = await self._http.request("GET", url)
         if reply.status == _NOT_FOUND:
             return None
-        if not reply.ok:
-            raise RefusedError(f"{url} refuses: HTTP {reply.status}", code=str(reply.status), where=url)
-        answer = reply.json()
+        answer = answered(reply)
         try:
             return txid(str(answer["txid"] if isinstance(answer, Mapping) else answer))
         except (KeyError, ValueError) as error:
             raise UnreachableError(f"{url} answers something else than a transaction", where=url) from error
 
     async def beef(self, named: Txid) -> Beef:
-        """A transaction with its proof, or its ancestry back to proofs. Raises UnreachableError, RefusedError."""
+        """A transaction with its proof, or its ancestry back to proofs.
+
+        Raises UnreachableError, RefusedError, VerificationError.
+        """
         url = f"{self._url}/tx/{named}/beef"
-        reply = await self._http.request("GET", url)
-        if not reply.ok:
-            raise RefusedError(f"{url} refuses: HTTP {reply.status}", code=str(reply.status), where=url)
+        reply = accepted(await self._http.request("GET", url, limit=BEEF))
         try:
             beef, _ = parse_beef(bytes.fromhex(reply.body.decode("ascii").strip().strip('"')))
         except ValueError as error:

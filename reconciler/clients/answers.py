@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Final
 
@@ -40,9 +39,9 @@ def object_of(reply: Reply) -> Mapping[str, Json]:
 def _reason(reply: Reply) -> str:
     """The server's explanation in one printable line, whatever it sent."""
     try:
-        value = json.loads(reply.body)
-    except (ValueError, RecursionError):
+        value = reply.json()
+    except UnreachableError:
         value = None
-    texts = [value.get(name) for name in ("message", "description", "code")] if isinstance(value, dict) else []
+    texts = [value.get(name) for name in ("message", "description", "code")] if isinstance(value, Mapping) else []
     reason = next((text for text in texts if isinstance(text, str) and text), "no reason given")
     return "".join(character if character.isprintable() else " " for character in reason[:_REASON])

@@ -17,7 +17,7 @@ from reconciler.model.json import Json, JsonObject
 from reconciler.wire.answer import AGGREGATION, BINARY, parse_aggregated, parse_answer
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.canonical import sha256_hex
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import ANSWER, BEEF, Http, Reply
 from reconciler.wire.submission import Admittance, Submission, parse_steak
 from reconciler.wire.transaction import Transaction
 
@@ -91,11 +91,11 @@ class HostClient:
 
     async def topics(self) -> frozenset[str]:
         """The topics that the host lists."""
-        return frozenset(await self._listed("/listTopicManagers"))
+        return await self._listed("/listTopicManagers", "tm_")
 
     async def services(self) -> frozenset[str]:
         """The look-up services that the host lists."""
-        return frozenset(await self._listed("/listLookupServiceProviders"))
+        return await self._listed("/listLookupServiceProviders", "ls_")
 
     async def healthy(self) -> bool:
         """Whether the host says that it is ready."""
@@ -108,15 +108,17 @@ class HostClient:
     async def _page(self, service: str, query: JsonObject) -> tuple[FoundOutput, ...]:
         question = json.dumps({"service": service, "query": query}, separators=(",", ":"), ensure_ascii=False)
         name, value = AGGREGATION
-        reply = await self._ask("POST", "/lookup", headers={**_JSON, name: value}, content=question.encode())
+        reply = await self._ask(
+            "POST", "/lookup", headers={**_JSON, name: value}, content=question.encode(), limit=BEEF
+        )
         try:
             aggregated = reply.headers.get("content-type") == BINARY
             return _read_aggregated(reply.body) if aggregated else _read_plain(reply.json())
         except VerificationError as error:
             raise UnreachableError(f"{self.url} answers nonsense: {error.message}", where=self.url) from error
 
-    async def _listed(self, path: str) -> Mapping[str, Json]:
-        return object_of(await self._ask("GET", path))
+    async def _listed(self, path: str, prefix: str) -> frozenset[str]:
+        return frozenset(name for name in object_of(await self._ask("GET", path)) if name.startswith(prefix))
 
     async def _ask(
         self,
@@ -126,9 +128,11 @@ class HostClient:
         headers: Mapping[str, str] | None = None,
         content: bytes | None = None,
         within: float = 10.0,
+        limit: int = ANSWER,
     ) -> Reply:
+        url = self.url + path
         return checked(
-            await self._http.request(method, self.url + path, headers=headers, content=content, within=within)
+            await self._http.request(method, url, headers=headers, content=content, within=within, limit=limit)
         )
 
 

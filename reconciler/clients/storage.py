@@ -22,6 +22,8 @@ _UPLOAD_SECONDS: Final = 60.0
 """Without a byte moving; the host answers once the content is advertised."""
 
 _ANSWER: Final = 1024 * 1024
+_NUMBERS: Final = range(2**53)
+"""Sizes and times that JSON can say and databases hold."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,7 +149,7 @@ class StorageClient:
     async def _stored(self, reply: Reply, sha256: Digest) -> int:
         """A host of ours names what it has stored; one that does not is asked what it keeps."""
         match _json(reply):
-            case {"uhrpUrl": url, "expiryTime": int(expires)}:
+            case {"uhrpUrl": url, "expiryTime": int(expires)} if expires in _NUMBERS:
                 if url != url_of(sha256):
                     raise self._nonsense(f"that it stored {url!r}, not what was sent")
                 return expires
@@ -158,7 +160,7 @@ class StorageClient:
 
     def _listed(self, upload: Json) -> tuple[Digest, int]:
         match upload:
-            case {"uhrpUrl": str(url), "expiryTime": int(expires)}:
+            case {"uhrpUrl": str(url), "expiryTime": int(expires)} if expires in _NUMBERS:
                 try:
                     return digest_of(url), expires
                 except ValueError as error:
@@ -227,6 +229,6 @@ def _number(data: JsonObject, name: str, where: str) -> int:
     found = data.get(name)
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 16:
         return int(found)
-    if isinstance(found, int) and not isinstance(found, bool) and found >= 0:
+    if isinstance(found, int) and not isinstance(found, bool) and found in _NUMBERS:
         return found
     raise UnreachableError(f"{where} answers a file without {name}", where=where)

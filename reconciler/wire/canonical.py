@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
+from math import isfinite
 from typing import Any, Final, NoReturn, TypeAlias
 
 import cbor2
@@ -26,6 +27,9 @@ MAX_BYTES: Final = 16 * 1024 * 1024
 """A document larger than this is refused before it is looked at."""
 
 MAX_DEPTH: Final = 64
+
+_CONTAINERS: Final = 1_000_000
+"""Brackets in a JSON text; each costs twenty times its byte in memory."""
 
 _SAFE_INTEGER: Final = 2**53 - 1
 _DIGITS_UNTIL: Final = 1e21  # from here on RFC 8785 writes a number with an exponent
@@ -61,10 +65,14 @@ def parse_canonical(data: bytes, what: str = "the document") -> Json:
 
 
 def parse_json(data: bytes, what: str) -> Json:
-    """Read JSON in any spelling; duplicate keys, NaN and bad UTF-8 are refused. Raises VerificationError."""
+    """Read JSON in any spelling; duplicate keys, NaN, infinities and bad UTF-8 are refused. Raises VerificationError."""
     _bounded(data, what)
+    if data.count(b"[") + data.count(b"{") > _CONTAINERS:
+        raise VerificationError(f"{what} holds more than {_CONTAINERS} arrays and objects")
     try:
-        value: Json = json.loads(data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant)
+        value: Json = json.loads(
+            data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
+        )
     except (ValueError, RecursionError) as error:
         raise VerificationError(f"{what} is not JSON: {_reason(error)}") from error
     return value
@@ -117,6 +125,13 @@ def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:
 
 def _no_constant(name: str) -> NoReturn:
     raise ValueError(f"{name} is not a JSON number")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    if not isfinite(number):
+        raise ValueError("a number is too large")
+    return number
 
 
 def _no_tag(*_: object) -> NoReturn:

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import AsyncIterable, Mapping
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
-from reconciler.model.errors import UnreachableError
+from reconciler.model.errors import UnreachableError, VerificationError
 from reconciler.model.json import Json
+from reconciler.wire.canonical import parse_json
+
+ANSWER: Final = 16 * 1024 * 1024
+"""Bytes of an answer that nobody said more about; as much JSON as is read."""
+
+BEEF: Final = 64 * 1024 * 1024
+"""Bytes of an answer that brings transactions along."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,10 +35,9 @@ class Reply:
     def json(self) -> Json:
         """The body as JSON. Raises UnreachableError: who answers JSON routes with something else is not the host meant."""
         try:
-            value: Json = json.loads(self.body)
-        except ValueError as error:
+            return parse_json(self.body, "the answer")
+        except VerificationError as error:
             raise UnreachableError(f"{self.url} did not answer JSON (HTTP {self.status})", where=self.url) from error
-        return value
 
 
 class Streamed(Protocol):
@@ -57,16 +62,23 @@ class Http(Protocol):
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
         within: float = 10.0,
-        limit: int = 64 * 1024 * 1024,
+        limit: int = ANSWER,
     ) -> Reply:
-        """One exchange. `within` is in seconds, `limit` in bytes of answer.
+        """One exchange. `limit` is in bytes of answer.
 
-        Raises UnreachableError where there is no whole answer; any status is an answer.
+        `within` is in seconds, from the first byte sent to the last received. Where `content` is sent in chunks, it is for each
+        of these, and, from the last one on, for the whole answer.
+
+        Raises UnreachableError where there is no whole answer; any status is an answer. Raises RefusedError where nothing is
+        sent to such an address at all.
         """
         ...
 
     def stream(
         self, url: str, *, headers: Mapping[str, str] | None = None, within: float = 10.0
     ) -> AbstractAsyncContextManager[Streamed]:
-        """GET without holding the body in memory. Raises UnreachableError."""
+        """GET without holding the body in memory. Raises UnreachableError, and RefusedError as `request` does.
+
+        `within` is in seconds, for the headers, and for each piece of the body; all of it has to come faster than a drip.
+        """
         ...

@@ -14,7 +14,7 @@ from reconciler.wire.base58 import decode_check, encode_check
 from reconciler.wire.derivation import public_child, verify
 from reconciler.wire.reading import Reading, varint
 from reconciler.wire.transaction import Transaction
-from reconciler.wire.uris import is_local
+from reconciler.wire.uris import is_local, reach_fault
 
 _PREFIX: Final = b"\xce\x00"
 _FIELDS: Final = 6  # host, hash, URL, expiry, length, signature
@@ -128,7 +128,7 @@ def location_fault(url: str, *, plain_http: bool) -> str | None:
     if not host or "@" in parts.netloc:
         return "must name a host, and no user"
     if parts.scheme == "https" or (plain_http and parts.scheme == "http" and is_local(host)):
-        return None
+        return reach_fault(host, toy=plain_http)
     return "must be https"
 
 

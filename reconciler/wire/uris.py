@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
+from ipaddress import IPv6Address, ip_address
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
@@ -27,6 +27,28 @@ def is_local(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:  # a name, not an address
         return False
+
+
+def is_public_address(address: str) -> bool:
+    """Whether an IP address is of the public internet; an address of IPv4 written as one of IPv6 is what it stands for."""
+    found = ip_address(address.partition("%")[0])
+    inner = found.ipv4_mapped or found.sixtofour if isinstance(found, IPv6Address) else None
+    return (inner or found).is_global and not (inner or found).is_multicast
+
+
+def reach_fault(host: str, *, toy: bool) -> str | None:
+    """Why nobody elsewhere could, or should, follow a URL to this host, or None if they may. On toy networks all do.
+
+    Where a name leads is not known here: the door looks at that (clients.http).
+    """
+    if toy:
+        return None
+    if is_local(host):
+        return "is of this machine only"
+    try:
+        return None if is_public_address(host) else "is of a private network"
+    except ValueError:  # a name, not an address
+        return None
 
 
 def origin_fault(url: str, *, plain_http: bool) -> str | None:
@@ -64,8 +86,9 @@ def advertisable_fault(uri: str, *, plain_http: bool) -> str | None:
 
 
 def _place_fault(scheme: str, host: str, *, plain_http: bool) -> str | None:
-    if is_local(host) and not plain_http:
-        return "is of this machine only"
+    fault = reach_fault(host, toy=plain_http)
+    if fault:
+        return fault
     if scheme in _OVER_HTTPS or scheme == "wss" or (scheme == "http" and is_local(host)):
         return None
     return "must be https, or of another scheme that can be advertised"

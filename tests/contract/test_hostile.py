@@ -1,0 +1,254 @@
+"""Every client against every server that means no good: an error of ours, soon, within bounds; and nobody else hears of it."""
+
+from __future__ import annotations
+
+import asyncio
+import tracemalloc
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from typing import Any
+
+import pytest
+
+from reconciler.chain.arc import Arc
+from reconciler.chain.faucet import Faucet
+from reconciler.chain.headers import Headers
+from reconciler.chain.index import AddressIndex
+from reconciler.clients.host import HostClient
+from reconciler.clients.http import HttpClient, _timed
+from reconciler.clients.storage import StorageClient
+from reconciler.clients.trackers import Tracker
+from reconciler.clients.webhooks import post
+from reconciler.content.fetching import download
+from reconciler.control.serving import serves
+from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import OverlayError, RefusedError, UnreachableError
+from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
+from reconciler.wire.extended import Extended
+from reconciler.wire.http import Http, Reply, Streamed
+from reconciler.wire.submission import Submission
+from reconciler.wire.transaction import Transaction, TxInput, TxOutput
+from tests.contract.hostile import ENDLESS, SLOW, WRONG, answering, listening, request_of, saying
+
+SHA = Digest("ab" * 32)
+TXID = Txid("cd" * 32)
+KEY = IdentityKey("02" + "ab" * 32)
+SECONDS = 0.3
+"""In place of the deadlines that clients give."""
+LIMIT = 4 * 1024 * 1024
+"""In place of their limits, where those are higher."""
+GIVE_UP = 60.0
+"""A client that is still at it then never ends."""
+
+
+class Hasty:
+    """A door whose deadlines are short."""
+
+    def __init__(self, http: HttpClient) -> None:
+        self._http = http
+
+    async def request(self, method: str, url: str, *, within: float = 10.0, limit: int = LIMIT, **more: Any) -> Reply:
+        return await self._http.request(method, url, within=min(within, SECONDS), limit=min(limit, LIMIT), **more)
+
+    def stream(
+        self, url: str, *, headers: Mapping[str, str] | None = None, within: float = 10.0
+    ) -> AbstractAsyncContextManager[Streamed]:
+        return self._http.stream(url, headers=headers, within=min(within, SECONDS))
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[Hasty]:
+    async with HttpClient() as client:
+        yield Hasty(client)
+
+
+async def _chunks(count: int = 1) -> AsyncIterator[bytes]:
+    for _ in range(count):
+        yield b"x" * 1000
+
+
+async def _drained(chunks: AsyncIterator[bytes]) -> None:
+    async for _ in chunks:
+        pass
+
+
+def transaction() -> Extended:
+    spent = TxInput(Outpoint(TXID, 0))
+    return Extended(Transaction((spent,), (TxOutput(Satoshis(1), b"\x51"),)), (TxOutput(Satoshis(2), b"\x51"),))
+
+
+CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
+    "host submit": lambda http, url: HostClient(http, url).submit(Submission(b"beef", ("tm_a",))),
+    "host look-up": lambda http, url: HostClient(http, url).lookup("ls_a", {}),
+    "host document": lambda http, url: HostClient(http, url).document(SHA),
+    "host topics": lambda http, url: HostClient(http, url).topics(),
+    "host services": lambda http, url: HostClient(http, url).services(),
+    "host health": lambda http, url: HostClient(http, url).healthy(),
+    "tracker": lambda http, url: Tracker(HostClient(http, url), plain_http=True).ads(KEY),
+    "storage quote": lambda http, url: StorageClient(http, url).quote(1, 1),
+    "storage upload": lambda http, url: StorageClient(http, url).upload(_chunks(), size=1000, sha256=SHA, minutes=1),
+    "storage find": lambda http, url: StorageClient(http, url).find(SHA),
+    "storage list": lambda http, url: StorageClient(http, url).listing(),
+    "storage download": lambda http, url: _drained(StorageClient(http, url).download(SHA, size=1000, url=url)),
+    "content": lambda http, url: _drained(download(http, url, sha256=SHA, size=1000, plain_http=True)),
+    "headers root": lambda http, url: Headers(http, url).root(7),
+    "headers height": lambda http, url: Headers(http, url).height(),
+    "headers network": lambda http, url: Headers(http, url).network_id(),
+    "arc submit": lambda http, url: Arc(http, url).send([transaction()]),
+    "arc submit many": lambda http, url: Arc(http, url).send([transaction(), transaction()]),
+    "arc status": lambda http, url: Arc(http, url).status(TXID),
+    "arc policy": lambda http, url: Arc(http, url).policy(),
+    "arc health": lambda http, url: Arc(http, url).health(),
+    "index unspent": lambda http, url: AddressIndex(http, url).unspent("1abc"),
+    "index spender": lambda http, url: AddressIndex(http, url).spender(Outpoint(TXID, 0)),
+    "index beef": lambda http, url: AddressIndex(http, url).beef(TXID),
+    "faucet": lambda http, url: Faucet(http, url).fund("1abc", Satoshis(1)),
+    "webhook": lambda http, url: post(http, url, b"{}", message="1", at=1, secret=None),
+    "gateway": lambda http, url: serves(http, url, KEY),
+}
+
+INNOCENT: dict[str, Any] = {
+    "host submit": {},
+    "host health": False,
+    "gateway": False,
+    "arc health": False,
+    "host topics": frozenset(),
+    "host services": frozenset(),
+    "index unspent": (),
+}
+"""What a call may make of an answer that is none for others."""
+
+
+async def ends_well(name: str, http: Http, url: str) -> str | None:
+    """What is wrong with how a call ends; None where it ends with an error of ours, or knows an innocent answer."""
+    try:
+        given = await CALLS[name](http, url)
+    except OverlayError as error:
+        error.message.encode()  # can be printed
+        return None if isinstance(error, UnreachableError | RefusedError) or error.message else f"{name}: {error!r}"
+    except Exception as error:  # noqa: BLE001 - that it is none of ours is what is looked for
+        return f"{name}: {error!r}"
+    return None if given == INNOCENT.get(name) else f"{name} gives {given!r}"
+
+
+@pytest.mark.parametrize("deed", [*SLOW, *ENDLESS, *WRONG])
+async def test_every_call_ends_with_an_error_of_ours(http, deed):
+    async with listening({**SLOW, **ENDLESS, **WRONG}[deed]) as url, asyncio.timeout(GIVE_UP):
+        faults = await asyncio.gather(*(ends_well(name, http, url) for name in CALLS))
+
+    assert [fault for fault in faults if fault] == []
+
+
+async def test_a_redirect_is_never_followed_and_no_header_goes_astray():
+    visited = []
+
+    async def elsewhere(reader, writer):
+        visited.append(await request_of(reader))
+
+    async with AsyncExitStack() as stack:
+        target = await stack.enter_async_context(listening(elsewhere))
+        for status in ("301 Moved", "302 Found", "303 Other", "307 Same", "308 Same"):
+            origin = await stack.enter_async_context(
+                listening(answering(b"", status=status, more=f"location: {target}/\r\n"))
+            )
+            async with HttpClient() as client:
+                reply = await client.request(
+                    "POST", origin, headers={"x-bsv-payment": "secret", "authorization": "secret"}, content=b"{}"
+                )
+            assert reply.status == int(status[:3])
+    assert visited == []
+
+
+async def test_a_download_that_is_redirected_takes_no_header_of_ours_along_and_stops(http):
+    asked = []
+
+    async def again(reader, writer):
+        asked.append(await request_of(reader))
+        host, port = writer.get_extra_info("sockname")[:2]
+        writer.write(f"HTTP/1.1 302 Found\r\nlocation: http://{host}:{port}/\r\ncontent-length: 0\r\n\r\n".encode())
+        await writer.drain()
+
+    async with listening(again) as url:
+        with pytest.raises(UnreachableError, match="redirects more than"):
+            await _drained(download(http, url, sha256=SHA, size=1, plain_http=True))
+    assert len(asked) == 6
+    assert not any(b"x-bsv" in request or b"authorization" in request.lower() for request in asked)
+
+
+async def test_an_answer_that_follows_unasked_reaches_no_other_origin():
+    poison = b"HTTP/1.1 200 OK\r\ncontent-length: 6\r\n\r\npoison"
+
+    async def poisoning(reader, writer):
+        await request_of(reader)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}" + poison * 3)
+        await writer.drain()
+        await reader.read()
+
+    async with listening(poisoning) as bad, listening(answering(b"honest")) as good, HttpClient() as client:
+        first = await client.request("GET", bad)
+        other = await client.request("GET", good)
+
+    assert (first.body, other.body) == (b"{}", b"honest")
+
+
+async def test_who_speaks_no_tls_is_out_of_reach():
+    async with listening(answering(b"{}")) as url, HttpClient() as client:
+        with pytest.raises(UnreachableError):
+            await client.request("GET", url.replace("http:", "https:"), within=SECONDS)
+
+
+async def test_memory_stays_near_the_limit_of_an_endless_answer_and_of_a_bomb():
+    async with HttpClient() as client:
+        for deed in (*ENDLESS.values(), WRONG["a gzip bomb"]):
+            async with listening(deed) as url:
+                tracemalloc.start()
+                try:
+                    with pytest.raises(UnreachableError):
+                        await client.request("GET", url, limit=LIMIT)
+                    _, most = tracemalloc.get_traced_memory()
+                finally:
+                    tracemalloc.stop()
+            assert most < 4 * LIMIT
+
+
+async def test_every_chunk_of_an_upload_has_its_own_deadline_and_making_one_has_none():
+    told = []
+
+    class Deadline:
+        def reschedule(self, when):
+            told.append(when)
+
+    async for _ in _timed(_chunks(2), Deadline(), 10.0):
+        told.append("sent")  # noqa: PERF401 - the order counts
+
+    assert [each if each in {None, "sent"} else "limit" for each in told] == [
+        *(None, "limit", "sent", None, "limit", "sent", None, "limit")
+    ]
+
+
+async def test_an_upload_that_is_answered_by_a_drip_ends():
+    async with listening(SLOW["a dripping body"]) as url, HttpClient() as client:
+        with pytest.raises(UnreachableError, match="in time"):
+            await client.request("PUT", url, headers={"content-length": "1000"}, content=_chunks(), within=SECONDS)
+
+
+async def test_a_door_for_what_strangers_name_leads_to_no_private_network_and_sends_nothing_there():
+    heard = []
+
+    async def listener(reader, writer):
+        heard.append(await reader.read())
+
+    async with listening(listener) as url, HttpClient(public_only=True) as client:
+        for named in (url, url.replace("127.0.0.1", "localhost")):
+            with pytest.raises(RefusedError, match="private network"):
+                await client.request("POST", named, content=b"secret")
+            with pytest.raises(RefusedError, match="private network"):
+                async with client.stream(named):
+                    pass
+    assert b"".join(heard) == b""
+
+
+async def test_ordinary_answers_still_come_through():
+    answer = saying(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\ncontent-encoding: identity\r\n\r\n{}")
+    async with listening(answer) as url, HttpClient() as client:
+        assert (await client.request("GET", url)).json() == {}
