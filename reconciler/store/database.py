@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from typing import Any, Final, Self
 
-from sqlalchemy import URL, Connection, Dialect, LargeBinary, MetaData, Table, TypeDecorator, event
+from sqlalchemy import URL, Connection, Dialect, LargeBinary, MetaData, Row, Table, TypeDecorator, event
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError
@@ -207,6 +207,15 @@ async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[M
     counted = statement.execution_options(preserve_rowcount=True)  # psycopg's cursor has forgotten it afterwards
     result = await connection.execute(counted, list(rows))
     return result.rowcount
+
+
+async def insert_returning_new(
+    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]
+) -> Sequence[Row[Any]]:
+    """Insert those rows whose primary key is not there yet; returns the primary keys of these."""
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    statement = dialect.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
+    return (await connection.execute(statement, list(rows))).all()
 
 
 async def upsert(

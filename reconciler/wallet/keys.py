@@ -6,6 +6,7 @@ public key that is handed out is the wallet's own side of that derivation (`forS
 
 from __future__ import annotations
 
+import hmac
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -28,8 +29,8 @@ class Keys:
         if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < _ORDER:
             raise ValueError("not a secp256k1 private key")
         self._root = PrivateKey(secret)
-        self._deriver = KeyDeriver(self._root)
-        self._private = lru_cache(maxsize=1024)(self._derive_private)
+        self._deriver = _Deriver(self._root)
+        self._symmetric = lru_cache(maxsize=64)(self._derive_symmetric)
         self.identity: Final = identity_key(self._root.public_key().hex())
 
     def __repr__(self) -> str:
@@ -56,6 +57,22 @@ class Keys:
         """An ECDSA signature (low-S DER, RFC 6979) over 32 bytes that are hashed already."""
         return bytes(self._private(key).sign(digest, hasher=None))
 
+    def verify(self, key: KeyRef, data: bytes, signature_der: bytes) -> bool:
+        """Whether the counterparty signed `data` for us under `key`: BRC-100 `verifySignature`, strict DER and low S.
+
+        A malformed signature, and a counterparty that is no point of the curve, is False.
+        """
+        try:
+            theirs = self._deriver.derive_public_key(_protocol(key), key.key_id, _counterparty(key))
+            valid: bool = theirs.verify(signature_der, sha256(data).digest(), None)
+        except ValueError:  # how libsecp256k1 names a malformed key or signature
+            return False
+        return valid
+
+    def mac(self, key: KeyRef, data: bytes) -> bytes:
+        """HMAC-SHA256 of `data`, 32 bytes: BRC-100 `createHmac`."""
+        return hmac.digest(self._symmetric(key), data, "sha256")
+
     def encrypt(self, key: KeyRef, plaintext: bytes, *, iv: bytes) -> bytes:
         """BRC-2 encryption towards the counterparty; `iv` is 32 random bytes."""
         return encrypt(self._symmetric(key), plaintext, iv)
@@ -68,11 +85,26 @@ class Keys:
         """A child key as an identity of its own, such as the gateway's (PROTOCOL §3)."""
         return Keys(bytes(self._private(key).serialize()))
 
-    def _derive_private(self, key: KeyRef) -> PrivateKey:
+    def _private(self, key: KeyRef) -> PrivateKey:
         return self._deriver.derive_private_key(_protocol(key), key.key_id, _counterparty(key))
 
-    def _symmetric(self, key: KeyRef) -> bytes:
+    def _derive_symmetric(self, key: KeyRef) -> bytes:
         return bytes(self._deriver.derive_symmetric_key(_protocol(key), key.key_id, _counterparty(key)))
+
+
+class _Deriver(KeyDeriver):  # type: ignore[misc]  # bsv-sdk ships no types
+    """BRC-42 with the shared secret of each counterparty kept: it is most of the work, and the same for all keys with them."""
+
+    def __init__(self, root: PrivateKey) -> None:
+        super().__init__(root)
+        self._shared = lru_cache(maxsize=4096)(self._derive_shared)
+
+    def _branch_scalar(self, invoice_number: str, cp_pub: PublicKey) -> int:
+        digest = hmac.digest(self._shared(cp_pub.serialize(True)), invoice_number.encode(), "sha256")
+        return int.from_bytes(digest, "big") % _ORDER
+
+    def _derive_shared(self, counterparty: bytes) -> bytes:
+        return bytes(PublicKey(counterparty).derive_shared_secret(self._root_private_key))
 
 
 def _protocol(key: KeyRef) -> Protocol:
@@ -80,7 +112,12 @@ def _protocol(key: KeyRef) -> Protocol:
 
 
 def _counterparty(key: KeyRef) -> Counterparty:
-    match key.counterparty:
+    return _party(key.counterparty)
+
+
+@lru_cache(maxsize=4096)
+def _party(name: str) -> Counterparty:
+    match name:
         case "self":
             return Counterparty(CounterpartyType.SELF)
         case "anyone":
