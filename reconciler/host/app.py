@@ -14,7 +14,9 @@ from starlette.routing import Route
 from starlette.types import ASGIApp
 
 from reconciler.host.engine import Answer, Engine
+from reconciler.host.gasp import Gasp
 from reconciler.host.health import Health
+from reconciler.host.ingest import Ingest
 from reconciler.host.ports import Chain, Statuses
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Lookup, Topic
@@ -53,13 +55,14 @@ def build_app(
     more_lookups: Callable[[str], Lookup | None] = lambda _: None,
     name: str = NAME,
     network: str | None = None,
+    callback_token: str | None = None,
 ) -> ASGIApp:
     """A host that keeps what it takes in `database`; several processes may serve one, and ours shares the producer's.
 
     `clock` gives unix seconds; `limits` bound the ancestry that a submission may bring. With `refresh_every` (seconds) proofs
     are looked after in the background of the server's lifespan; without, requests set that off. `more_lookups` makes services
     that are answered without being listed, by name; they read what the listed ones have indexed. `name` and `network` are what
-    /health says of this host.
+    /health says of this host. With `callback_token` ARC may report proofs: it has to show that token.
     """
     proofs = Proofs(database=database, chain=headers, statuses=arc, clock=clock)
     engine = Engine(
@@ -73,6 +76,7 @@ def build_app(
         more_lookups=more_lookups,
     )
     routes = _Routes(engine, body_limit)
+    ingest = [] if callback_token is None else Ingest(proofs, headers, callback_token).routes()
     health = Health(database, engine, name=name, network=network)
     return OpenOrigins(
         Starlette(
@@ -84,6 +88,8 @@ def build_app(
                 Route("/getDocumentationForTopicManager", routes.topic_documentation),
                 Route("/getDocumentationForLookupServiceProvider", routes.lookup_documentation),
                 Route("/v1/documents/{digest}", routes.document),
+                *Gasp(database, engine.topics).routes(),
+                *ingest,
                 Route("/health/live", health.live),
                 *(Route(path, health.ready) for path in ("/health", "/health/ready")),
             ],

@@ -80,7 +80,7 @@ class Engine:
             transaction = await _keep(connection, beef, subject)
             shelf = Shelf(connection, topics=self.topics, lookups=self.lookups.values(), offered=documents)
             steak = {
-                topic.name: await _admit(connection, topic, transaction, submission.off_chain, shelf)
+                topic.name: await self._admit(connection, topic, transaction, submission.off_chain, shelf)
                 for topic in topics
             }
             await shelf.complete()
@@ -107,6 +107,21 @@ class Engine:
         except RefusedError as error:  # not of the submission: the source of headers refuses us
             raise UnreachableError(f"the chain's headers are not to be had: {error.message}") from error
 
+    async def _admit(
+        self, connection: Connection, topic: Topic, transaction: Transaction, off_chain: bytes | None, shelf: Shelf
+    ) -> Admittance:
+        outputs = Outputs(connection)
+        spends = {spent.outpoint: index for index, spent in enumerate(transaction.inputs)}
+        known = await outputs.admitted(topic.name, spends)
+        previous = {spends[outpoint]: await shelf.output(outpoint) for outpoint in known}
+        try:
+            admittance = topic.admit(transaction, previous, off_chain)
+        except VerificationError:  # as in the reference: it means nothing to this topic, others may take it
+            return Admittance()
+        outpoints = [transaction.outpoint(vout) for vout in admittance.outputs]
+        await shelf.look(await outputs.admit(topic.name, outpoints, at=int(self._clock() * 1000)))
+        return admittance
+
     def _topic(self, name: str) -> Topic:
         topic = self.topics.get(name)
         if topic is None:
@@ -125,22 +140,6 @@ async def _keep(connection: Connection, beef: Beef, subject: Txid) -> Transactio
             kept.transaction, None if path is None else BlockProof(height=path.height, root=path.root(txid))
         )
     return needed.transactions[subject].transaction
-
-
-async def _admit(
-    connection: Connection, topic: Topic, transaction: Transaction, off_chain: bytes | None, shelf: Shelf
-) -> Admittance:
-    outputs = Outputs(connection)
-    spends = {spent.outpoint: index for index, spent in enumerate(transaction.inputs)}
-    known = await outputs.admitted(topic.name, spends)
-    previous = {spends[outpoint]: await shelf.output(outpoint) for outpoint in known}
-    try:
-        admittance = topic.admit(transaction, previous, off_chain)
-    except VerificationError:  # as in the reference: to this topic the transaction means nothing, others may take it
-        return Admittance()
-    outpoints = [transaction.outpoint(vout) for vout in admittance.outputs]
-    await shelf.look(await outputs.admit(topic.name, outpoints))
-    return admittance
 
 
 async def _provable(stored: Transactions, hits: tuple[Hit, ...]) -> Answer:

@@ -7,7 +7,7 @@ end of the chain away, so it shows at the highest proven block first, and the se
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
@@ -76,16 +76,32 @@ class Proofs:
             txids = await HostTransactions(connection).ask_about(_AT_ONCE, int(self._clock()))
         paths = await asyncio.gather(*(self._path(txid) for txid in txids))
         proven = {txid: path for txid, path in zip(txids, paths, strict=True) if path is not None}
-        if proven:
-            await self._keep(proven)
+        await self.keep(proven)
         return Refreshed(proven=tuple(proven), lost=lost)
 
-    async def _keep(self, proven: dict[Txid, MerklePath]) -> None:
+    async def keep(self, proven: Mapping[Txid, MerklePath]) -> None:
+        """Keep proofs that the chain confirms, in the place of any older ones; of transactions that are not here, none.
+
+        A transaction may be here that no topic of the host has seen: the producer's own, which lie in the same database.
+        """
+        if not proven:
+            return
         async with self._database.begin() as connection:
-            stored, conflicts = Transactions(connection), Conflicts(HostTransactions(connection))
-            for txid, path in proven.items():
+            stored, hosted = Transactions(connection), HostTransactions(connection)
+            here, taken = await stored.find(proven), await hosted.get(tuple(proven))
+            for txid in here:
+                path = proven[txid]
                 await stored.prove(txid, path)
-                await conflicts.prove(txid, BlockProof(height=path.height, root=path.root(txid)))
+                if txid in taken:
+                    await Conflicts(hosted).prove(txid, BlockProof(height=path.height, root=path.root(txid)))
+
+    async def ask_soon(self, txids: Collection[Txid]) -> None:
+        """Ask ARC about these in the next round, before all others that have no proof; the next request sets it off, where no background does."""
+        if not txids:
+            return
+        async with self._database.begin() as connection:
+            await HostTransactions(connection).ask_soon(txids)
+        self._next = 0.0
 
     async def _path(self, txid: Txid) -> MerklePath | None:
         """A proof that the chain confirms, if there is one; what ARC cannot or will not say now, it may say next time."""

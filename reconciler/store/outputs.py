@@ -27,6 +27,7 @@ from sqlalchemy import (
     UniqueConstraint,
     delete,
     exists,
+    func,
     insert,
     select,
     tuple_,
@@ -38,6 +39,7 @@ from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
 from reconciler.store.columns import ForeignName, ForeignText
 from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.wire.gasp import KnownOutput
 from reconciler.wire.transaction import Transaction
 
 Connection: TypeAlias = AsyncConnection
@@ -73,7 +75,9 @@ host_outputs = Table(
     Column("txid", Hex, ForeignKey("host_transactions.txid", ondelete="CASCADE"), nullable=False),
     Column("vout", BigInteger, nullable=False),
     Column("complete", Boolean(create_constraint=False), nullable=False),  # all documents it needs are here
+    Column("score", BigInteger, nullable=False, server_default="0"),  # see Outputs.admit
     UniqueConstraint("txid", "vout", "topic"),
+    Index(None, "topic", "score"),
     sqlite_autoincrement=True,
 )
 
@@ -268,6 +272,13 @@ class HostTransactions:
         rows = await self._connection.execute(query)
         return tuple((row.txid, BlockProof(height=row.height, root=row.root)) for row in rows)
 
+    async def ask_soon(self, txids: Collection[Txid]) -> None:
+        """Have ARC asked about these next, those of them that are here and unproven."""
+        for some in batches(txids):
+            await self._connection.execute(
+                update(host_transactions).where(host_transactions.c.txid.in_(some)).values(asked=0)
+            )
+
     async def ask_about(self, most: int, now: int) -> tuple[Txid, ...]:
         """At most so many unproven transactions, those first about which ARC was not asked for longest; notes `now`."""
         query = (
@@ -301,17 +312,37 @@ class Outputs:
             found.update({output.outpoint: output for output in outputs})
         return found
 
-    async def admit(self, topic: str, outpoints: Sequence[Outpoint]) -> tuple[HostOutput, ...]:
-        """Take up outputs, incomplete at first; those that are there already stay as they are."""
+    async def admit(self, topic: str, outpoints: Sequence[Outpoint], *, at: int) -> tuple[HostOutput, ...]:
+        """Take up outputs, incomplete at first; those that are there already stay as they are.
+
+        `at` is the time in unix milliseconds. The first score is that, or just above the topic's highest.
+        """
         known = await self.admitted(topic, outpoints)
+        fresh = [outpoint for outpoint in outpoints if outpoint not in known]
+        first = await self._next_score(topic, at) if fresh else at
         rows = [
-            {"topic": topic, "txid": outpoint.txid, "vout": outpoint.vout, "complete": False}
-            for outpoint in outpoints
-            if outpoint not in known
+            {"topic": topic, "txid": outpoint.txid, "vout": outpoint.vout, "complete": False, "score": first + place}
+            for place, outpoint in enumerate(fresh)
         ]
         await insert_new(self._connection, host_outputs, rows)
         known = await self.admitted(topic, outpoints)
         return tuple(known[outpoint] for outpoint in outpoints)
+
+    async def unspent(self, topic: str, since: int, limit: int) -> tuple[KnownOutput, ...]:
+        """The outputs of a topic that are shown and not spent, from a score on, in the order of their scores."""
+        query = (
+            select(host_outputs.c.txid, host_outputs.c.vout, host_outputs.c.score)
+            .where(host_outputs.c.topic == topic, host_outputs.c.score >= since, ~not_shown(), ~spent())
+            .order_by(host_outputs.c.score, host_outputs.c.id)
+            .limit(limit)
+        )
+        rows = await self._connection.execute(query)
+        return tuple(KnownOutput(Outpoint(row.txid, row.vout), row.score) for row in rows)
+
+    async def is_admitted(self, outpoint: Outpoint) -> bool:
+        """Whether any topic has admitted an output, spent or not."""
+        found = exists().where(host_outputs.c.txid == outpoint.txid, host_outputs.c.vout == outpoint.vout)
+        return bool((await self._connection.execute(select(found))).scalar_one())
 
     async def need(self, needs: Iterable[tuple[int, Digest]]) -> None:
         """Note which documents outputs (by id) need."""
@@ -341,6 +372,11 @@ class Outputs:
         """Whether any admitted output needs this document."""
         query = select(exists().where(host_needs.c.digest == digest))
         return bool((await self._connection.execute(query)).scalar_one())
+
+    async def _next_score(self, topic: str, at: int) -> int:
+        """No two outputs of a topic have one score: who asks for a page from a score on gets further, however short it is."""
+        newest = select(func.max(host_outputs.c.score)).where(host_outputs.c.topic == topic)
+        return max(at, 1 + ((await self._connection.execute(newest)).scalar_one() or 0))
 
 
 def _pair(txid: Column[str], vout: Column[int], outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:
