@@ -136,7 +136,7 @@ class BrcAuth(httpx.Auth):
         call = next(conversation)
         while True:
             response = yield _request(request, call)
-            if response.history:
+            if any(earlier.has_redirect_location for earlier in response.history):
                 raise VerificationError("a signed request was redirected", where=str(request.url))
             try:
                 call = conversation.send(_reply(response))

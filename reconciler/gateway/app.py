@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -19,11 +19,15 @@ from reconciler.gateway.query import find, parse_query
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, Kind, RecordId, digest
 from reconciler.store.database import Database
+from reconciler.store.replays import Replays
+from reconciler.web.auth import Authenticated, Signer, required_identity
 from reconciler.web.lifespans import running
 from reconciler.web.origins import OpenOrigins
 from reconciler.web.problems import HANDLERS
+from reconciler.web.sessions import Sessions
 
 _FRESH: Final = {"cache-control": "no-cache"}
+_PRIVATE: Final = {"cache-control": "no-store"}
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 _PAGE_HEADERS: Final = {
     **_FRESH,
@@ -33,11 +37,20 @@ _PAGE_HEADERS: Final = {
 }
 
 
-def build_app(*, database: Database, identity: IdentityKey, host: ASGIApp) -> ASGIApp:
+def build_app(
+    *,
+    database: Database,
+    identity: IdentityKey,
+    host: ASGIApp,
+    keys: Signer | None,
+    clock: Callable[[], float],
+    randomness: Callable[[int], bytes],
+) -> ASGIApp:
     """The gateway of the producer `identity` over its database.
 
     Every request sees what is live at that moment, whoever applied it. `host` is the producer's own host: what is not the
-    gateway's is its, errors included, and its lifespan runs within this app's.
+    gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
+    shows what is public, and nobody can authenticate to it.
     """
     routes = _Routes(Shelf(database), identity)
 
@@ -57,7 +70,10 @@ def build_app(*, database: Database, identity: IdentityKey, host: ASGIApp) -> AS
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    return OpenOrigins(app)
+    if keys is None:
+        return OpenOrigins(app)
+    sessions = Sessions(keys=keys, replays=Replays(database), clock=clock, randomness=randomness)
+    return OpenOrigins(Authenticated(app, keys=keys, sessions=sessions, randomness=randomness))
 
 
 class _Routes:
@@ -74,6 +90,7 @@ class _Routes:
             Route("/catalog", self.catalog),
             Route("/catalog/{kind}/{name:path}", self.record),
             Route("/documents/{digest}", self.document),
+            Route("/whoami", self.whoami),
         ]
 
     async def producer(self, _: Request) -> Response:
@@ -103,6 +120,11 @@ class _Routes:
             raise RefusedError(f"there is no document {wanted} here", code="404")
         headers = {"etag": f'"{wanted}"', "cache-control": _FOR_EVER, "x-content-type-options": "nosniff"}
         return Response(data, media_type=_media_type(data), headers=headers)
+
+    async def whoami(self, request: Request) -> Response:
+        """Who asks, proven. Nobody has a tier or a quota as long as nothing is sold here."""
+        facts = {"identityKey": required_identity(request), "tier": "none", "quota": None}
+        return JSONResponse(facts, headers=_PRIVATE)
 
     async def page(self, request: Request) -> Response:
         query = parse_query(request.query_params.multi_items())

@@ -18,7 +18,7 @@ from reconciler.model.errors import RefusedError, TransientError, UnreachableErr
 from reconciler.model.ids import IdentityKey
 from reconciler.model.keys import KeyRef
 from reconciler.web.bodies import read_body, read_json
-from reconciler.web.sessions import Session, Sessions
+from reconciler.web.sessions import Sealer, Session, Sessions
 from reconciler.wire.auth import (
     NONCE_BYTES,
     PATH,
@@ -42,10 +42,13 @@ _IDENTITY: Final = "overlay.identity"
 _NOTHING: Final = b"{}"
 
 
-class Signer(Protocol):
+class Signer(Sealer, Protocol):
     """The server's identity."""
 
-    identity: IdentityKey
+    @property
+    def identity(self) -> IdentityKey:
+        """Its name."""
+        ...
 
     def sign(self, key: KeyRef, data: bytes) -> bytes:
         """A signature towards the counterparty of `key`."""

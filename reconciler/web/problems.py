@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
+from reconciler.web.auth import UnauthorizedError, unauthorized
 
 MEDIA_TYPE: Final = "application/problem+json"
 
@@ -41,6 +42,7 @@ async def _broken(_: Request, __: Exception) -> Response:
 
 
 HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]] = {
+    UnauthorizedError: unauthorized,
     RefusedError: _refused,
     VerificationError: _refused,
     TransientError: _unavailable,

@@ -39,7 +39,10 @@ _WITH_BODY: Final = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 class Signer(Protocol):
     """Whose name a client speaks in."""
 
-    identity: IdentityKey
+    @property
+    def identity(self) -> IdentityKey:
+        """Its name."""
+        ...
 
     def sign(self, key: KeyRef, data: bytes) -> bytes:
         """A signature towards the counterparty of `key`."""

@@ -21,6 +21,7 @@ from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
+from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.networks import Endpoints, endpoints_of
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
@@ -77,7 +78,14 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
             clock=clock,
             refresh_every=_PROOF_SECONDS,
         )
-        app = build_app(database=site.database, identity=identity, host=own)
+        app = build_app(
+            database=site.database,
+            identity=identity,
+            host=own,
+            keys=None if reader is None else await _gateway_keys(site, reader, console),
+            clock=clock,
+            randomness=secrets.token_bytes,
+        )
         with stoppable() as stop:
             async with serving([Door(app=app, host=host, port=port)]) as (url,):
                 if as_json:
@@ -95,6 +103,8 @@ class _Reader:
 
     producer: IdentityKey
     keys: Keys
+    gateway: Keys
+    """The gateway's own, in whose name this machine speaks to clients."""
     endpoints: Endpoints | None = None
     """Where the producer's world is, if the key came with that."""
 
@@ -107,10 +117,10 @@ async def _reader(invocation: Invocation, network: Network) -> _Reader | None:
         gateway = gateway_of(invocation, network)
         if gateway is not None:
             endpoints = endpoints_of(network, {"network": gateway.world}) if gateway.world else None
-            return _Reader(gateway.producer, gateway.keys, endpoints)
+            return _Reader(gateway.producer, gateway.keys, gateway.keys, endpoints)
         invocation.console.note(f"What is applied on other machines will not show here: {error.message}.")
         return None
-    return _Reader(keys.identity, keys)
+    return _Reader(keys.identity, keys, keys.child(GATEWAY_KEY))
 
 
 def _follower(site: Site, reader: _Reader) -> Follower:
@@ -122,6 +132,17 @@ def _follower(site: Site, reader: _Reader) -> Follower:
         clock=clock,
         randomness=secrets.token_bytes,
     )
+
+
+async def _gateway_keys(site: Site, reader: _Reader, console: Console) -> Keys:
+    """In whose name clients are answered (PROTOCOL §3); says so where the root names another one."""
+    async with site.database.reading() as connection:
+        root = await Published(connection).root()
+    if root is not None and root.gateway_key != reader.gateway.identity:
+        console.note(
+            f"The root names another gateway, {root.gateway_key}: clients that look will not take this one for it."
+        )
+    return reader.gateway
 
 
 async def _published(site: Site) -> IdentityKey:

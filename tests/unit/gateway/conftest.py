@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import secrets
+import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +24,7 @@ from reconciler.store.documents import Documents
 from reconciler.store.outcome import Outcome
 from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
+from reconciler.wallet.keys import Keys
 from reconciler.web.lifespans import running
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import (
@@ -181,9 +184,22 @@ def host() -> FakeHost:
 
 
 @pytest.fixture
-async def gateway(database, publisher, host) -> AsyncIterator[httpx.AsyncClient]:
+def keys(request) -> Keys:
+    """The gateway's own."""
+    return Keys(hashlib.sha256(f"gateway of {request.node.name}".encode()).digest())
+
+
+@pytest.fixture
+async def gateway(database, publisher, host, keys) -> AsyncIterator[httpx.AsyncClient]:
     """The gateway, spoken to over HTTP in-process."""
-    app = build_app(database=database, identity=publisher.identity, host=host.app())
+    app = build_app(
+        database=database,
+        identity=publisher.identity,
+        host=host.app(),
+        keys=keys,
+        clock=time.time,
+        randomness=secrets.token_bytes,
+    )
     async with (
         running(app),
         httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://gateway.example") as client,

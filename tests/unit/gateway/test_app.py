@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import secrets
+import time
+
 import pytest
 
 from reconciler.model.ids import RecordId
@@ -203,7 +206,14 @@ async def test_a_database_with_holes_is_this_servers_failure_and_tells_strangers
     async with database.begin() as connection:
         hole = {"digest": bytes.fromhex(root.record.document_hash)}
         await connection.execute(text("DELETE FROM documents WHERE digest = :digest"), hole)
-    app = build_app(database=database, identity=publisher.identity, host=host.app())
+    app = build_app(
+        database=database,
+        identity=publisher.identity,
+        host=host.app(),
+        keys=None,
+        clock=time.time,
+        randomness=secrets.token_bytes,
+    )
     transport = httpx.ASGITransport(app=app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway.example") as client:
         reply = await client.get("/v1/catalog")
