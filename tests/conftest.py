@@ -51,7 +51,13 @@ settings.load_profile("shared machine")
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
-ON_BOTH = ("unit/store/", "integration/test_reconcile.py", "e2e/test_db.py", "faults/test_databases.py")
+ON_BOTH = (
+    "unit/store/",
+    "unit/host/test_limits.py",
+    "integration/test_reconcile.py",
+    "e2e/test_db.py",
+    "faults/test_databases.py",
+)
 """Tests that run on both databases. The others run on SQLite; OVERLAY_TEST_DATABASE=postgresql runs all on PostgreSQL."""
 
 

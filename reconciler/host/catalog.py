@@ -5,15 +5,25 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
+from reconciler.model.amounts import MAX_SATOSHIS
 from reconciler.model.capabilities import capability_fault
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest, Kind
 from reconciler.model.json import Json, JsonObject
-from reconciler.store.listings import RecordEntry
+from reconciler.store.listings import Price, RecordEntry
 from reconciler.wire.documents import parse_record_document, parse_root_document
 from reconciler.wire.record import RecordToken, parse
 
 _TEXTS: Final = ("title", "displayName", "description", "capability")
+
+# A stranger's document is as long as he likes; what is indexed of it is not.
+_TEXT: Final = 8192
+_WORD: Final = 128
+_WORDS: Final = 256
+_MODEL: Final = 32
+
+_SOLD: Final = frozenset({Kind.DATASET, Kind.STREAM})
+"""What is free unless it says what it costs (MANIFESTS §1)."""
 
 
 @lru_cache(maxsize=4096)
@@ -28,7 +38,7 @@ def entry_of(token: RecordToken, document: bytes) -> RecordEntry:
     Raises VerificationError where the document is malformed or speaks of another record.
     """
     public, sealed = _root(token, document) if token.id.kind is Kind.PRODUCER else _record(token, document)
-    tags = _texts(public.get("tags"))
+    tags = _words(public.get("tags"))
     texts = [token.id.name, *tags, *(text for name in _TEXTS for text in _texts([public.get(name)]))]
     return RecordEntry(
         producer=token.identity,
@@ -37,7 +47,10 @@ def entry_of(token: RecordToken, document: bytes) -> RecordEntry:
         sealed=sealed,
         tags=tags,
         capabilities=_capabilities(public),
-        text="\n".join(texts),
+        regions=_words(public.get("regions")),
+        license=next(iter(_words([public.get("license")])), None),
+        price=_price(token.id.kind, public.get("pricing")),
+        text="\n".join(texts)[:_TEXT],
     )
 
 
@@ -57,8 +70,23 @@ def _root(token: RecordToken, document: bytes) -> tuple[JsonObject, Digest]:
 
 def _capabilities(public: JsonObject) -> tuple[str, ...]:
     """A record's capability, a producer's capabilities; what is none in form can be asked for by nobody."""
-    named = (*_texts([public.get("capability")]), *_texts(public.get("capabilities")))
+    named = (*_words([public.get("capability")]), *_words(public.get("capabilities")))
     return tuple(capability for capability in named if capability_fault(capability) is None)
+
+
+def _price(kind: Kind, pricing: Json) -> Price | None:
+    """What a good costs, or an advertisement says that it costs from; None for what cannot be understood."""
+    match pricing:
+        case None:
+            return Price(0, None) if kind in _SOLD else None
+        case {"satoshis": satoshis, "model": str(model)} if type(satoshis) is int and len(model) <= _MODEL:
+            return Price(satoshis, model) if 0 <= satoshis <= MAX_SATOSHIS else None
+    return None
+
+
+def _words(value: Json) -> tuple[str, ...]:
+    """Tags, regions and the like: what somebody may ask for."""
+    return tuple(word for word in _texts(value) if len(word) <= _WORD)[:_WORDS]
 
 
 def _texts(value: Json) -> tuple[str, ...]:

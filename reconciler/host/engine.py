@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from reconciler.host.conflicts import Conflicts
+from reconciler.host.indexing import Indexing
 from reconciler.host.ports import Chain
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Hit, Lookup, Topic
@@ -58,6 +59,7 @@ class Engine:
         self._proofs = proofs
         self._clock = clock
         self._limits = limits
+        self._indexing = Indexing(database=database, topics=self.topics, lookups=self.lookups)
         self._more_lookups = more_lookups
 
     def lookup_named(self, service: str) -> Lookup | None:
@@ -75,6 +77,7 @@ class Engine:
         beef, subject = parse_beef(submission.beef)
         subject = beef.subject_or_last(subject)
         await self._verify(beef, subject)
+        await self._indexing.catch_up()
         await self._proofs.touch()
         async with self._database.begin() as connection:
             transaction = await _keep(connection, beef, subject)
@@ -91,6 +94,7 @@ class Engine:
         lookup = self.lookup_named(service)
         if lookup is None:
             raise RefusedError(f"This server does not support this lookup service: {service[:80]}")
+        await self._indexing.catch_up()
         await self._proofs.touch()
         async with self._database.reading() as connection:
             hits = await lookup.answer(connection, query, int(self._clock()))

@@ -89,7 +89,8 @@ class Lookup(Protocol):
     ) -> None:
         """Take up outputs that are complete now; `documents` holds what they need, and more.
 
-        Rows that refer to host_outputs.id go with the output when it is evicted.
+        The same one comes again when `about.version` has changed: what is indexed of it then takes the former's place. Rows
+        that refer to host_outputs.id go with the output when it is evicted.
         """
         ...
 

@@ -58,25 +58,30 @@ class Shelf:
 
     async def look(self, admitted: Iterable[HostOutput]) -> None:
         """See which of these outputs have everything they need by now; those are listed from here on."""
-        waiting = [
-            _Waiting(each, self._topics[each.topic], await self.output(each.outpoint))
-            for each in admitted
-            if not each.complete and each.topic in self._topics
-        ]
-        waiting, here = await self._gather(waiting)
+        waiting, here = await self._gather(each for each in admitted if not each.complete)
         outputs = Outputs(self._connection)
         await outputs.need((each.admitted.id, digest) for each in waiting for digest in each.needs)
         needed = {digest for each in waiting for digest in each.needs}
         await Documents(self._connection).put(*(self._offered[digest] for digest in needed & self._offered.keys()))
-        done = [Complete(each.admitted, each.output) for each in waiting if here.keys() >= set(each.needs)]
+        done = _complete(waiting, here)
         for lookup in self._lookups:
             if concerned := [each for each in done if each.admitted.topic in lookup.topics]:
                 await lookup.index(self._connection, concerned, here)
         await outputs.complete([each.admitted.id for each in done])
 
-    async def _gather(self, waiting: Iterable[_Waiting]) -> tuple[list[_Waiting], Mapping[Digest, bytes]]:
+    async def show(self, complete: Iterable[HostOutput], lookup: Lookup) -> None:
+        """Let a service index outputs that were complete before it was there."""
+        waiting, here = await self._gather(complete)
+        if done := _complete(waiting, here):
+            await lookup.index(self._connection, done, here)
+
+    async def _gather(self, admitted: Iterable[HostOutput]) -> tuple[list[_Waiting], Mapping[Digest, bytes]]:
         """What the outputs need, and what of it is here; each document that is found may name further ones."""
-        sound = list(waiting)
+        sound = [
+            _Waiting(each, self._topics[each.topic], await self.output(each.outpoint))
+            for each in admitted
+            if each.topic in self._topics
+        ]
         here: dict[Digest, bytes] = {}
         asked: set[Digest] = set()
         while True:
@@ -91,6 +96,10 @@ class Shelf:
         offered = {digest: self._offered[digest] for digest in wanted if digest in self._offered}
         stored = await Documents(self._connection).find(digest for digest in wanted if digest not in offered)
         return {**stored, **offered}
+
+
+def _complete(waiting: Iterable[_Waiting], here: Mapping[Digest, bytes]) -> list[Complete]:
+    return [Complete(each.admitted, each.output) for each in waiting if here.keys() >= set(each.needs)]
 
 
 def _read_needs(waiting: _Waiting, here: Mapping[Digest, bytes]) -> bool:

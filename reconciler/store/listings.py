@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -10,13 +10,14 @@ from typing import Any, Final
 from sqlalchemy import ColumnElement, Select, exists, func, select
 
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId
-from reconciler.store.database import insert_new
+from reconciler.store.database import insert_new, upsert
 from reconciler.store.outputs import (
     Connection,
     host_ads,
     host_adverts,
     host_outputs,
     host_record_capabilities,
+    host_record_regions,
     host_record_tags,
     host_records,
     host_spends,
@@ -35,6 +36,8 @@ class Order(StrEnum):
     OLDEST = "oldest"
     NAME = "name"
     """By producer, kind and name."""
+    PRICE = "price"
+    """Cheapest first, what has no price last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +46,24 @@ class Page:
 
     limit: int
     skip: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Price:
+    """What a unit of something costs, and what a unit is."""
+
+    satoshis: int
+    """0 is free."""
+    model: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PriceRange:
+    """Prices from `least` to `most`, both included, of one model or of any."""
+
+    least: int | None = None
+    most: int | None = None
+    model: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,6 +77,10 @@ class RecordEntry:
     """The root's second document."""
     tags: tuple[str, ...]
     capabilities: tuple[str, ...]
+    regions: tuple[str, ...]
+    license: str | None
+    price: Price | None
+    """None for what is not for sale, nor free."""
     text: str
     """What free text is looked for in."""
 
@@ -69,6 +94,9 @@ class RecordQuery:
     name: str | None = None
     tag: str | None = None
     capability: str | None = None
+    region: str | None = None
+    license: str | None = None
+    price: PriceRange | None = None
     text: str | None = None
     outpoint: Outpoint | None = None
     rotated_from: IdentityKey | None = None
@@ -95,7 +123,7 @@ class Records:
         self._connection = connection
 
     async def add(self, entries: Mapping[int, RecordEntry]) -> None:
-        """Index admitted outputs by their ids; again changes nothing."""
+        """Index admitted outputs by their ids; again, by what is known of them now."""
         rows = [
             {
                 "output_id": output,
@@ -105,18 +133,22 @@ class Records:
                 "document": entry.document,
                 "sealed": entry.sealed,
                 "text": entry.text.casefold(),
+                "price": None if entry.price is None else entry.price.satoshis,
+                "price_model": None if entry.price is None else entry.price.model,
+                "license": None if entry.license is None else entry.license.casefold(),
             }
             for output, entry in entries.items()
         ]
-        await insert_new(self._connection, host_records, rows)
-        tags = [{"output_id": output, "tag": tag} for output, entry in entries.items() for tag in set(entry.tags)]
-        await insert_new(self._connection, host_record_tags, tags)
-        capabilities = [
-            {"output_id": output, "capability": capability}
-            for output, entry in entries.items()
-            for capability in set(entry.capabilities)
-        ]
-        await insert_new(self._connection, host_record_capabilities, capabilities)
+        await upsert(self._connection, host_records, rows, keys=["output_id"])
+        for table, word, words in (
+            (host_record_tags, "tag", lambda entry: entry.tags),
+            (host_record_capabilities, "capability", lambda entry: entry.capabilities),
+            (host_record_regions, "region", lambda entry: [region.casefold() for region in entry.regions]),
+        ):
+            found = [
+                {"output_id": output, word: each} for output, entry in entries.items() for each in set(words(entry))
+            ]
+            await insert_new(self._connection, table, found)
 
     async def find(self, query: RecordQuery) -> tuple[ListedRecord, ...]:
         """One page of what the host shows."""
@@ -266,12 +298,17 @@ def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:
         (query.name, host_records.c.name == query.name),
     )
     conditions = [condition for value, condition in wanted if value is not None]
-    if query.tag is not None:
-        tagged = host_record_tags.c.output_id == host_records.c.output_id
-        conditions.append(exists().where(tagged, host_record_tags.c.tag == query.tag))
-    if query.capability is not None:
-        capable = host_record_capabilities.c.output_id == host_records.c.output_id
-        conditions.append(exists().where(capable, host_record_capabilities.c.capability == query.capability))
+    for asked, column in (
+        (query.tag, host_record_tags.c.tag),
+        (query.capability, host_record_capabilities.c.capability),
+        (None if query.region is None else query.region.casefold(), host_record_regions.c.region),
+    ):
+        if asked is not None:
+            conditions.append(exists().where(column.table.c.output_id == host_records.c.output_id, column == asked))
+    if query.license is not None:
+        conditions.append(host_records.c.license == query.license.casefold())
+    if query.price is not None:
+        conditions += _priced(query.price)
     if query.text is not None:
         conditions.append(host_records.c.text.like(f"%{_literal(query.text.casefold())}%", escape=_ESCAPE))
     if query.outpoint is not None:
@@ -281,6 +318,16 @@ def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:
     if not query.history:
         conditions.append(~spent())
     return conditions
+
+
+def _priced(wanted: PriceRange) -> Iterator[ColumnElement[bool]]:
+    yield host_records.c.price.is_not(None)
+    if wanted.least is not None:
+        yield host_records.c.price >= wanted.least
+    if wanted.most is not None:
+        yield host_records.c.price <= wanted.most
+    if wanted.model is not None:
+        yield host_records.c.price_model == wanted.model
 
 
 def _rotated_from(identity: IdentityKey) -> ColumnElement[bool]:
@@ -315,4 +362,6 @@ def _paged(statement: Select[Any], order: Order, page: Page) -> Select[Any]:
         case Order.NAME:
             keys = (host_records.c.producer, host_records.c.kind, host_records.c.name)
             statement = statement.order_by(*keys, host_outputs.c.id.desc())
+        case Order.PRICE:
+            statement = statement.order_by(host_records.c.price.asc().nulls_last(), host_outputs.c.id.desc())
     return statement.limit(page.limit).offset(page.skip)

@@ -98,7 +98,11 @@ host_records = Table(
     Column("document", Hex, nullable=False),
     Column("sealed", Hex),  # the root's sealed document
     Column("text", ForeignText, nullable=False),  # case-folded, what `text` queries look through
+    Column("price", BigInteger, index=True),  # satoshis a unit, 0 is free; null where nothing is priced
+    Column("price_model", ForeignName(32)),  # what a unit is
+    Column("license", ForeignText, index=True),  # case-folded
     Index(None, "producer", "kind", "name"),
+    Index(None, "name"),
 )
 
 host_record_tags = Table(
@@ -113,6 +117,13 @@ host_record_capabilities = Table(
     metadata,
     Column("output_id", ForeignKey("host_records.output_id", ondelete="CASCADE"), primary_key=True),
     Column("capability", ForeignName(42), primary_key=True, index=True),
+)
+
+host_record_regions = Table(
+    "host_record_regions",
+    metadata,
+    Column("output_id", ForeignKey("host_records.output_id", ondelete="CASCADE"), primary_key=True),
+    Column("region", ForeignText, primary_key=True, index=True),  # case-folded
 )
 
 host_ads = Table(
@@ -367,6 +378,16 @@ class Outputs:
             await self._connection.execute(
                 update(host_outputs).where(host_outputs.c.id.in_(some)).values(complete=True)
             )
+
+    async def listed_after(self, last: int, topics: Collection[str], most: int) -> tuple[HostOutput, ...]:
+        """Complete outputs of these topics, in order of admission, after the one with this id."""
+        query = (
+            select(*_OUTPUT)
+            .where(host_outputs.c.id > last, host_outputs.c.topic.in_(topics), host_outputs.c.complete.is_(True))
+            .order_by(host_outputs.c.id)
+            .limit(most)
+        )
+        return tuple(_output(row) for row in await self._connection.execute(query))
 
     async def needed(self, digest: Digest) -> bool:
         """Whether any admitted output needs this document."""

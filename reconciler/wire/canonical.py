@@ -8,6 +8,7 @@ CBOR floats, nesting of at most `MAX_DEPTH`.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from math import isfinite
@@ -64,8 +65,14 @@ def parse_canonical(data: bytes, what: str = "the document") -> Json:
     return value
 
 
+_SURROGATE: Final = re.compile(rb"\\u[dD][89a-fA-F]")
+
+
 def parse_json(data: bytes, what: str) -> Json:
-    """Read JSON in any spelling; duplicate keys, NaN, infinities and bad UTF-8 are refused. Raises VerificationError."""
+    """Read JSON in any spelling; duplicate keys, NaN, infinities, bad UTF-8 and half characters are refused.
+
+    Raises VerificationError.
+    """
     _bounded(data, what)
     if data.count(b"[") + data.count(b"{") > _CONTAINERS:
         raise VerificationError(f"{what} holds more than {_CONTAINERS} arrays and objects")
@@ -73,6 +80,8 @@ def parse_json(data: bytes, what: str) -> Json:
         value: Json = json.loads(
             data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite
         )
+        if _SURROGATE.search(data):  # a lone one could neither be stored nor be answered
+            json.dumps(value, ensure_ascii=False).encode()
     except (ValueError, RecursionError) as error:
         raise VerificationError(f"{what} is not JSON: {_reason(error)}") from error
     return value

@@ -10,27 +10,65 @@ from typing import Final
 
 from reconciler.host.catalog import entry_of, token_of
 from reconciler.host.lookups.query import Query
-from reconciler.host.services import VERSION, About, Complete, Hit
+from reconciler.host.services import About, Complete, Hit
+from reconciler.model.amounts import MAX_SATOSHIS
 from reconciler.model.capabilities import capability_of, service_of
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, Kind, identity_key
 from reconciler.model.json import Json
 from reconciler.store.documents import Documents
-from reconciler.store.listings import ListedRecord, Order, RecordEntry, RecordQuery, Records
+from reconciler.store.listings import ListedRecord, Order, PriceRange, RecordEntry, RecordQuery, Records
 from reconciler.store.outputs import Connection
 from reconciler.wire.submission import pack_documents
 
 _FIELDS: Final = frozenset(
-    {"producer", "kind", "name", "tag", "text", "outpoint", "rotatedFrom", "history", "sort", "limit", "skip"}
+    {
+        "producer",
+        "kind",
+        "name",
+        "tag",
+        "region",
+        "license",
+        "price",
+        "text",
+        "outpoint",
+        "rotatedFrom",
+        "history",
+        "sort",
+        "limit",
+        "skip",
+    }
 )
 _CAPABILITY: Final = "capability"
+_PHRASE: Final = 256
+_PRICE: Final = frozenset({"min", "max", "model"})
+
+_VERSION: Final = "2"
+"""Of what is indexed: a host that was there before reads its records again (host/indexing.py)."""
 
 _DOCUMENTATION: Final = """# Data catalog look-up
 
-A query is an object; all its fields must hold, none lists everything: `producer` (identity key, hex), `kind`, `name`, `tag`,
-`capability` (`crypto-price-feeds`), `text` (anywhere in name, title, description, capability, tags), `outpoint` (`txid.vout`),
-`rotatedFrom` (identity key: records of another one whose transaction spends a root of this one), `history` (true: spent tokens too), `sort` (`newest`, `oldest`, `name`), `limit` (at most 50, the default), `skip`. Services that
-are called `ls_data_` and a capability, with every hyphen an underscore, find records of that one, by the other fields.
+A query is an object. All its fields must hold; `{}` lists everything; a field that is not known is refused.
+
+| field | value | finds |
+|---|---|---|
+| `producer` | identity key, hex | its records |
+| `kind` | `producer`, `advertisement`, `dataset`, `stream` | records of the kind |
+| `name` | text | records of exactly this name |
+| `tag` | text | records that have it |
+| `capability` | such as `crypto-price-feeds` | records that have it |
+| `region` | such as `EU`, `US`, `global` | records and producers that name it |
+| `license` | text | records under it, in whatever case |
+| `price` | `{"min": 0, "max": 100, "model": "per-minute"}`, each of the three optional | what costs that many satoshis a unit; 0 is free |
+| `text` | text | it stands in name, title, display name, description, capability or a tag, in whatever case |
+| `outpoint` | `txid.vout` | this token |
+| `rotatedFrom` | identity key, hex | records of another key whose transaction spends a root of this one |
+| `history` | `true` | spent tokens too |
+| `sort` | `newest` (the default), `oldest`, `name`, `price` | |
+| `limit`, `skip` | at most 50, which is the default; how many to pass over | a page |
+
+Only public fields of documents are looked at. Services that are called `ls_data_` and a capability, with every hyphen an
+underscore, find records of that one, by the other fields.
 
 The context of each output is its document; of a producer's, a CBOR array of its document and its sealed document.
 """
@@ -48,7 +86,7 @@ class DataCatalogLookup:
             title="Data Catalog",
             short=f"Finds records of data producers{about}.",
             documentation=_DOCUMENTATION,
-            version=VERSION,
+            version=_VERSION,
         )
         self._capability = capability
 
@@ -81,13 +119,30 @@ def parse_query(query: Json, capability: str | None = None) -> RecordQuery:
         name=fields.read("name", str),
         tag=fields.read("tag", str),
         capability=capability or fields.read(_CAPABILITY, str),
-        text=fields.read("text", str),
+        region=fields.read("region", str),
+        license=fields.read("license", str),
+        price=_price(fields.within("price", _PRICE)),
+        text=fields.read("text", _phrase),
         outpoint=fields.outpoint(),
         rotated_from=fields.read("rotatedFrom", identity_key),
         history=fields.flag("history"),
         order=fields.read("sort", Order) or Order.NEWEST,
         page=fields.page(),
     )
+
+
+def _price(fields: Query | None) -> PriceRange | None:
+    if fields is None:
+        return None
+    least, most = (fields.integer(name, 0, MAX_SATOSHIS) for name in ("min", "max"))
+    return PriceRange(least=least, most=most, model=fields.read("model", str))
+
+
+def _phrase(text: str) -> str:
+    """Every record is looked through for it."""
+    if len(text) > _PHRASE:
+        raise ValueError(f"it is longer than {_PHRASE} characters")
+    return text
 
 
 def _entry(complete: Complete, documents: Mapping[Digest, bytes]) -> RecordEntry:

@@ -22,13 +22,14 @@ T = TypeVar("T")
 class Query:
     """A JSON object of which every field is among `known`. Raises RefusedError, as do all its methods."""
 
-    def __init__(self, value: Json, known: Collection[str]) -> None:
+    def __init__(self, value: Json, known: Collection[str], whole: str = "the query") -> None:
         if not isinstance(value, Mapping):
-            raise RefusedError("the query must be a JSON object")
+            raise RefusedError(f"{whole} must be a JSON object")
         unknown = sorted(set(value) - set(known))
         if unknown:
-            raise RefusedError(f"the query has an unknown field: {unknown[0][:80]!r}")
+            raise RefusedError(f"{whole} has an unknown field: {unknown[0][:80]!r}")
         self._value = value
+        self._whole = whole
 
     def read(self, name: str, parse: Callable[[str], T]) -> T | None:
         """A text field as `parse` understands it; its ValueError is a refusal. None where it is absent."""
@@ -36,11 +37,11 @@ class Query:
         if value is None:
             return None
         if not isinstance(value, str) or len(value) > _TEXT:
-            raise RefusedError(f"the query's {name} must be a text of at most {_TEXT} characters")
+            raise RefusedError(f"{self._whole}'s {name} must be a text of at most {_TEXT} characters")
         try:
             return parse(value)
         except ValueError as error:
-            raise RefusedError(f"the query's {name} is wrong: {error}") from error
+            raise RefusedError(f"{self._whole}'s {name} is wrong: {error}") from error
 
     def integer(self, name: str, least: int, most: int) -> int | None:
         """A whole number in range, or None."""
@@ -48,15 +49,20 @@ class Query:
         if value is None:
             return None
         if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
-            raise RefusedError(f"the query's {name} must be a whole number from {least} to {most}")
+            raise RefusedError(f"{self._whole}'s {name} must be a whole number from {least} to {most}")
         return value
 
     def flag(self, name: str) -> bool:
         """True or false; false where it is absent."""
         value = self._value.get(name, False)
         if not isinstance(value, bool):
-            raise RefusedError(f"the query's {name} must be true or false")
+            raise RefusedError(f"{self._whole}'s {name} must be true or false")
         return value
+
+    def within(self, name: str, known: Collection[str]) -> Query | None:
+        """An object, read as strictly as the query itself; None where it is absent."""
+        value = self._value.get(name)
+        return None if value is None else Query(value, known, f"{self._whole}'s {name}")
 
     def texts(self, name: str, most: int) -> tuple[str, ...] | None:
         """A list of at most so many texts, or None."""
@@ -67,7 +73,7 @@ class Query:
             texts = tuple(item for item in value if isinstance(item, str) and len(item) <= _TEXT)
             if len(texts) == len(value):
                 return texts
-        raise RefusedError(f"the query's {name} must be a list of at most {most} texts")
+        raise RefusedError(f"{self._whole}'s {name} must be a list of at most {most} texts")
 
     def outpoint(self) -> Outpoint | None:
         """The field `outpoint`, `txid.vout`."""

@@ -13,6 +13,8 @@ from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.uhrp import url_of
 
+PER_MB = {"model": "per-mb", "satoshis": 20}
+REQUEST = {"model": "per-request", "satoshis": 2500}
 CONTENT = Digest(sha256_hex(b"content"))
 
 
@@ -21,9 +23,9 @@ async def market(world, make_dataset, make_root):
     """Two producers with a few records."""
     keys, sealed = world.keys(), b"sealed"
     mine = [
-        make_root(keys, sealed, displayName="Acme 100% Data"),
-        make_dataset(keys, "crypto/btc", title="Bitcoin", tags=["crypto", "btc"]),
-        make_dataset(keys, "crypto/eth", title="Ether", description="Straße_1", tags=["crypto"]),
+        make_root(keys, sealed, displayName="Acme 100% Data", regions=["EU", "Straße"]),
+        make_dataset(keys, "crypto/btc", title="Bitcoin", tags=["crypto", "btc"], license="CC-BY-4.0", pricing=PER_MB),
+        make_dataset(keys, "crypto/eth", title="Ether", description="Straße_1", tags=["crypto"], pricing=REQUEST),
     ]
     await world.submit(await world.publish(*mine, unlisted=[sealed]))
     other = world.keys("other")
@@ -45,6 +47,17 @@ async def market(world, make_dataset, make_root):
         ({"text": "%"}, ["acme"]),
         ({"text": "c_y"}, []),
         ({"text": "\\"}, []),
+        ({"region": "EU"}, ["acme"]),
+        ({"region": "strasse"}, ["acme"]),
+        ({"region": "US"}, []),
+        ({"license": "cc-by-4.0"}, ["crypto/btc"]),
+        ({"price": {}}, ["crypto/btc", "crypto/eth", "weather"]),
+        ({"price": {"max": 0}}, ["weather"]),
+        ({"price": {"min": 1}}, ["crypto/btc", "crypto/eth"]),
+        ({"price": {"min": 20, "max": 20}}, ["crypto/btc"]),
+        ({"price": {"min": 21, "max": 20}}, []),
+        ({"price": {"model": "per-request"}}, ["crypto/eth"]),
+        ({"price": {"max": 100, "model": "per-mb"}, "tag": "crypto", "region": "EU"}, []),
         ({"text": "'; DROP TABLE host_records; --"}, []),
     ],
 )
@@ -66,6 +79,7 @@ async def test_answers_are_sorted_as_asked(market):
     assert await market.names(sort="oldest", kind="dataset") == ["crypto/btc", "crypto/eth", "weather"]
     assert await market.names(sort="newest", kind="dataset") == ["weather", "crypto/eth", "crypto/btc"]
     assert await market.names(sort="name", tag="crypto") == ["crypto/btc", "crypto/eth"]
+    assert await market.names(sort="price") == ["weather", "crypto/btc", "crypto/eth", "acme"]
 
 
 async def test_pages_follow_one_another_to_the_end(world, make_dataset):
@@ -104,7 +118,16 @@ async def test_the_plain_form_says_the_same_as_the_aggregated_one(market):
         {"outpoint": "00.1"},
         {"outpoint": f"{'ab' * 32}.{2**40}"},
         {"history": "yes"},
-        {"sort": "price"},
+        {"sort": "colour"},
+        {"region": 7},
+        {"license": ["a"]},
+        {"price": 7},
+        {"price": {"max": "7"}},
+        {"price": {"max": -1}},
+        {"price": {"min": 10**30}},
+        {"price": {"most": 1}},
+        {"price": {"model": 1}},
+        {"text": "x" * 257},
         {"limit": 0},
         {"limit": 51},
         {"limit": True},

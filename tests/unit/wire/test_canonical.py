@@ -127,7 +127,8 @@ def test_what_has_no_canonical_form_cannot_be_written(value):
 
 def test_json_from_other_programs_may_be_spelt_freely_but_not_ambiguously():
     assert parse_json(b' {"b": 1.0, "a": [] } ', "it") == {"a": [], "b": 1.0}
-    for data in (b'{"a":1,"a":2}', b"NaN", b"[" * 100_000, b"\xff"):
+    assert parse_json(b'["\\ud83d\\ude00"]', "it") == ["\N{GRINNING FACE}"]
+    for data in (b'{"a":1,"a":2}', b"NaN", b"[" * 100_000, b"\xff", b'["\\uD800"]', b'{"\\udfff":1}'):
         with pytest.raises(VerificationError, match="it is not JSON"):
             parse_json(data, "it")
 
