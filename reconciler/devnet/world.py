@@ -29,7 +29,7 @@ from reconciler.model.desired import StorageHost
 from reconciler.model.networks import Endpoints
 from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app as build_storage
-from reconciler.storage.files import Files
+from reconciler.storage.bucket import Bucket
 from reconciler.storage.keeper import Keeper
 from reconciler.storage.terms import Prices
 from reconciler.store.database import Database
@@ -119,10 +119,11 @@ class ToyWorld:
         )
         keeper = Keeper(
             database=database,
-            files=Files(self._folder / host.name / "files"),
+            bucket=Bucket.on_disk(self._folder / host.name / "files"),
             advertiser=advertiser,
             base_url=host.url,
             clock=self._clock,
+            randomness=self._randomness,
         )
         return build_storage(
             keeper=keeper,

@@ -13,7 +13,7 @@ from typing import Final
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import OverlayError, RefusedError, StateError, TransientError, UnreachableError
-from reconciler.model.ids import Digest, Txid
+from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.keys import UHRP_KEY
 from reconciler.storage.payment import TOKEN_SATOSHIS, Spend, build, shortfall
 from reconciler.storage.ports import Chain, Funder, Miner, OverlayHost, Signer
@@ -81,6 +81,11 @@ class Advertiser:
         self._plain_http = plain_http
         self._wanted: dict[Digest, Offer] = {}
         self._lock = asyncio.Lock()
+
+    @property
+    def identity(self) -> IdentityKey:
+        """The host's, as its tokens state it."""
+        return self._signer.identity
 
     @property
     def address(self) -> str:

@@ -7,24 +7,26 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from reconciler.model.errors import OverlayError, RefusedError, TransientError, VerificationError
+from reconciler.model.errors import OverlayError, RefusedError, TransientError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, digest
 from reconciler.model.json import Json
-from reconciler.storage.keeper import Keeper, name_of
-from reconciler.storage.terms import Grant, Prices, Wish, checked_minutes
+from reconciler.storage.keeper import MISSING, Keeper, path_of
+from reconciler.storage.terms import Grant, Prices, Wish, checked_extension
 from reconciler.web.background import in_background
-from reconciler.web.bodies import chunks, read_json
+from reconciler.web.bodies import SLOW, chunks, paced, read_json
+from reconciler.web.content import HARMLESS, content
 from reconciler.web.origins import OpenOrigins
 from reconciler.wire.uhrp import digest_of, url_of
 
@@ -36,10 +38,13 @@ _OBJECT_ID: Final = 16
 
 _MEDIA_TYPE: Final = re.compile(r"[a-z0-9!#$&^_.+-]+/[a-z0-9!#$&^_.+-]+(; ?charset=[a-z0-9-]+)?", re.IGNORECASE)
 _ANY_TYPE: Final = "application/octet-stream"
-_HARMLESS: Final = {"x-content-type-options": "nosniff", "content-security-policy": "sandbox"}
-"""Strangers' content must not act as a page of this origin."""
+_PAGE: Final = 1000
+"""Entries of one /list."""
 
-_MISSING: Final = "ERR_NOT_FOUND"
+_STATUS: Final = {MISSING: 404, "413": 413, SLOW: 408}
+"""Of refusals that are not just 400."""
+
+_TIDY_SECONDS: Final = 3600.0
 
 
 def anonymous(_: Request) -> str:
@@ -55,12 +60,14 @@ def build_app(
     randomness: Callable[[int], bytes],
     prices: Prices | None = None,
     identify: Callable[[Request], str] = anonymous,
+    uploads_at_once: int = 32,
     sweep_every: float | None = None,
 ) -> ASGIApp:
     """A host over what `keeper` keeps.
 
     `secret` signs upload URLs, and is the same in every process of the host; `clock` gives unix seconds; `randomness` so many
-    bytes. With `sweep_every` (seconds) expired objects are removed in the background of the server's lifespan.
+    bytes. Above `uploads_at_once` in this process a PUT is told to come again. With `sweep_every` (seconds) expired objects
+    and what dead processes left are removed in the background of the server's lifespan.
     """
     routes = _Routes(
         keeper=keeper,
@@ -69,6 +76,7 @@ def build_app(
         randomness=randomness,
         prices=prices or Prices(),
         identify=identify,
+        uploads_at_once=uploads_at_once,
     )
     return OpenOrigins(
         Starlette(
@@ -88,7 +96,7 @@ def build_app(
                 TransientError: _unavailable,
                 HTTPException: _no_route,
             },
-            lifespan=in_background(None if sweep_every is None else partial(_sweep, keeper, clock, sweep_every)),
+            lifespan=in_background(None if sweep_every is None else partial(_sweep, keeper, sweep_every)),
         )
     )
 
@@ -105,6 +113,7 @@ class _Routes:
         randomness: Callable[[int], bytes],
         prices: Prices,
         identify: Callable[[Request], str],
+        uploads_at_once: int,
     ) -> None:
         self._keeper = keeper
         self._secret = secret
@@ -112,9 +121,10 @@ class _Routes:
         self._randomness = randomness
         self._prices = prices
         self._identify = identify
+        self._free = uploads_at_once
 
     async def quote(self, request: Request) -> Response:
-        wish = Wish.parse(await read_json(request, _JSON_LIMIT))
+        wish = Wish.parse(await read_json(request, _JSON_LIMIT), unsized="ERR_NO_SIZE")
         return JSONResponse({"quote": self._prices.of(wish)})
 
     async def upload(self, request: Request) -> Response:
@@ -141,7 +151,8 @@ class _Routes:
             raise RefusedError(f"the object must have the announced {grant.size} bytes", code="ERR_INVALID_SIZE")
         stated = request.headers.get("content-type", "")
         media_type = stated if _MEDIA_TYPE.fullmatch(stated) else _ANY_TYPE
-        file = await self._keeper.receive(grant, chunks(request), media_type)
+        with self._slot():
+            file = await self._keeper.receive(grant, paced(chunks(request)), media_type)
         return JSONResponse(
             {
                 "status": "success",
@@ -155,10 +166,8 @@ class _Routes:
     async def find(self, request: Request) -> Response:
         sha256 = _wanted(request.query_params.get("uhrpUrl"))
         file = await self._keeper.find(self._identify(request), sha256)
-        if file is None:
-            raise RefusedError(f"nothing with the hash {sha256} is kept for you", code=_MISSING)
         data = {
-            "name": name_of(sha256),
+            "name": path_of(sha256),
             "size": str(file.size),  # the reference answers text
             "mimeType": file.media_type,
             "expiryTime": file.expires,
@@ -166,7 +175,9 @@ class _Routes:
         return JSONResponse({"status": "success", "data": data})
 
     async def list(self, request: Request) -> Response:
-        files = await self._keeper.listing(self._identify(request))
+        limit = min(_whole(request, "limit", _PAGE), _PAGE)
+        skip = _whole(request, "offset", 0)
+        files = await self._keeper.listing(self._identify(request), limit=limit, skip=skip)
         uploads = [{"uhrpUrl": url_of(file.sha256), "expiryTime": file.expires} for file in files]
         return JSONResponse({"status": "success", "uploads": uploads})
 
@@ -174,15 +185,17 @@ class _Routes:
         match await read_json(request, _JSON_LIMIT):
             case {"uhrpUrl": str(url), "additionalMinutes": int(minutes)} if not isinstance(minutes, bool):
                 sha256 = _wanted(url)
-                renewed = await self._keeper.renew(self._identify(request), sha256, checked_minutes(minutes))
             case _:
                 raise RefusedError("uhrpUrl and additionalMinutes are needed", code="ERR_MISSING_FIELDS")
+        file = await self._keeper.find(self._identify(request), sha256)
+        price = self._prices.of(Wish(file.size, checked_extension(minutes, file.expires - self._clock())))
+        renewal = await self._keeper.renew(sha256, minutes)
         return JSONResponse(
             {
                 "status": "success",
-                "prevExpiryTime": renewed.before,
-                "newExpiryTime": renewed.after,
-                "amount": self._prices.of(Wish(renewed.file.size, minutes)),
+                "prevExpiryTime": renewal.before,
+                "newExpiryTime": renewal.after,
+                "amount": price,
             }
         )
 
@@ -190,15 +203,35 @@ class _Routes:
         try:
             sha256 = digest(request.path_params["sha256"])
         except ValueError as error:
-            raise RefusedError(str(error), code=_MISSING) from error
-        found = await self._keeper.open(sha256)
-        if found is None:
-            raise RefusedError(f"nothing with the hash {sha256} is kept here", code=_MISSING)
-        file, path = found
-        etag = f'"{sha256}"'
-        if request.headers.get("if-none-match") == etag:
-            return Response(status_code=304, headers={"etag": etag})
-        return FileResponse(path, media_type=file.media_type, headers={"etag": etag, **_HARMLESS})
+            raise RefusedError(str(error), code=MISSING) from error
+        file = await self._keeper.open(sha256)
+        left = max(0, file.expires - int(self._clock()))
+        return content(
+            request,
+            partial(self._keeper.read, file),
+            size=file.size,
+            etag=f'"{sha256}"',
+            media_type=file.media_type,
+            headers={**HARMLESS, "cache-control": f"public, max-age={left}, immutable"},
+        )
+
+    @contextmanager
+    def _slot(self) -> Iterator[None]:
+        if not self._free:
+            raise UnreachableError("too many uploads are coming in")
+        self._free -= 1
+        try:
+            yield
+        finally:
+            self._free += 1
+
+
+def _whole(request: Request, name: str, default: int) -> int:
+    """A whole number of the query. Raises RefusedError."""
+    stated = request.query_params.get(name, str(default))
+    if not (stated.isascii() and stated.isdigit() and len(stated) < 16):
+        raise RefusedError(f"{name} must be a whole number", code="ERR_INVALID_PAGE")
+    return int(stated)
 
 
 def _wanted(url: str | None) -> Digest:
@@ -217,7 +250,7 @@ def _error(code: str, description: str, status: int) -> Response:
 
 async def _refused(_: Request, error: Exception) -> Response:
     code = (error.code if isinstance(error, RefusedError) else "") or "ERR_INVALID_REQUEST"
-    return _error(code, _sentence(error), {_MISSING: 404, "413": 413}.get(code, 400))
+    return _error(code, _sentence(error), _STATUS.get(code, 400))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
@@ -238,7 +271,14 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok", "ready": True})
 
 
-async def _sweep(keeper: Keeper, clock: Callable[[], float], pause: float) -> None:
+async def _sweep(keeper: Keeper, pause: float) -> None:
+    """What fails today, because a database or a bucket is away, is done in the next round."""
+    due = 0.0
     while True:
-        await keeper.sweep(clock())
+        with suppress(TransientError):
+            await keeper.sweep()
+            if due <= 0:
+                await keeper.tidy()
+                due = _TIDY_SECONDS
         await asyncio.sleep(pause)
+        due -= pause

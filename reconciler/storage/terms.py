@@ -37,12 +37,18 @@ class Wish:
     minutes: int
 
     @classmethod
-    def parse(cls, body: Json) -> Wish:
-        """Read the body of /quote and /upload. Raises RefusedError with the reference's codes."""
+    def parse(cls, body: Json, *, unsized: str = "ERR_INVALID_SIZE") -> Wish:
+        """Read the body of /quote and /upload. Raises RefusedError with the reference's codes; `unsized` is without a size."""
         fields = body if isinstance(body, Mapping) else {}
-        size = checked_size(_whole(fields.get("fileSize"), "fileSize", "ERR_INVALID_SIZE"))
-        minutes = _whole(fields.get("retentionPeriod"), "retentionPeriod", "ERR_INVALID_RETENTION_PERIOD")
-        return cls(size, checked_minutes(minutes))
+        size, minutes = fields.get("fileSize"), fields.get("retentionPeriod")
+        if size is None:
+            raise RefusedError("fileSize is missing", code=unsized)
+        if minutes is None:
+            raise RefusedError("retentionPeriod is missing", code="ERR_NO_RETENTION_PERIOD")
+        return cls(
+            checked_size(_whole(size, "fileSize", "ERR_INVALID_SIZE")),
+            checked_minutes(_whole(minutes, "retentionPeriod", "ERR_INVALID_RETENTION_PERIOD")),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,6 +121,16 @@ def checked_minutes(minutes: int) -> int:
     """A time for which something can be kept. Raises RefusedError."""
     if not 0 < minutes <= MAX_MINUTES:
         raise RefusedError(f"retention is 1 to {MAX_MINUTES} minutes", code="ERR_INVALID_RETENTION_PERIOD")
+    return minutes
+
+
+def checked_extension(minutes: int, left: float) -> int:
+    """Minutes by which something can be renewed that is kept for `left` seconds. Raises RefusedError."""
+    if not 0 < minutes <= MAX_MINUTES - left / 60:
+        raise RefusedError(
+            f"additionalMinutes is positive, and nothing is kept for more than {MAX_MINUTES} minutes",
+            code="ERR_INVALID_TIME",
+        )
     return minutes
 
 

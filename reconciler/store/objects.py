@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -19,6 +19,7 @@ from sqlalchemy import (
     Text,
     delete,
     exists,
+    insert,
     select,
     update,
 )
@@ -35,6 +36,7 @@ storage_files = Table(
     Column("size", BigInteger, nullable=False),
     Column("media_type", Text, nullable=False),
     Column("expires", BigInteger, nullable=False, index=True),  # unix seconds; the latest that anyone was promised
+    Column("name", Text, nullable=True, index=True, unique=True),  # under which the bytes lie; NULL: their hash
 )
 
 storage_uploads = Table(
@@ -55,15 +57,34 @@ storage_adverts = Table(
     Column("sent", Boolean(create_constraint=False), nullable=False),  # the network and an overlay host have it
 )
 
+storage_renewals = Table(
+    "storage_renewals",
+    metadata,
+    Column("payment", String(128), primary_key=True),
+    Column("sha256", Hex, nullable=False),
+    Column("before", BigInteger, nullable=False),  # unix seconds, as is `after`
+    Column("after", BigInteger, nullable=False),
+)  # outlives the file: a payment renews once
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """Some bytes, and until when they are kept (unix seconds)."""
+    """Some bytes, until when they are kept (unix seconds), and the name under which they lie."""
 
     sha256: Digest
     size: int
     media_type: str
     expires: int
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Renewal:
+    """That a file is kept until `after` instead of `before` (unix seconds)."""
+
+    sha256: Digest
+    before: int
+    after: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,26 +108,57 @@ class Objects:
         query = select(storage_uploads.c.sha256).where(storage_uploads.c.object_id == object_id)
         return await self._connection.scalar(query)
 
-    async def keep(self, file: StoredFile, *, object_id: str, uploader: str) -> StoredFile:
-        """Note an upload. A file that is here already keeps its media type, and the later of both expiries."""
+    async def keep(self, file: StoredFile, *, object_id: str, uploader: str, lost: str | None = None) -> StoredFile:
+        """Note an upload. A file that is here already keeps its media type and name, and the later of both expiries.
+
+        `lost` is a name under which nothing lies any more.
+        """
         known = await self.file(file.sha256)
         if known is not None:
-            file = StoredFile(
-                sha256=file.sha256,
-                size=file.size,
-                media_type=known.media_type,
+            file = replace(
+                known,
                 expires=max(known.expires, file.expires),
+                name=file.name if known.name == lost else known.name,
             )
-        row = {"sha256": file.sha256, "size": file.size, "media_type": file.media_type, "expires": file.expires}
+        row = {
+            "sha256": file.sha256,
+            "size": file.size,
+            "media_type": file.media_type,
+            "expires": file.expires,
+            "name": file.name,
+        }
         await upsert(self._connection, storage_files, [row], keys=["sha256"])
         upload = {"object_id": object_id, "uploader": uploader, "sha256": file.sha256}
         await upsert(self._connection, storage_uploads, [upload], keys=["object_id"])
         return file
 
-    async def extend(self, sha256: Digest, expires: int) -> None:
-        """Promise to keep a file until then, if that is later than before."""
-        later = (storage_files.c.sha256 == sha256) & (storage_files.c.expires < expires)
-        await self._connection.execute(update(storage_files).where(later).values(expires=expires))
+    async def renew(self, sha256: Digest, seconds: int, payment: str | None) -> Renewal | None:
+        """Keep a file so much longer than anyone was promised; None where it is gone.
+
+        A payment renews once: the same again gives the same answer.
+        """
+        query = select(storage_renewals).where(storage_renewals.c.payment == payment)
+        done = None if payment is None else (await self._connection.execute(query)).one_or_none()
+        if done is not None:
+            return Renewal(sha256=done.sha256, before=done.before, after=done.after)
+        file = await self.file(sha256)
+        if file is None:
+            return None
+        renewal = Renewal(sha256=sha256, before=file.expires, after=file.expires + seconds)
+        extended = update(storage_files).where(storage_files.c.sha256 == sha256).values(expires=renewal.after)
+        await self._connection.execute(extended)
+        if payment is not None:
+            row = {"payment": payment, "sha256": sha256, "before": renewal.before, "after": renewal.after}
+            await self._connection.execute(insert(storage_renewals).values(row))
+        return renewal
+
+    async def known(self, names: Collection[str]) -> frozenset[str]:
+        """Those names under which the bytes of some file lie."""
+        found: set[str] = set()
+        for batch in batches(names):
+            query = select(storage_files.c.name).where(storage_files.c.name.in_(batch))
+            found.update((await self._connection.scalars(query)).all())
+        return frozenset(found)
 
     async def file(self, sha256: Digest) -> StoredFile | None:
         """A file that is kept, advertised or not."""
@@ -114,7 +166,9 @@ class Objects:
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _file(row)
 
-    async def advertised(self, uploader: str, now: int, sha256: Digest | None = None) -> tuple[StoredFile, ...]:
+    async def advertised(
+        self, uploader: str, now: int, sha256: Digest | None = None, *, limit: int | None = None, skip: int = 0
+    ) -> tuple[StoredFile, ...]:
         """The uploader's files that are advertised beyond `now`, by hash; one of them, if that is asked for.
 
         Each with the expiry that its token states.
@@ -125,20 +179,23 @@ class Objects:
                 storage_files.c.size,
                 storage_files.c.media_type,
                 storage_adverts.c.expires,
+                storage_files.c.name,
             )
             .join(storage_adverts, storage_adverts.c.sha256 == storage_files.c.sha256)
             .where(storage_adverts.c.sent.is_(True), storage_adverts.c.expires > now, _brought_by(uploader))
             .order_by(storage_files.c.sha256)
+            .limit(limit)
+            .offset(skip)
         )
         if sha256 is not None:
             query = query.where(storage_files.c.sha256 == sha256)
         return tuple(_file(row) for row in await self._connection.execute(query))
 
-    async def drop_expired(self, now: int) -> tuple[Digest, ...]:
+    async def drop_expired(self, now: int) -> tuple[StoredFile, ...]:
         """Forget every file that nobody was promised beyond `now`; returns which."""
-        query = select(storage_files.c.sha256).where(storage_files.c.expires <= now)
-        expired = tuple((await self._connection.scalars(query)).all())
-        for batch in batches(expired):
+        rows = await self._connection.execute(select(storage_files).where(storage_files.c.expires <= now))
+        expired = tuple(_file(row) for row in rows)
+        for batch in batches([file.sha256 for file in expired]):
             for table in (storage_adverts, storage_uploads, storage_files):
                 await self._connection.execute(delete(table).where(table.c.sha256.in_(batch)))
         return expired
@@ -183,7 +240,13 @@ def _brought_by(uploader: str) -> ColumnElement[bool]:
 
 
 def _file(row: Row[*tuple[Any, ...]]) -> StoredFile:
-    return StoredFile(sha256=row.sha256, size=row.size, media_type=row.media_type, expires=row.expires)
+    return StoredFile(
+        sha256=row.sha256,
+        size=row.size,
+        media_type=row.media_type,
+        expires=row.expires,
+        name=row.name or row.sha256,
+    )
 
 
 def _advert(row: Row[*tuple[Any, ...]]) -> Advert:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
@@ -13,6 +14,8 @@ from reconciler.wire.canonical import parse_json
 
 _DIGITS: Final = 15
 """No length that anyone means has more."""
+
+SLOW: Final = "ERR_TIMEOUT"
 
 
 async def read_body(request: Request, limit: int) -> bytes:
@@ -35,6 +38,28 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
             yield chunk
     except ClientDisconnect as error:
         raise UnreachableError("the sender went away before the end of the body") from error
+
+
+async def paced(
+    chunks: AsyncIterator[bytes], *, patience: float = 30.0, least: int = 16 * 1024
+) -> AsyncIterator[bytes]:
+    """The same chunks, from a sender who keeps sending: `least` bytes a second on average, `patience` seconds behind at most.
+
+    Raises RefusedError (code ERR_TIMEOUT) where that is too much for them. So a body of n bytes takes no longer than
+    patience + n / least seconds.
+    """
+    clock = asyncio.get_running_loop().time
+    deadline = clock() + patience
+    while True:
+        try:
+            async with asyncio.timeout_at(deadline):
+                chunk = await anext(chunks, None)
+        except TimeoutError as error:
+            raise RefusedError(f"the body comes too slowly: {least} bytes a second are the least", code=SLOW) from error
+        if chunk is None:
+            return
+        yield chunk
+        deadline = min(deadline + len(chunk) / least, clock() + patience)
 
 
 async def read_json(request: Request, limit: int) -> Json:

@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 import shutil
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 
+import httpx
 import pytest
 
 from reconciler.chain.arc import Arc
@@ -29,7 +30,7 @@ from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest
 from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app
-from reconciler.storage.files import Files
+from reconciler.storage.bucket import Bucket
 from reconciler.storage.keeper import Keeper
 from reconciler.storage.terms import Prices
 from reconciler.store.database import Database
@@ -114,9 +115,9 @@ class World:
     def randomness(self, size: int) -> bytes:
         return hashlib.shake_256(f"{self._name} {next(self._numbers)}".encode()).digest(size)
 
-    def serve(self, *, hosts: list[object] | None = None, **more: object) -> None:
+    def serve(self, *, hosts: list[object] | None = None, bucket: Bucket | None = None, **more: object) -> None:
         """Put a storage host over the database; again is as if it had been restarted."""
-        self.files = Files(self.folder / "files")
+        self.bucket = bucket or Bucket.on_disk(self.folder / "files")
         self.advertiser = Advertiser(
             database=self.databases["storage"],
             signer=self.keys,
@@ -129,10 +130,11 @@ class World:
         )
         self.keeper = Keeper(
             database=self.databases["storage"],
-            files=self.files,
+            bucket=self.bucket,
             advertiser=self.advertiser,
             base_url=STORAGE,
             clock=self.clock,
+            randomness=self.randomness,
         )
         app = build_app(
             keeper=self.keeper,
@@ -162,6 +164,10 @@ class World:
             chunks_of(data), size=len(data), sha256=sha256_hex(data), minutes=minutes, media_type="text/csv"
         )
 
+    def lying(self) -> list[Path]:
+        """The files that hold content."""
+        return [path for path in (self.folder / "files").rglob("*") if path.is_file()]
+
     async def adverts(self, content: Digest) -> list[uhrp.UhrpToken]:
         """What the overlay says about some content; every token is checked as a stranger would."""
         self.clock.now += 2
@@ -175,6 +181,36 @@ class World:
 async def chunks_of(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
     for start in range(0, len(data), size):
         yield data[start : start + size]
+
+
+class S3:
+    """An S3 that speaks HTTP on loopback, and one bucket in it for each test."""
+
+    def __init__(self, endpoint: str, name: str) -> None:
+        self._endpoint = endpoint
+        self._name = f"test-{hashlib.sha256(name.encode()).hexdigest()[:20]}"
+        self._requests = httpx.Client(base_url=endpoint, trust_env=False)
+        self._requests.put(f"/{self._name}").raise_for_status()
+
+    def bucket(self, *, name: str | None = None, prefix: str = "") -> Bucket:
+        return Bucket.on_s3(name or self._name, prefix=prefix, endpoint=self._endpoint, region="us-east-1")
+
+
+@pytest.fixture(scope="session")
+def s3_server() -> Iterator[str]:
+    moto = pytest.importorskip("moto.server", reason="moto is not installed")
+    server = moto.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
+    server.stop()
+
+
+@pytest.fixture
+def s3(s3_server, request, monkeypatch) -> S3:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
+    return S3(s3_server, request.node.name)
 
 
 @pytest.fixture

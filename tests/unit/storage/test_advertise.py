@@ -68,7 +68,7 @@ async def test_those_who_wait_together_get_into_one_transaction(world):
     offers = [Offer(sha256=each, size=100, url=world.keeper.url(each), expires=expires) for each in digests]
     async with world.databases["storage"].begin() as connection:
         for each in digests:
-            file = StoredFile(sha256=each, size=100, media_type="text/csv", expires=expires)
+            file = StoredFile(sha256=each, size=100, media_type="text/csv", expires=expires, name=each)
             await Objects(connection).keep(file, object_id=each[:8], uploader="y")
 
     await asyncio.gather(*(world.advertiser.advertise(offer) for offer in offers))
@@ -176,7 +176,7 @@ async def test_a_crash_between_writing_and_sending_loses_nothing(world, content,
 async def test_two_processes_over_one_database_make_one_token(world, content):
     digest = sha256_hex(content)
     expires = int(world.clock()) + 3600
-    file = StoredFile(sha256=digest, size=len(content), media_type="text/csv", expires=expires)
+    file = StoredFile(sha256=digest, size=len(content), media_type="text/csv", expires=expires, name=digest)
     async with world.databases["storage"].begin() as connection:
         await Objects(connection).keep(file, object_id="x", uploader="y")
     offer = Offer(sha256=digest, size=len(content), url=world.keeper.url(digest), expires=expires)
