@@ -111,7 +111,7 @@ async def test_who_dies_half_way_is_carried_on(world, published, monkeypatch):
 async def test_records_of_an_older_revision_are_found_by_price_again(world, make_dataset):
     document = make_dataset(world.keys(), "sold", pricing={"model": "per-mb", "satoshis": 5}, regions=["EU"])
     await world.submit(await world.publish(document))
-    async with world.database.begin() as connection:  # as 0009 leaves it
+    async with world.database.begin() as connection:  # as 0007 leaves it
         await connection.execute(update(host_records).values(price=None))
         await connection.execute(delete(host_indexes).where(host_indexes.c.service == "ls_data_catalog"))
 

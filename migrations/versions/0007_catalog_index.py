@@ -1,6 +1,6 @@
 """catalog index: records by price, licence and region, and which services have indexed what was there before them
 
-Revises: 0008
+Revises: 0006
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0009"
-down_revision = "0008"
+revision = "0007"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 
