@@ -1,0 +1,75 @@
+"""The life of a payment that somebody made to us (PROTOCOL §7): an enum and a table.
+
+A payment is written down, with every coin it spends, before a byte of it goes to the network, and accepted, durably, before
+anything is served for it.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from typing import Final
+
+from reconciler.model.errors import StateError
+
+
+class PaymentState(StrEnum):
+    """Where a payment stands."""
+
+    PENDING = "pending"
+    """Valid, enough, and written down. What the network makes of it is not known yet."""
+    ACCEPTED = "accepted"
+    """The network has it as the seller demands: what was bought may be served, and is owed."""
+    DELIVERED = "delivered"
+    """What was bought was served. The same payment gets the same again."""
+    REFUSED = "refused"
+    """The network does not take it, or took something else that spends its coins. Nothing was served."""
+    UNBOOKED = "unbooked"
+    """Accepted once, and then lost to another transaction that spends its coins."""
+
+
+class PaymentEvent(StrEnum):
+    """What moves a payment on."""
+
+    ACCEPT = "accept"
+    DELIVER = "deliver"
+    DOUBT = "doubt"
+    """The network says that there is a conflict, before anything was served."""
+    LOSE = "lose"
+    """It will not be mined: refused by those who were given it, or a conflicting spend is mined."""
+    PROVE = "prove"
+    """A block has it after all: what was given up is credited, never kept silently."""
+
+
+_S, _E = PaymentState, PaymentEvent
+
+TRANSITIONS: Final = {
+    (_S.PENDING, _E.ACCEPT): _S.ACCEPTED,
+    (_S.PENDING, _E.PROVE): _S.ACCEPTED,
+    (_S.PENDING, _E.LOSE): _S.REFUSED,
+    (_S.ACCEPTED, _E.DELIVER): _S.DELIVERED,
+    (_S.ACCEPTED, _E.DOUBT): _S.PENDING,
+    (_S.ACCEPTED, _E.PROVE): _S.ACCEPTED,
+    (_S.ACCEPTED, _E.LOSE): _S.UNBOOKED,
+    (_S.DELIVERED, _E.DELIVER): _S.DELIVERED,
+    (_S.DELIVERED, _E.PROVE): _S.DELIVERED,
+    (_S.DELIVERED, _E.LOSE): _S.UNBOOKED,
+    (_S.REFUSED, _E.PROVE): _S.ACCEPTED,
+    (_S.UNBOOKED, _E.PROVE): _S.ACCEPTED,
+}
+
+OWED: Final = frozenset({_S.PENDING, _S.ACCEPTED})
+"""States in which the buyer has paid, or may have, and has got nothing for it."""
+
+EARNED: Final = frozenset({_S.ACCEPTED, _S.DELIVERED})
+"""States in which what was paid is ours."""
+
+HOLDING: Final = frozenset({_S.PENDING, _S.ACCEPTED, _S.DELIVERED})
+"""States in which the coins that a payment spends can pay for nothing else."""
+
+
+def advance(state: PaymentState, event: PaymentEvent) -> PaymentState:
+    """The state after `event`. Raises StateError for a move that the table does not know."""
+    try:
+        return TRANSITIONS[state, event]
+    except KeyError:
+        raise StateError(f"a payment that is {state} cannot {event}") from None

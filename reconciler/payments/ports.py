@@ -1,0 +1,49 @@
+"""What a seller needs of others: keys to be paid to, a miner, the chain's headers."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+from reconciler.model.ids import IdentityKey, Txid
+from reconciler.model.keys import KeyRef
+from reconciler.wire.arc import TxReport
+from reconciler.wire.beef import Beef
+from reconciler.wire.merkle import MerklePath
+from reconciler.wire.spv import Limits, Verified
+
+
+class Receiver(Protocol):
+    """The seller's keys."""
+
+    @property
+    def identity(self) -> IdentityKey:
+        """Who is paid."""
+        ...
+
+    def public(self, key: KeyRef) -> IdentityKey:
+        """The public half of a child key of the seller's."""
+        ...
+
+
+class Miner(Protocol):
+    """ARC. Raises UnreachableError, and RefusedError with ARC's code."""
+
+    async def submit(self, beef: Beef, subject: Txid | None = None) -> TxReport:
+        """Hand over a transaction; again changes nothing, and tells how it stands."""
+        ...
+
+    async def status(self, txid: Txid) -> TxReport | None:
+        """How a transaction stands; None where it is unknown."""
+        ...
+
+
+class Chain(Protocol):
+    """Block headers, and SPV against them. Raises UnreachableError and RefusedError where there are none to be had."""
+
+    async def verified(self, beef: Beef, subject: Txid, *, now: int, limits: Limits | None = None) -> Verified:
+        """Check a transaction by PROTOCOL §1. Raises VerificationError."""
+        ...
+
+    async def proven(self, path: MerklePath, txid: Txid) -> bool:
+        """Whether a path leads from a transaction to a header of the chain."""
+        ...

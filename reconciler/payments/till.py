@@ -1,0 +1,224 @@
+"""Where payments are taken: each once, durably, and by what the network says of it (PROTOCOL §7).
+
+Any number of processes may share one till: what it knows lies in the database, where one writes at a time.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from typing import Final
+
+from reconciler.model.errors import RefusedError, TransientError
+from reconciler.model.ids import IdentityKey, Txid
+from reconciler.model.payment import EARNED, PaymentEvent, PaymentState
+from reconciler.payments.check import checked
+from reconciler.payments.network import Network, Told
+from reconciler.payments.ports import Chain, Miner, Receiver
+from reconciler.payments.quote import RANDOM, Offer, prefix_of
+from reconciler.payments.verdict import Policy, Word, event_of, in_doubt
+from reconciler.store.database import Database
+from reconciler.store.payments import Payment, Payments
+from reconciler.wire.payment import Charge, PaymentError, PaymentHeader
+
+QUOTE_SECONDS: Final = 1800
+"""For how long a price holds that was quoted."""
+
+HOLD_SECONDS: Final = 30.0
+"""For how long a payment is waited for that the network does not show yet."""
+
+_BETWEEN_LOOKS: Final = (0.5, 1.0, 2.0, *(4.0,) * 10)
+"""Seconds between two looks at a payment that somebody waits for."""
+
+_EVERY: Final = 10
+"""Seconds between two looks at one payment in the background, by whichever process."""
+_AT_ONCE: Final = 20
+_LOST_LOOKED_AT: Final = 24 * 3600
+"""Seconds for which a payment that was lost is looked at: it may get into a block after all."""
+
+
+class PendingError(TransientError):
+    """It is not known yet whether a payment is good: the same again is the way to find out."""
+
+
+class Till:
+    """What one seller is paid. `secret` seals quotes, and is the same in every process; `clock` gives unix seconds."""
+
+    def __init__(
+        self,
+        *,
+        database: Database,
+        receiver: Receiver,
+        miner: Miner,
+        chain: Chain,
+        secret: bytes,
+        clock: Callable[[], float],
+        randomness: Callable[[int], bytes],
+        policy: Policy | None = None,
+        quote_seconds: int = QUOTE_SECONDS,
+        hold_seconds: float = HOLD_SECONDS,
+        pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
+    ) -> None:
+        self._database = database
+        self._receiver = receiver
+        self._chain = chain
+        self._network = Network(miner=miner, chain=chain)
+        self._secret = secret
+        self._clock = clock
+        self._randomness = randomness
+        self._policy = policy or Policy()
+        self._quote_seconds = quote_seconds
+        self._hold_seconds = hold_seconds
+        self._pause = pause
+
+    def charge(self, offer: Offer) -> Charge:
+        """What a 402 asks for an offer. Nothing is kept of it."""
+        expires = int(self._clock()) + self._quote_seconds
+        prefix = prefix_of(offer, secret=self._secret, random=self._randomness(RANDOM), expires=expires)
+        return Charge(offer.price, prefix, self._receiver.identity)
+
+    async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
+        """The payment of this buyer for this good for which nothing was served yet: accepted, or still to be known."""
+        async with self._database.reading() as connection:
+            return await Payments(connection).owed(buyer, good)
+
+    async def take(self, header: PaymentHeader, offer: Offer) -> Payment:
+        """A payment that came with a request for an offer; returns once it is accepted. The same again is the same payment.
+
+        Raises RefusedError with a code of `PaymentError`, PendingError where the network has not shown it in time, and
+        UnreachableError where nothing could be done; after either of these, the same again may be accepted.
+        """
+        payment = await self._known(header, offer)
+        if payment is None:
+            payment = await self._book(
+                await checked(
+                    header,
+                    offer,
+                    receiver=self._receiver,
+                    chain=self._chain,
+                    secret=self._secret,
+                    now=int(self._clock()),
+                )
+            )
+        return await self.awaited(payment)
+
+    async def awaited(self, payment: Payment) -> Payment:
+        """The payment, once it is accepted. Raises as `take` does."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(self._hold_seconds):
+                for seconds in _BETWEEN_LOOKS:
+                    payment = await self._look(payment)
+                    if payment.state is not PaymentState.PENDING:
+                        break
+                    await self._pause(seconds)
+        if payment.state in EARNED:
+            return payment
+        if payment.state is PaymentState.PENDING:
+            raise PendingError("the network has not shown the payment yet", hint="send the same payment again")
+        raise RefusedError(
+            f"the payment is {payment.state}: {payment.reason or 'the network did not take it'}",
+            code=PaymentError.FAILED.value,
+        )
+
+    async def delivered(self, txid: Txid) -> Payment:
+        """Note that what was bought was served. Again changes nothing. Raises StateError for a payment that is not good."""
+        async with self._database.begin() as connection:
+            payments = Payments(connection)
+            return await payments.move(await _found(payments, txid), PaymentEvent.DELIVER)
+
+    async def settle(self) -> tuple[Payment, ...]:
+        """One round of what goes on without requests: pending payments get known, others proven, or lost.
+
+        Returns those that were looked at, as they are now.
+        """
+        await self._drop_lost_proofs()
+        async with self._database.begin() as connection:
+            due = await Payments(connection).due(
+                int(self._clock()), every=_EVERY, patience=_LOST_LOOKED_AT, limit=_AT_ONCE
+            )
+        return tuple(await asyncio.gather(*map(self._look, due)))
+
+    async def settling(self, every: float = 1.0) -> None:
+        """Rounds for ever, `every` so many seconds apart; for a server's background."""
+        while True:
+            with suppress(TransientError, RefusedError):  # the next round comes anyway
+                await self.settle()
+            await self._pause(every)
+
+    async def _known(self, header: PaymentHeader, offer: Offer) -> Payment | None:
+        """The payment that this transaction is already. Raises RefusedError where it was for something, or somebody, else."""
+        async with self._database.reading() as connection:
+            payment = await Payments(connection).find(header.subject)
+        if payment is not None:
+            _check_same(payment, header, offer)
+        return payment
+
+    async def _book(self, payment: Payment) -> Payment:
+        """Write it down, unless another request of the same payment has done so meanwhile."""
+        async with self._database.begin() as connection:
+            payments = Payments(connection)
+            known = await payments.find(payment.txid)
+            if known is not None:
+                _check_same(known, payment.header, Offer(payment.buyer, payment.good, payment.price))
+                return known
+            if await payments.holders(payment.inputs):
+                raise RefusedError(
+                    "a coin that the transaction spends has paid for something already", code=PaymentError.REUSED.value
+                )
+            await payments.book(payment)
+        return payment
+
+    async def _look(self, payment: Payment) -> Payment:
+        """Ask the network about a payment, and write down what follows."""
+        told = await self._network.ask(payment)
+        if told.word is Word.NOTHING:
+            return payment
+        now = int(self._clock())
+        async with self._database.begin() as connection:
+            payments = Payments(connection)
+            current = await _found(payments, payment.txid)
+            if told.proof is not None:
+                await _give_way(payments, current)
+                current = await payments.prove(current, told.proof)
+            current = await payments.doubt(current, in_doubt(told.word, since=current.doubted, now=now))
+            event = self._event(current, told, now)
+            return current if event is None else await payments.move(current, event, reason=told.reason)
+
+    def _event(self, payment: Payment, told: Told, now: int) -> PaymentEvent | None:
+        doubted_for = 0 if payment.doubted is None else now - payment.doubted
+        enough = self._policy.takes(told.word, payment.satoshis)
+        return event_of(payment.state, told.word, enough=enough, doubted_for=doubted_for)
+
+    async def _drop_lost_proofs(self) -> None:
+        """A reorg takes the end of the chain away: where the highest proof holds, all do."""
+        while True:
+            async with self._database.reading() as connection:
+                newest = await Payments(connection).newest_proofs()
+            lost = [txid for txid, path in newest.items() if not await self._chain.proven(path, txid)]
+            if not lost:
+                return
+            async with self._database.begin() as connection:
+                for txid in lost:
+                    await Payments(connection).unprove(txid, int(self._clock()))
+
+
+async def _found(payments: Payments, txid: Txid) -> Payment:
+    payment = await payments.find(txid)
+    if payment is None:
+        raise RefusedError(f"there is no payment {txid}", code=PaymentError.FAILED.value)
+    return payment
+
+
+async def _give_way(payments: Payments, proven: Payment) -> None:
+    """Whoever holds a coin of a payment that is mined can never be mined."""
+    for txid in await payments.holders(proven.inputs) - {proven.txid}:
+        loser = await _found(payments, txid)
+        await payments.move(loser, PaymentEvent.LOSE, reason=f"another transaction spent its coins: {proven.txid}")
+
+
+def _check_same(payment: Payment, header: PaymentHeader, offer: Offer) -> None:
+    """Whoever brings a payment again must be its buyer, for the same good, and name the same key."""
+    same = (payment.buyer, payment.good, payment.header.prefix, payment.header.suffix)
+    if same != (offer.buyer, offer.good, header.prefix, header.suffix):
+        raise RefusedError("the transaction has paid for something already", code=PaymentError.REUSED.value)

@@ -1,0 +1,278 @@
+"""Payments that others made to us: what each is for, how it stands, and the coins that it spends (PROTOCOL §7).
+
+A coin pays once: two transactions that share one are one payment, whoever sent them. What a payment gives us is described
+in full (`Payment.coin`), and is not among `Coins` before somebody takes it over: it is under a key of the seller's, which
+need not be the wallet of this database.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    Row,
+    Table,
+    Text,
+    delete,
+    func,
+    select,
+    update,
+)
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import StateError
+from reconciler.model.ids import IdentityKey, Outpoint, Txid
+from reconciler.model.keys import KeyRef, payment_key
+from reconciler.model.payment import EARNED, HOLDING, OWED, PaymentEvent, PaymentState, advance
+from reconciler.store.coins import Purpose, StoredCoin
+from reconciler.store.columns import Choice, Instant
+from reconciler.store.database import Hex, metadata
+from reconciler.wire.beef import Beef, parse_beef
+from reconciler.wire.merkle import MerklePath, parse_path
+from reconciler.wire.payment import PAID_OUTPUT, PaymentHeader
+from reconciler.wire.transaction import Transaction
+
+payments = Table(
+    "payments",
+    metadata,
+    Column("txid", Hex, primary_key=True),
+    Column("buyer", Hex, nullable=False),
+    Column("good", Text, nullable=False),
+    Column("price", BigInteger, nullable=False),
+    Column("satoshis", BigInteger, nullable=False),
+    Column("prefix", Text, nullable=False),
+    Column("suffix", Text, nullable=False),
+    Column("beef", LargeBinary, nullable=False),
+    Column("state", Choice(PaymentState), nullable=False),
+    Column("reason", Text),
+    Column("booked", Instant, nullable=False),
+    Column("doubted", Instant),
+    Column("next_look", Instant, index=True),
+    Column("proof", LargeBinary),
+    Column("height", Integer, index=True),
+    Index(None, "buyer", "good", "state"),
+)
+"""`beef` is Atomic, as it was checked; `proof` the BUMP found since, `height` its block's. `next_look` is when the
+network is to be asked again, NULL where that is settled. See `Payment` for the others."""
+
+payment_inputs = Table(
+    "payment_inputs",
+    metadata,
+    Column("txid", Hex, primary_key=True),
+    Column("vout", BigInteger, primary_key=True),
+    Column("payment", Hex, ForeignKey("payments.txid"), nullable=False, index=True),
+)
+"""What payments spend that are not lost."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Payment:
+    """One transaction that paid for one good. Times are in unix seconds."""
+
+    header: PaymentHeader
+    buyer: IdentityKey
+    good: str
+    price: Satoshis
+    """What was asked, and holds for this payment."""
+    satoshis: Satoshis
+    """What was paid: the price, or more."""
+    booked: int
+    state: PaymentState = PaymentState.PENDING
+    reason: str = ""
+    """Why it was refused or unbooked."""
+    doubted: int | None = None
+    """Since when the network has not shown it; None while it does."""
+    height: int | None = None
+    """Of the block that proves it."""
+
+    @property
+    def txid(self) -> Txid:
+        """Which payment it is."""
+        return self.header.subject
+
+    @property
+    def beef(self) -> Beef:
+        """The transaction with its ancestry."""
+        return self.header.beef
+
+    @property
+    def transaction(self) -> Transaction:
+        """The transaction that pays."""
+        return self.beef.transactions[self.txid].transaction
+
+    @property
+    def inputs(self) -> frozenset[Outpoint]:
+        """The coins that it spends."""
+        return frozenset(spent.outpoint for spent in self.transaction.inputs)
+
+    @property
+    def key(self) -> KeyRef:
+        """The seller's key that can spend what was paid."""
+        return payment_key(self.header.prefix, self.header.suffix, self.buyer)
+
+    @property
+    def coin(self) -> StoredCoin:
+        """What was paid, as the seller's wallet would keep it."""
+        output = self.transaction.outputs[PAID_OUTPUT]
+        return StoredCoin(
+            outpoint=self.transaction.outpoint(PAID_OUTPUT),
+            satoshis=output.satoshis,
+            locking=output.locking,
+            key=self.key,
+            purpose=Purpose.MONEY,
+        )
+
+
+class Payments:
+    """The payments of one seller, or of several whose goods are named apart."""
+
+    def __init__(self, connection: AsyncConnection) -> None:
+        self._connection = connection
+
+    async def find(self, txid: Txid) -> Payment | None:
+        """The payment that this transaction is."""
+        row = (await self._connection.execute(select(payments).where(payments.c.txid == txid))).one_or_none()
+        return None if row is None else _payment(row)
+
+    async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
+        """The first payment of this buyer for this good that nothing was served for yet, accepted ones before pending ones."""
+        query = (
+            select(payments)
+            .where(payments.c.buyer == buyer, payments.c.good == good, payments.c.state.in_(sorted(OWED)))
+            .order_by(payments.c.state, payments.c.booked, payments.c.txid)  # "accepted" comes first
+            .limit(1)
+        )
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _payment(row)
+
+    async def holders(self, outpoints: Iterable[Outpoint]) -> frozenset[Txid]:
+        """The payments that spend one of these coins, lost ones aside."""
+        found: set[Txid] = set()
+        for outpoint in sorted(outpoints):  # each by the primary key; a payment has few
+            query = select(payment_inputs.c.payment).where(
+                payment_inputs.c.txid == outpoint.txid, payment_inputs.c.vout == outpoint.vout
+            )
+            found.update(Txid(txid) for txid in await self._connection.scalars(query))
+        return frozenset(found)
+
+    async def book(self, payment: Payment) -> None:
+        """Write a new payment down, with the coins that it spends, of which no other may be the holder."""
+        row = {
+            "txid": payment.txid,
+            "buyer": payment.buyer,
+            "good": payment.good,
+            "price": payment.price,
+            "satoshis": payment.satoshis,
+            "prefix": payment.header.prefix,
+            "suffix": payment.header.suffix,
+            "beef": payment.beef.to_atomic(payment.txid),
+            "state": payment.state,
+            "reason": payment.reason or None,
+            "booked": payment.booked,
+            "doubted": payment.doubted,
+            "next_look": payment.booked,
+        }
+        await self._connection.execute(payments.insert(), [row])
+        await self._hold(payment)
+
+    async def move(self, payment: Payment, event: PaymentEvent, *, reason: str = "") -> Payment:
+        """Take a payment one step on, as read in this very transaction. Its coins are free while it is lost.
+
+        Raises StateError for a step that there is not, and where its coins have paid for something else since it was lost.
+        """
+        state = advance(payment.state, event)
+        if state is payment.state:
+            return payment
+        await self._update(payment.txid, state=state, reason=reason or None)
+        if payment.state in HOLDING and state not in HOLDING:
+            await self._connection.execute(delete(payment_inputs).where(payment_inputs.c.payment == payment.txid))
+        if state in HOLDING and payment.state not in HOLDING:
+            others = await self.holders(payment.inputs)
+            if others:
+                raise StateError("a coin of this payment has paid for something else since", where=payment.txid)
+            await self._hold(payment)
+        return replace(payment, state=state, reason=reason)
+
+    async def doubt(self, payment: Payment, since: int | None) -> Payment:
+        """Note since when the network has not shown it."""
+        if since != payment.doubted:
+            await self._update(payment.txid, doubted=since)
+        return replace(payment, doubted=since)
+
+    async def prove(self, payment: Payment, path: MerklePath) -> Payment:
+        """Keep its proof: nobody need be asked any more. That it holds is for the caller to know."""
+        proof = path.only([payment.txid]).to_bytes()
+        await self._update(payment.txid, proof=proof, height=path.height, next_look=None)
+        return replace(payment, height=path.height)
+
+    async def unprove(self, txid: Txid, now: int) -> None:
+        """Forget a proof whose block is gone."""
+        await self._update(txid, proof=None, height=None, next_look=now)
+
+    async def due(self, now: int, *, every: int, patience: int, limit: int) -> tuple[Payment, ...]:
+        """Payments whose time has come to be looked at, longest first; the next time comes in `every` seconds.
+
+        Lost ones are looked at for so many seconds of `patience` after they were booked.
+        """
+        query = (
+            select(payments)
+            .where(payments.c.next_look <= now)
+            .order_by(payments.c.next_look, payments.c.txid)
+            .limit(limit)
+        )
+        found = []
+        for row in (await self._connection.execute(query)).all():
+            hopeless = row.state not in HOLDING and row.booked + patience <= now
+            await self._update(Txid(row.txid), next_look=None if hopeless else now + every)
+            if not hopeless:
+                found.append(_payment(row))
+        return tuple(found)
+
+    async def newest_proofs(self) -> dict[Txid, MerklePath]:
+        """The proofs by the highest block there is one of: a reorg shows there first."""
+        top = select(func.max(payments.c.height)).scalar_subquery()
+        query = select(payments.c.txid, payments.c.proof).where(payments.c.height == top)
+        return {Txid(row.txid): parse_path(row.proof) for row in await self._connection.execute(query)}
+
+    async def earned(self) -> tuple[Payment, ...]:
+        """All that were accepted and not lost since, oldest first."""
+        query = (
+            select(payments).where(payments.c.state.in_(sorted(EARNED))).order_by(payments.c.booked, payments.c.txid)
+        )
+        return tuple(_payment(row) for row in await self._connection.execute(query))
+
+    async def _hold(self, payment: Payment) -> None:
+        rows: Sequence[dict[str, object]] = [
+            {"txid": spent.txid, "vout": spent.vout, "payment": payment.txid} for spent in sorted(payment.inputs)
+        ]
+        await self._connection.execute(payment_inputs.insert(), rows)
+
+    async def _update(self, txid: Txid, **values: object) -> None:
+        changed = await self._connection.execute(update(payments).where(payments.c.txid == txid).values(**values))
+        if changed.rowcount != 1:
+            raise StateError("there is no such payment in the database", where=txid)
+
+
+def _payment(row: Row[Any]) -> Payment:
+    beef, _ = parse_beef(row.beef)
+    return Payment(
+        header=PaymentHeader(row.prefix, row.suffix, beef, Txid(row.txid)),
+        buyer=IdentityKey(row.buyer),
+        good=row.good,
+        price=Satoshis(row.price),
+        satoshis=Satoshis(row.satoshis),
+        booked=row.booked,
+        state=row.state,
+        reason=row.reason or "",
+        doubted=row.doubted,
+        height=row.height,
+    )

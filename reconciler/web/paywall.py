@@ -1,0 +1,110 @@
+"""The BRC-105 gate in front of a good (PROTOCOL §7): a 402 that asks, and whoever has paid is let in, once for each payment.
+
+A request that carries a payment is never answered 402, since the reference client would pay again: 200 where the payment is
+good, 503 where that is not known yet, 400 where it is not. And nobody is asked to pay for what they have paid for already.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from starlette.background import BackgroundTask
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+
+from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import OverlayError, RefusedError, TransientError, VerificationError
+from reconciler.model.ids import IdentityKey, Txid
+from reconciler.payments.quote import Offer
+from reconciler.payments.till import Till
+from reconciler.store.payments import Payment
+from reconciler.web.auth import required_identity
+from reconciler.wire.payment import PAID_HEADER, PAYMENT_HEADER, PaymentError, PaymentHeader
+
+_RETRY_AFTER: Final = "5"
+
+
+@dataclass(frozen=True, slots=True)
+class Paid:
+    """Leave to have one good. `payment` is the same whenever the same payment comes again: what it bought is its own.
+
+    None where the good costs nothing, and nothing was paid.
+    """
+
+    buyer: IdentityKey
+    good: str
+    payment: Txid | None
+    satoshis: Satoshis
+    """What was paid: the price that was quoted, or more."""
+
+
+class Paywall:
+    """Stands behind web.auth.Authenticated, which says who the buyer is, and signs every answer."""
+
+    def __init__(self, till: Till) -> None:
+        self._till = till
+
+    async def admit(self, request: Request, good: str, price: Satoshis) -> Paid | Response:
+        """Let a request in that has paid for `good`, or give the answer that it gets instead.
+
+        `good` names exactly what is bought: two requests of one buyer that name the same good share a payment until it is
+        delivered. `price` is today's, and 0 for nothing to pay; what was quoted before holds for its time. Raises
+        UnauthorizedError where nobody has signed the request.
+        """
+        offer = Offer(required_identity(request), good, price)
+        try:
+            text = request.headers.get(PAYMENT_HEADER)
+            payment = await (self._owed(offer) if text is None else self._brought(text, offer))
+        except RefusedError as error:
+            return _error(400, error.code or PaymentError.FAILED.value, error)
+        except TransientError as error:
+            return _error(503, PaymentError.PENDING.value, error)
+        if payment is not None:
+            return Paid(offer.buyer, good, payment.txid, payment.satoshis)
+        if price == 0:
+            return Paid(offer.buyer, good, None, price)
+        charge = self._till.charge(offer)
+        return JSONResponse(charge.body(), status_code=402, headers=charge.headers())
+
+    def deliver(self, paid: Paid, response: Response) -> Response:
+        """The answer that gives the good: says what was paid, and marks the payment as delivered when the app has made it.
+
+        For goods that are given in parts, or by another way, there is `delivered`.
+        """
+        if paid.payment is None:
+            return response
+        response.headers[PAID_HEADER] = str(paid.satoshis)
+        if response.background is not None:
+            raise ValueError("the response has work of its own in the background")
+        response.background = BackgroundTask(self.delivered, paid)
+        return response
+
+    async def delivered(self, paid: Paid) -> None:
+        """Nothing is owed for this payment any more. Brought again, it is still let in."""
+        if paid.payment is not None:
+            await self._till.delivered(paid.payment)
+
+    async def _brought(self, text: str, offer: Offer) -> Payment:
+        try:
+            header = PaymentHeader.parse(text)
+        except VerificationError as error:
+            raise RefusedError(error.message, code=PaymentError.MALFORMED.value) from error
+        return await self._till.take(header, offer)
+
+    async def _owed(self, offer: Offer) -> Payment | None:
+        """What this buyer has paid for this good already: some clients forget a payment that was not answered at once."""
+        payment = await self._till.owed(offer.buyer, offer.good)
+        if payment is None:
+            return None
+        try:
+            return await self._till.awaited(payment)
+        except RefusedError:  # it is known by now not to be good; nothing is owed
+            return None
+
+
+def _error(status: int, code: str, error: OverlayError) -> Response:
+    description = f"{error} ({error.hint})" if error.hint else str(error)
+    headers = {"retry-after": _RETRY_AFTER} if status == 503 else None
+    body = {"status": "error", "code": code, "description": description}
+    return JSONResponse(body, status_code=status, headers=headers)

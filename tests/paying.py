@@ -1,0 +1,168 @@
+"""A seller with a till on a toy chain, and buyers with real coins: for whoever tests what is paid for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from hashlib import sha256, shake_256
+from itertools import count
+from pathlib import Path
+
+from reconciler.chain.arc import Arc
+from reconciler.chain.headers import Headers
+from reconciler.chain.ledger import Ledger
+from reconciler.clients.http import HttpClient
+from reconciler.devnet.arc import build_app as build_arc
+from reconciler.model.amounts import Satoshis
+from reconciler.model.ids import IdentityKey, Txid
+from reconciler.model.keys import FUNDING_KEY
+from reconciler.payments.quote import Offer
+from reconciler.payments.till import Till
+from reconciler.store.database import Database
+from reconciler.wallet.keys import Keys
+from reconciler.wallet.signing import Lock, Spendable, signed
+from reconciler.wire.beef import Beef, BeefTx, merge, parse_beef
+from reconciler.wire.payment import Charge, PaymentHeader
+from reconciler.wire.script import p2pkh
+from reconciler.wire.transaction import Transaction, TxOutput
+
+ARC = "http://arc.embedded"
+SECRET = b"what seals the quotes"
+PRICE = Satoshis(1000)
+FEE = 100
+GOOD = "dataset/btc"
+
+
+class Clock:
+    """Time that passes when told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Waiting:
+    """Waits without waiting; a test may have something happen meanwhile."""
+
+    def __init__(self) -> None:
+        self.seconds: list[float] = []
+        self.meanwhile: Callable[[], object] | None = None
+
+    async def __call__(self, seconds: float) -> None:
+        self.seconds.append(seconds)
+        if self.meanwhile is not None:
+            happening = self.meanwhile()
+            if hasattr(happening, "__await__"):
+                await happening
+
+
+def keys_of(name: str) -> Keys:
+    return Keys(sha256(name.encode()).digest())
+
+
+class Buyer:
+    """A wallet of coins from the faucet. Satisfies clients.payment.Payer, and counts."""
+
+    def __init__(self, ledger: Ledger, name: str) -> None:
+        self._ledger = ledger
+        self.keys = keys_of(name)
+        self.paid: list[PaymentHeader] = []
+
+    @property
+    def identity(self) -> IdentityKey:
+        return self.keys.identity
+
+    async def coin(self, satoshis: int) -> tuple[Spendable, Beef]:
+        """Money, mined."""
+        funding = await self._ledger.faucet(p2pkh(self.keys.public(FUNDING_KEY)), Satoshis(satoshis))
+        beef, _ = parse_beef(funding.beef)
+        output = beef.transactions[funding.outpoint.txid].transaction.outputs[funding.outpoint.vout]
+        return Spendable(funding.outpoint, output, FUNDING_KEY, Lock.P2PKH), beef
+
+    def output(self, charge: Charge, satoshis: int, suffix: str = "c3VmZml4") -> TxOutput:
+        """What pays a charge."""
+        key = PaymentHeader.key(_Named(charge.prefix, suffix), charge.recipient)
+        return TxOutput(Satoshis(satoshis), p2pkh(self.keys.public_for(key)))
+
+    def header(self, charge: Charge, transaction: Transaction, beef: Beef, suffix: str = "c3VmZml4") -> PaymentHeader:
+        """A payment by a transaction whose ancestry is `beef`."""
+        parents = [replace(entry, bump=None) for entry in beef.transactions.values()]
+        whole = merge([beef, Beef.of((), [*parents, BeefTx(transaction)])])
+        return PaymentHeader(charge.prefix, suffix, whole, transaction.txid)
+
+    async def pay(
+        self,
+        charge: Charge,
+        *,
+        satoshis: int | None = None,
+        coin: tuple[Spendable, Beef] | None = None,
+        change: int = 0,
+    ) -> PaymentHeader:
+        amount = charge.satoshis if satoshis is None else satoshis
+        money, beef = coin or await self.coin(amount + FEE + change)
+        rest = money.output.satoshis - amount - FEE
+        outputs = [self.output(charge, amount)]
+        if rest > 0:
+            outputs.append(TxOutput(Satoshis(rest), p2pkh(self.keys.public(FUNDING_KEY))))
+        payment = self.header(charge, signed([money], outputs, self.keys), beef)
+        self.paid.append(payment)
+        return payment
+
+
+class _Named:
+    """As much of a payment as names its key."""
+
+    def __init__(self, prefix: str, suffix: str) -> None:
+        self.prefix = prefix
+        self.suffix = suffix
+
+
+class Shop:
+    """A toy chain, and tills of one seller on one database; each till is a process of its own, as far as it can tell."""
+
+    def __init__(self, folder: Path, database: Database, name: str) -> None:
+        self._name = name
+        self._numbers = count()
+        self.clock = Clock()
+        self.waiting = Waiting()
+        self.database = database
+        self.ledger = Ledger(folder / "chain.db", clock=self.clock, randomness=self.randomness, block_time=0)
+        self.http = HttpClient(apps={ARC: build_arc(ledger=self.ledger, clock=self.clock)})
+        self.arc = Arc(self.http, ARC)
+        self.headers = Headers(self.http, ARC)
+        self.keys = keys_of(f"{name} seller")
+
+    def randomness(self, size: int) -> bytes:
+        return shake_256(f"{self._name} {next(self._numbers)}".encode()).digest(size)
+
+    def till(self, **more) -> Till:
+        given = {
+            "database": self.database,
+            "receiver": self.keys,
+            "miner": self.arc,
+            "chain": self.headers,
+            "secret": SECRET,
+            "clock": self.clock,
+            "randomness": self.randomness,
+            "pause": self.waiting,
+        }
+        return Till(**{**given, **more})
+
+    def buyer(self, name: str = "buyer") -> Buyer:
+        return Buyer(self.ledger, f"{self._name} {name}")
+
+    async def rival(self, buyer: Buyer, coin: tuple[Spendable, Beef]) -> Transaction:
+        """Another transaction that spends a coin, back to its owner."""
+        money, _ = coin
+        back = TxOutput(Satoshis(money.output.satoshis - 2 * FEE), p2pkh(buyer.keys.public(FUNDING_KEY)))
+        return signed([money], [back], buyer.keys)
+
+    async def standing(self, txid: Txid) -> str | None:
+        report = await self.ledger.status(txid)
+        return None if report is None else report.standing.value
+
+
+def offer(buyer: Buyer, good: str = GOOD, price: int = PRICE) -> Offer:
+    return Offer(buyer.identity, good, Satoshis(price))
