@@ -8,6 +8,7 @@ from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, G
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
+from urllib.parse import quote
 
 import httpx
 
@@ -18,6 +19,8 @@ from reconciler.wire.http import Http, Reply
 
 T = TypeVar("T")
 
+_PLAIN: Final = "/%:@!$&()*+,;=?"
+"""What, beside letters, digits and -._~, means the same to httpx and to the URLs of browsers and Node."""
 _OURS: Final = frozenset({"content-type", "authorization"})
 _WRITTEN: Final = frozenset({"content-length", "transfer-encoding"})
 """Headers that httpx writes anew with a body."""
@@ -188,8 +191,8 @@ def _reply(response: httpx.Response) -> Reply:
 
 
 def _split(url: httpx.URL) -> tuple[str, str]:
-    """Origin, and path with query as they will be sent."""
-    return f"{url.scheme}://{url.netloc.decode('ascii')}", url.raw_path.decode("ascii")
+    """Origin, and path with query as they are to be sent: so that no reader finds anything left to escape, and signs that."""
+    return f"{url.scheme}://{url.netloc.decode('ascii')}", quote(url.raw_path, safe=_PLAIN)
 
 
 async def _joined(content: AsyncIterable[bytes] | None) -> bytes:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import hashlib
 import json
 import os
 import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -64,3 +66,27 @@ def run_peer(node_modules) -> Callable[..., Any]:
         return json.loads(done.stdout)
 
     return run
+
+
+@pytest.fixture(scope="session")
+def started_peer(node_modules) -> Callable[..., AbstractAsyncContextManager[Any]]:
+    """Start a program of this folder that goes on until its stdin is closed; gives what it says first, as JSON."""
+
+    @asynccontextmanager
+    async def started(program: str, question: Any) -> AsyncIterator[Any]:
+        pipe = asyncio.subprocess.PIPE
+        environment = {**os.environ, "NODE_PATH": str(node_modules)}
+        process = await asyncio.create_subprocess_exec(
+            "node", str(HERE / program), stdin=pipe, stdout=pipe, stderr=pipe, env=environment
+        )
+        try:
+            process.stdin.write(json.dumps(question).encode() + b"\n")
+            first = await process.stdout.readline()
+            if not first:
+                pytest.fail((await process.communicate())[1].decode())
+            yield json.loads(first)
+        finally:
+            process.stdin.close()
+            await process.wait()
+
+    return started
