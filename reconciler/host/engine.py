@@ -79,7 +79,8 @@ class Engine:
         await self._verify(beef, subject)
         await self._indexing.catch_up()
         await self._proofs.touch()
-        async with self._database.begin() as connection:
+
+        async def take(connection: Connection) -> dict[str, Admittance]:
             transaction = await _keep(connection, beef, subject)
             shelf = Shelf(connection, topics=self.topics, lookups=self.lookups.values(), offered=documents)
             steak = {
@@ -87,7 +88,9 @@ class Engine:
                 for topic in topics
             }
             await shelf.complete()
-        return steak
+            return steak
+
+        return await self._database.write(take)
 
     async def lookup(self, service: str, query: Json) -> Answer:
         """Answer a look-up (BRC-24). Raises RefusedError for an unknown service, or a query it does not understand."""
@@ -96,9 +99,12 @@ class Engine:
             raise RefusedError(f"This server does not support this lookup service: {service[:80]}")
         await self._indexing.catch_up()
         await self._proofs.touch()
-        async with self._database.reading() as connection:
+
+        async def look(connection: Connection) -> Answer:
             hits = await lookup.answer(connection, query, int(self._clock()))
             return await _provable(Transactions(connection), hits)
+
+        return await self._database.read(look)
 
     async def document(self, digest: Digest) -> bytes | None:
         """A document that an output of this host needs."""

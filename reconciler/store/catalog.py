@@ -9,7 +9,6 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
 from sqlalchemy import delete, exists, or_, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.ids import IdentityKey, Kind
 from reconciler.model.json import Json, JsonObject
@@ -18,12 +17,13 @@ from reconciler.store.batches import batches
 from reconciler.store.database import upsert
 from reconciler.store.live import published_records, published_replicas, record_of, replica_of
 from reconciler.store.producer import content_distribution, producer_identities, published_content
+from reconciler.store.works import Connection
 
 
 class Catalog:
     """The producer's catalog in producer_identities, published_content and content_distribution."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def follow(self, identity: IdentityKey, root: ObservedRoot, datasets: Iterable[str], *, at: int) -> None:

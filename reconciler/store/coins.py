@@ -32,7 +32,6 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError, StateError
@@ -47,6 +46,7 @@ from reconciler.store.journal import journal, journal_transactions
 from reconciler.store.leases import fence
 from reconciler.store.live import published_records, published_root
 from reconciler.store.transactions import transactions
+from reconciler.store.works import Connection
 from reconciler.wire.transaction import Transaction, parse_transaction
 
 
@@ -125,7 +125,7 @@ class Balance:
 class Coins:
     """The wallet's outputs by outpoint."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, created: Iterable[StoredCoin], *, entry: str | None = None) -> None:

@@ -8,12 +8,27 @@ A repository is a small class around the connection of one transaction:
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
 from collections.abc import AsyncIterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
-from typing import Any, Final, Self
+from dataclasses import dataclass
+from typing import Any, Final, Generic, Self, TypeVar
 
-from sqlalchemy import URL, Connection, Dialect, LargeBinary, MetaData, Row, Table, TypeDecorator, event
+from sqlalchemy import (
+    URL,
+    Connection,
+    Dialect,
+    Engine,
+    LargeBinary,
+    MetaData,
+    Row,
+    Table,
+    TypeDecorator,
+    create_engine,
+    event,
+)
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError
@@ -23,7 +38,11 @@ from sqlalchemy.pool import ConnectionPoolEntry
 
 from reconciler.model.errors import UnreachableError
 from reconciler.store.failures import failure
-from reconciler.store.urls import database_url, is_postgresql, shown
+from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
+from reconciler.store.works import Connection as AnyConnection
+from reconciler.store.works import Done, Failed, Work, alone, together
+
+T = TypeVar("T")
 
 metadata = MetaData(
     naming_convention={
@@ -39,6 +58,10 @@ _BUSY_SECONDS: Final = 30.0
 """How long a transaction waits for the one that writes."""
 _IDLE_SECONDS: Final = 60.0
 """After which PostgreSQL ends a transaction whose process does not go on: stopped, or cut off."""
+_READERS: Final = 4
+"""Threads that read; as many processors as there are could not be used by more."""
+_AT_ONCE: Final = 100
+"""Works that are written together, at most."""
 _SWITCHES: Final = 50
 """How often others may be in the way before a database cannot be opened."""
 _WRITING: Final = 0x0E1A
@@ -71,6 +94,23 @@ class Hex(TypeDecorator[str]):
         return None if value is None else value.hex()
 
 
+@dataclass(frozen=True, slots=True)
+class _Order(Generic[T]):
+    """A work that waits for its turn, and who waits for it."""
+
+    work: Work[T]
+    outcome: asyncio.Future[T]
+
+    def settle(self, outcome: Done | Failed) -> None:
+        if self.outcome.done():  # whoever asked is gone
+            return
+        match outcome:
+            case Done(result):
+                self.outcome.set_result(result)
+            case Failed(error):
+                self.outcome.set_exception(error)
+
+
 class Database:
     """An open database.
 
@@ -78,11 +118,20 @@ class Database:
     have left, and what it has read stays true until it ends. So the same code is right on SQLite and on PostgreSQL. They are
     short, and wait for nothing but the database. Those that only read (`reading`) see one moment, and neither wait nor are
     waited for.
+
+    Servers, which have many at once, give theirs as works: see store.works.
     """
 
-    def __init__(self, engine: AsyncEngine) -> None:
+    def __init__(self, engine: AsyncEngine, threads: Engine) -> None:
         self._engine = engine
         self._reading = engine.execution_options(**{_READS_ONLY: True}, **_snapshot(engine.url))
+        self._writing_thread = ThreadPoolExecutor(1, "database-writer")
+        self._reading_threads = ThreadPoolExecutor(_READERS, "database-reader")
+        self._in_threads = threads
+        self._reading_in_threads = threads.execution_options(**{_READS_ONLY: True}, **_snapshot(engine.url))
+        self._turn = asyncio.Lock()
+        self._orders: list[_Order[Any]] = []
+        self._writer: asyncio.Task[None] | None = None
 
     @classmethod
     def open(cls, text: str) -> Self:
@@ -95,15 +144,18 @@ class Database:
             options = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
             # A pooled connection is tried before it is used: a server that was restarted is not noticed by who serves.
             # READ COMMITTED, whatever the server's default: a snapshot from before the wait for `_WRITING` would be too old.
-            engine = create_async_engine(
-                url, isolation_level="READ COMMITTED", pool_pre_ping=True, connect_args=options
-            )
-            event.listen(engine.sync_engine, "begin", _begin_alone)
+            settings = {"isolation_level": "READ COMMITTED", "pool_pre_ping": True, "connect_args": options}
         else:
-            engine = create_async_engine(url)
-            event.listen(engine.sync_engine, "connect", _prepare_sqlite)
-            event.listen(engine.sync_engine, "begin", _begin_immediate)
-        return cls(engine)
+            settings = {}
+        engine = create_async_engine(url, **settings)
+        threads = create_engine(without_loop(url), pool_size=_READERS + 1, **settings)
+        for each in (engine.sync_engine, threads):
+            if is_postgresql(url):
+                event.listen(each, "begin", _begin_alone)
+            else:
+                event.listen(each, "connect", _prepare_sqlite)
+                event.listen(each, "begin", _begin_immediate)
+        return cls(engine, threads)
 
     @property
     def location(self) -> str:
@@ -118,7 +170,7 @@ class Database:
         cannot be opened, is read-only, full or damaged. No statement or parameter is shown. A connection that is lost during
         the commit leaves open whether it happened.
         """
-        async with self._transaction(self._engine) as connection:
+        async with self._turn, self._transaction(self._engine) as connection:
             yield connection
 
     @asynccontextmanager
@@ -126,6 +178,45 @@ class Database:
         """One database transaction that writes nothing. Raises as `begin` does."""
         async with self._transaction(self._reading) as connection:
             yield connection
+
+    async def write(self, work: Work[T]) -> T:
+        """Do a work that may write; what it returns, once that is durable. Raises what the work raises, and as `begin` does."""
+        order = _Order(work, asyncio.get_running_loop().create_future())
+        self._orders.append(order)
+        if self._writer is None:
+            self._writer = asyncio.create_task(self._write_all())
+        done: T = await order.outcome
+        return done
+
+    async def read(self, work: Work[T]) -> T:
+        """Do a work that writes nothing, in one moment of the database. Raises what the work raises, and as `begin` does."""
+        loop = asyncio.get_running_loop()
+        outcome = await loop.run_in_executor(self._reading_threads, alone, self._reading_in_threads, work)
+        match self._translated(outcome):
+            case Done(result):
+                done: T = result
+                return done
+            case Failed(error):
+                raise error
+
+    async def _write_all(self) -> None:
+        """Write what has come, together, until nothing more comes."""
+        loop = asyncio.get_running_loop()
+        while self._orders:
+            async with self._turn:
+                orders, self._orders = self._orders[:_AT_ONCE], self._orders[_AT_ONCE:]
+                works = [order.work for order in orders]
+                outcomes = await loop.run_in_executor(self._writing_thread, together, self._in_threads, works)
+            for order, outcome in zip(orders, outcomes, strict=True):
+                order.settle(self._translated(outcome))
+        self._writer = None
+
+    def _translated(self, outcome: Done | Failed) -> Done | Failed:
+        match outcome:
+            case Failed(DBAPIError() as error) if (known := failure(error, self.location)) is not None:
+                known.__cause__ = error
+                return Failed(known)
+        return outcome
 
     @asynccontextmanager
     async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
@@ -142,7 +233,10 @@ class Database:
             raise known from error
 
     async def close(self) -> None:
-        """Give back all connections."""
+        """Give back all connections, and end all threads."""
+        for threads in (self._writing_thread, self._reading_threads):
+            threads.shutdown()
+        self._in_threads.dispose()
         await self._engine.dispose()
 
 
@@ -198,7 +292,7 @@ def _begin_alone(connection: Connection) -> None:
         )
 
 
-async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
+async def insert_new(connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
     """Insert those rows whose primary key or unique columns are not there yet; returns how many were new."""
     if not rows:
         return 0
@@ -210,7 +304,7 @@ async def insert_new(connection: AsyncConnection, table: Table, rows: Sequence[M
 
 
 async def insert_returning_new(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]]
+    connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]]
 ) -> Sequence[Row[Any]]:
     """Insert those rows whose primary key is not there yet; returns the primary keys of these."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
@@ -219,7 +313,7 @@ async def insert_returning_new(
 
 
 async def upsert(
-    connection: AsyncConnection, table: Table, rows: Sequence[Mapping[str, object]], *, keys: Sequence[str]
+    connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]], *, keys: Sequence[str]
 ) -> None:
     """Insert rows, or overwrite those with the same `keys` (which must be unique together)."""
     if not rows:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Mapping
 from hashlib import sha256
 
 from sqlalchemy import Column, LargeBinary, Table, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.ids import Digest, digest
 from reconciler.store.batches import batches
 from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.works import Connection
 
 documents = Table(
     "documents",
@@ -23,7 +23,7 @@ documents = Table(
 class Documents:
     """Content-addressed bytes."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def put(self, *data: bytes) -> tuple[Digest, ...]:

@@ -9,11 +9,11 @@ from collections.abc import Iterable, Mapping
 from typing import Final
 
 from sqlalchemy import Column, ForeignKey, Table, Text, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.ids import Txid
 from reconciler.store.batches import batches
 from reconciler.store.database import Hex, metadata, upsert
+from reconciler.store.works import Connection
 
 SOMEBODY: Final = ""
 """Stands for whoever was given a transaction before this was written down; so nobody can say that all of them said no."""
@@ -31,7 +31,7 @@ handovers = Table(
 class Handovers:
     """Who was given what."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def giving(self, txid: Txid, arc: str) -> None:

@@ -28,7 +28,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError, StateError
@@ -48,6 +47,7 @@ from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.handovers import Handovers
 from reconciler.store.leases import fence
 from reconciler.store.transactions import transactions
+from reconciler.store.works import Connection
 
 journal = Table(
     "journal",
@@ -123,7 +123,7 @@ class JournalEntry:
 class Journal:
     """Entries, oldest first unless said otherwise."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def create(self, entry: JournalEntry, *, token: int | None = None) -> JournalEntry:
@@ -360,7 +360,7 @@ def _entry(row: Row[Any], txids: tuple[Txid, ...]) -> JournalEntry:
     )
 
 
-async def _txids_of(connection: AsyncConnection, entries: Iterable[str]) -> Mapping[str, list[Txid]]:
+async def _txids_of(connection: Connection, entries: Iterable[str]) -> Mapping[str, list[Txid]]:
     found: defaultdict[str, list[Txid]] = defaultdict(list)
     for batch in batches(entries):
         query = select(journal_transactions).where(journal_transactions.c.entry.in_(batch))

@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from sqlalchemy import BigInteger, Column, Integer, Row, Table, Text, Update, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import LockedError
 from reconciler.store.columns import Instant
 from reconciler.store.database import insert_new, metadata
+from reconciler.store.works import Connection
 
 APPLY: Final = "apply"
 """The lease under which journal and coins are written."""
@@ -74,7 +74,7 @@ def _assume_alive(_: int) -> bool:
 class Leases:
     """Leases by name. Times are unix seconds, `ttl` seconds."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def acquire(
@@ -149,7 +149,7 @@ class Leases:
         return LockedError(f"the lease {name!r} is not held by this run any more{by}")
 
 
-async def fence(connection: AsyncConnection, token: int | None) -> None:
+async def fence(connection: Connection, token: int | None) -> None:
     """Refuse a write under an outdated lease (LockedError). None is for what needs no lease, such as a proof that arrives."""
     if token is not None:
         await Leases(connection).check(APPLY, token)

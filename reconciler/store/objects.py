@@ -23,11 +23,11 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
 from reconciler.store.database import Hex, metadata, upsert
+from reconciler.store.works import Connection
 
 storage_files = Table(
     "storage_files",
@@ -100,13 +100,14 @@ class Advert:
 class Objects:
     """Files, uploads and advertisements."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def uploaded(self, object_id: str) -> Digest | None:
         """What a grant was used for, or None while it is unused."""
         query = select(storage_uploads.c.sha256).where(storage_uploads.c.object_id == object_id)
-        return await self._connection.scalar(query)
+        sha256: Digest | None = await self._connection.scalar(query)
+        return sha256
 
     async def keep(self, file: StoredFile, *, object_id: str, uploader: str, lost: str | None = None) -> StoredFile:
         """Note an upload. A file that is here already keeps its media type and name, and the later of both expiries.

@@ -8,7 +8,6 @@ from enum import StrEnum
 from typing import Any
 
 from sqlalchemy import Column, ForeignKey, Integer, Row, Table, Text, UniqueConstraint, delete, or_, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, Txid
@@ -17,6 +16,7 @@ from reconciler.store.batches import batches
 from reconciler.store.columns import JSON_VALUE, Choice, Instant
 from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.journal import journal, journal_transactions
+from reconciler.store.works import Connection
 
 
 class DeliveryState(StrEnum):
@@ -66,7 +66,7 @@ class Delivery:
 class Outbox:
     """Deliveries in the order in which they were added, which is that of the chain."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def add(self, deliveries: Iterable[Delivery]) -> None:

@@ -33,17 +33,16 @@ from sqlalchemy import (
     tuple_,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.ids import Digest, Outpoint, Txid
+from reconciler.store import works
 from reconciler.store.batches import batches
 from reconciler.store.columns import ForeignName, ForeignText
 from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.wire.gasp import KnownOutput
 from reconciler.wire.transaction import Transaction
 
-Connection: TypeAlias = AsyncConnection
-"""The connection of one database transaction, for packages that may hand it on but not look inside."""
+Connection: TypeAlias = works.Connection
 
 _NOTHING: Final = Txid("00" * 32)
 

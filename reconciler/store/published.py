@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Row, delete, insert, select, tuple_
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId
@@ -33,6 +32,7 @@ from reconciler.store.live import (
     root_row,
 )
 from reconciler.store.outcome import Outcome
+from reconciler.store.works import Connection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +55,7 @@ class Generation:
 class Published:
     """The live state, and the generations that led to it."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def root(self) -> ObservedRoot | None:

@@ -8,10 +8,10 @@ from hashlib import sha256
 from typing import Final, TypeAlias
 
 from sqlalchemy import BigInteger, Column, LargeBinary, Table, delete
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import OverlayError
 from reconciler.store.database import Database, insert_returning_new, metadata
+from reconciler.store.works import Connection
 
 _BYTES: Final = 16
 """Of a SHA-256. Two messages that share it would have to be looked for, by someone who can only lock out himself with them."""
@@ -87,12 +87,12 @@ class Replays:
             for answer in batch.unanswered():
                 answer.cancel()
 
-    async def _insert(self, connection: AsyncConnection, rows: tuple[_Row, ...]) -> frozenset[_Row]:
+    async def _insert(self, connection: Connection, rows: tuple[_Row, ...]) -> frozenset[_Row]:
         values = [{"span": span, "message": message} for span, message in rows]
         found = await insert_returning_new(connection, replays, values)
         return frozenset((row.span, row.message) for row in found)
 
-    async def _prune(self, connection: AsyncConnection, now: int) -> None:
+    async def _prune(self, connection: Connection, now: int) -> None:
         """Once in a span: forget what belongs to sessions that are over."""
         if now // _SPAN != self._pruned:
             await connection.execute(delete(replays).where(replays.c.span < now // _SPAN))

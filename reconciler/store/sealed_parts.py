@@ -5,12 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from sqlalchemy import BigInteger, Column, LargeBinary, Row, Table, Text, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, digest
 from reconciler.store.columns import JSON_VALUE
 from reconciler.store.database import Hex, metadata, upsert
+from reconciler.store.works import Connection
 from reconciler.wire.documents import StoredPart
 from reconciler.wire.sealed_content import SealedContent
 from reconciler.wire.stream_cipher import Layout
@@ -33,7 +33,7 @@ sealed_parts = Table(
 class SealedParts:
     """Sealed contents by dataset and plaintext."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def get(self, dataset: str, content: Digest, commitment: Digest) -> SealedContent | None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from typing import Final
 
 from sqlalchemy import Column, LargeBinary, Table, Text, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.ids import IdentityKey, identity_key
 from reconciler.store.database import metadata, upsert
+from reconciler.store.works import Connection
 
 _IDENTITY: Final = "identity"
 _READER: Final = "reader"
@@ -25,7 +25,7 @@ settings = Table(
 class Settings:
     """Values by name."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def get(self, name: str) -> bytes | None:

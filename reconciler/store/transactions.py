@@ -11,12 +11,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import Column, Integer, LargeBinary, Row, Table, func, select, update
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import Digest, Txid
 from reconciler.store.batches import batches
 from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.merkle import MerklePath, combine, parse_path
 from reconciler.wire.transaction import Transaction, parse_transaction
@@ -53,7 +53,7 @@ class StoredTransaction:
 class Transactions:
     """Transactions by id."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def put(self, transaction: Transaction, proof: MerklePath | None = None) -> None:

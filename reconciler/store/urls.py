@@ -43,6 +43,11 @@ def database_url(text: str) -> URL:
     return url
 
 
+def without_loop(url: URL) -> URL:
+    """The same database, through a driver that blocks the thread that asks."""
+    return url if is_postgresql(url) else url.set(drivername="sqlite")
+
+
 def is_postgresql(url: URL) -> bool:
     """Whether it is a server's, and not a file's."""
     return url.drivername == _POSTGRESQL

@@ -1,0 +1,129 @@
+"""Database transactions in threads of their own: as many statements as they like, and one way there and back.
+
+A *work* is a coroutine function that is given a connection and awaits nothing else. So it can run from its start to its end in
+a thread, where each statement is a plain call. What it would cost to go to a thread and back for every statement is several
+times what SQLite needs for it.
+
+Works that write are written together: those that have come while others were written are one database transaction, in the
+order in which they came, and durable at once. Each is in a savepoint: one that raises takes back what it did, and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, TypeVar
+
+from sqlalchemy import Connection as SyncConnection
+from sqlalchemy import CursorResult, Dialect, Engine, Executable, ScalarResult
+from sqlalchemy.exc import DBAPIError
+
+T = TypeVar("T")
+
+
+class Connection(Protocol):
+    """The connection of one database transaction, for packages that may hand it on but not look inside."""
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which database it is."""
+        ...
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement, with one set of parameters or many."""
+        ...
+
+    async def scalars(self, statement: Executable, parameters: Any = None) -> ScalarResult[Any]:
+        """Run a statement; the first column of its rows."""
+        ...
+
+    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        """Run a statement; the first column of its first row, None without rows."""
+        ...
+
+
+Work: TypeAlias = Callable[[Connection], Coroutine[Any, Any, T]]
+"""What is done in one database transaction. It may be run again from its start, when nothing of it was kept."""
+
+
+class Straight:
+    """A `Connection` whose statements are run where they are awaited."""
+
+    def __init__(self, connection: SyncConnection) -> None:
+        self._connection = connection
+
+    @property
+    def dialect(self) -> Dialect:
+        """Which database it is."""
+        return self._connection.dialect
+
+    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement."""
+        return self._connection.execute(statement, parameters)
+
+    async def scalars(self, statement: Executable, parameters: Any = None) -> ScalarResult[Any]:
+        """Run a statement; its first column."""
+        return self._connection.scalars(statement, parameters)
+
+    async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
+        """Run a statement; the first value."""
+        return self._connection.scalar(statement, parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What a work has returned."""
+
+    result: Any
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What a work has raised; nothing of it was kept."""
+
+    error: Exception
+
+
+def alone(engine: Engine, work: Work[Any]) -> Done | Failed:
+    """One work in a transaction of its own. What it raises is handed to whoever asked for it."""
+    try:
+        with engine.begin() as connection:
+            return Done(_driven(work(Straight(connection))))
+    except Exception as error:  # noqa: BLE001 - raised again by who awaits it
+        return Failed(error)
+
+
+def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
+    """Works in one transaction, each as if it were alone. Where the database fails under one of them, each is run alone."""
+    if len(works) > 1:
+        try:
+            with engine.begin() as connection:
+                return [_in_savepoint(connection, work) for work in works]
+        except DBAPIError:
+            pass
+    return [alone(engine, work) for work in works]
+
+
+def _in_savepoint(connection: SyncConnection, work: Work[Any]) -> Done | Failed:
+    connection.exec_driver_sql("SAVEPOINT work")
+    try:
+        done = Done(_driven(work(Straight(connection))))
+    except DBAPIError:
+        raise
+    except Exception as error:  # noqa: BLE001 - raised again by who awaits it
+        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT work")
+        connection.exec_driver_sql("RELEASE SAVEPOINT work")
+        return Failed(error)
+    connection.exec_driver_sql("RELEASE SAVEPOINT work")
+    return done
+
+
+def _driven(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine that waits for nothing to its end."""
+    try:
+        work.send(None)
+    except StopIteration as ended:
+        result: T = ended.value
+        return result
+    work.close()
+    raise RuntimeError("a database transaction waited for something else than its connection")

@@ -1,0 +1,132 @@
+"""Database transactions in threads of their own, and written together."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from sqlalchemy import insert, select
+from sqlalchemy.exc import IntegrityError
+
+from reconciler.model.errors import StateError
+from reconciler.store.database import Database
+from reconciler.store.documents import Documents, documents
+from reconciler.store.settings import settings
+
+
+@pytest.fixture
+async def another(database_url):
+    database = Database.open(database_url)
+    yield database
+    await database.close()
+
+
+def put(data: bytes):
+    async def work(connection):
+        (digest,) = await Documents(connection).put(data)
+        return digest
+
+    return work
+
+
+async def kept(connection):
+    return sorted(await connection.scalars(select(documents.c.data)))
+
+
+async def test_what_was_answered_is_there_for_everybody(database, another):
+    digest = await database.write(put(b"one"))
+
+    async def found(connection):
+        return await Documents(connection).get(digest)
+
+    assert await another.read(found) == b"one"
+
+
+async def test_works_that_come_at_the_same_time_are_all_kept_and_each_gets_its_own_answer(database):
+    data = [bytes([number]) for number in range(250)]
+
+    digests = await asyncio.gather(*(database.write(put(each)) for each in data))
+
+    assert len(set(digests)) == 250
+    assert await database.read(kept) == sorted(data)
+
+
+async def test_works_are_done_in_the_order_in_which_they_came(database):
+    seen = []
+
+    def count(number):
+        async def work(connection):
+            seen.append((number, len(await kept(connection))))
+            await Documents(connection).put(bytes([number]))
+
+        return work
+
+    await asyncio.gather(*(database.write(count(number)) for number in range(20)))
+
+    assert seen == [(number, number) for number in range(20)]
+
+
+async def test_one_that_raises_takes_back_what_it_did_and_nothing_else(database):
+    async def spoiled(connection):
+        await Documents(connection).put(b"spoiled")
+        raise StateError("no")
+
+    works = [put(b"a"), put(b"b"), spoiled, put(b"c")]
+    outcomes = await asyncio.gather(*map(database.write, works), return_exceptions=True)
+
+    assert [isinstance(outcome, StateError) for outcome in outcomes] == [False, False, True, False]
+    assert await database.read(kept) == [b"a", b"b", b"c"]
+
+
+async def test_where_the_database_fails_under_one_the_others_are_done_all_the_same(database):
+    async def twice(connection):
+        rows = [{"digest": "00" * 32, "data": b"twice"}] * 2
+        await connection.execute(insert(documents), rows)
+
+    works = [put(b"a"), put(b"b"), twice, put(b"c")]
+    outcomes = await asyncio.gather(*map(database.write, works), return_exceptions=True)
+
+    assert [type(outcome) for outcome in outcomes] == [str, str, IntegrityError, str]
+    assert await database.read(kept) == [b"a", b"b", b"c"]
+
+
+@pytest.mark.only("postgresql")
+async def test_a_work_that_reads_cannot_write(database):
+    with pytest.raises(StateError):
+        await database.read(put(b"one"))
+
+
+async def test_a_work_that_waits_for_something_else_is_refused(database):
+    async def dreaming(connection):
+        await connection.execute(insert(settings), {"name": "dream", "value": b"1"})
+        await asyncio.sleep(0)
+
+    with pytest.raises(RuntimeError, match="waited for something else"):
+        await database.write(dreaming)
+
+    async def dreamt(connection):
+        return await connection.scalar(select(settings.c.value).where(settings.c.name == "dream"))
+
+    assert await database.read(dreamt) is None
+
+
+async def test_works_and_transactions_of_this_process_wait_for_each_other_in_turn(database):
+    async def by_transaction(data):
+        async with database.begin() as connection:
+            await Documents(connection).put(data)
+
+    both = [
+        work for number in range(20) for work in (by_transaction(bytes([number])), database.write(put(b"w%d" % number)))
+    ]
+    await asyncio.gather(*both)
+
+    assert len(await database.read(kept)) == 40
+
+
+async def test_who_asked_may_go_away_and_the_others_get_their_answers(database):
+    gone, staying = (asyncio.create_task(database.write(put(data))) for data in (b"gone", b"staying"))
+    await asyncio.sleep(0)
+    gone.cancel()
+
+    assert await staying
+    assert b"staying" in await database.read(kept)
