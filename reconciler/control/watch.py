@@ -13,7 +13,6 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
-from reconciler.control.backoff import Backoff
 from reconciler.control.desired import Loaded
 from reconciler.control.happenings import (
     BackingOff,
@@ -33,6 +32,7 @@ from reconciler.control.reconcile import LOCK_SECONDS, Finished, Planned, Reconc
 from reconciler.control.spending import check_day, spent_today
 from reconciler.manifest.inputs import Inputs
 from reconciler.model.amounts import Satoshis
+from reconciler.model.backoff import Backoff
 from reconciler.model.errors import (
     ManifestError,
     OverlayError,

@@ -77,6 +77,7 @@ host_outputs = Table(
     Column("score", BigInteger, nullable=False, server_default="0"),  # see Outputs.admit
     UniqueConstraint("txid", "vout", "topic"),
     Index(None, "topic", "score"),
+    Index(None, "complete", "topic"),
     sqlite_autoincrement=True,
 )
 

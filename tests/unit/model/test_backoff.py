@@ -3,7 +3,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.control.backoff import Backoff
+from reconciler.model.backoff import Backoff
 
 PAUSES = Backoff(first=1.0, most=60.0)
 
