@@ -8,9 +8,10 @@ it is answered. The same submission again goes the same way and gets the same an
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.host.conflicts import Conflicts
+from reconciler.host.history import linked
 from reconciler.host.indexing import Indexing
 from reconciler.host.ports import Chain
 from reconciler.host.proofs import Proofs
@@ -102,7 +103,10 @@ class Engine:
 
         async def look(connection: Connection) -> Answer:
             hits = await lookup.answer(connection, query, int(self._clock()))
-            return await _provable(Transactions(connection), hits)
+            stored = Transactions(connection)
+            answer = await _provable(stored, hits)
+            lines = [(hit.outpoint.txid, *hit.history) for hit in answer.hits if hit.history]
+            return replace(answer, beef=await linked(stored, answer.beef, lines)) if lines else answer
 
         return await self._database.read(look)
 

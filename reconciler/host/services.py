@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from reconciler.model.ids import Digest, Outpoint
+from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.store.outputs import Connection, HostOutput
 from reconciler.wire.submission import Admittance
@@ -66,6 +66,8 @@ class Hit:
 
     outpoint: Outpoint
     context: bytes | None = None
+    history: tuple[Txid, ...] = ()
+    """Transactions of its former renditions, newest first, to which the answer's BEEF shall link it (host/history.py)."""
 
 
 @dataclass(frozen=True, slots=True)

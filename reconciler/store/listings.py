@@ -103,6 +103,8 @@ class RecordQuery:
     """Of another producer, in a transaction that spends a root of this one."""
     history: bool = False
     """Show spent tokens too."""
+    former: int = 0
+    """How many former renditions of each are asked for."""
     order: Order = Order.NEWEST
     page: Page
 

@@ -236,7 +236,7 @@ class HostTransactions:
             query = (
                 select(host_transactions.c.id, *_TRANSACTION)
                 .join(host_spends, host_spends.c.txid == host_transactions.c.txid)
-                .where(_pair(host_spends.c.spent_txid, host_spends.c.spent_vout, some), host_spends.c.txid != txid)
+                .where(pair(host_spends.c.spent_txid, host_spends.c.spent_vout, some), host_spends.c.txid != txid)
             )
             rows.update({row.id: row for row in await self._connection.execute(query)})
         return tuple(_transaction(rows[key]) for key in sorted(rows))
@@ -317,7 +317,7 @@ class Outputs:
         found = {}
         for some in batches(outpoints):
             query = select(*_OUTPUT).where(
-                host_outputs.c.topic == topic, _pair(host_outputs.c.txid, host_outputs.c.vout, some)
+                host_outputs.c.topic == topic, pair(host_outputs.c.txid, host_outputs.c.vout, some)
             )
             outputs = [_output(row) for row in await self._connection.execute(query)]
             found.update({output.outpoint: output for output in outputs})
@@ -400,7 +400,8 @@ class Outputs:
         return max(at, 1 + ((await self._connection.execute(newest)).scalar_one() or 0))
 
 
-def _pair(txid: Column[str], vout: Column[int], outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:
+def pair(txid: Column[str], vout: Column[int], outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:
+    """That two columns together are one of these outpoints."""
     return tuple_(txid, vout).in_([(outpoint.txid, outpoint.vout) for outpoint in outpoints])
 
 

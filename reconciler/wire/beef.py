@@ -5,7 +5,7 @@ Our own framing: bounded, iterative, linear in size. We read all three and write
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final
@@ -187,6 +187,16 @@ def subset(beef: Beef, txids: Iterable[Txid]) -> Beef:
     kept = {txid: entry for txid, entry in beef.transactions.items() if txid in needed}
     proofs = {txid: beef.bumps[entry.bump] for txid, entry in kept.items() if entry.bump is not None}
     return _assembled({txid: entry.transaction for txid, entry in kept.items()}, proofs, known)
+
+
+def unproven(beef: Beef, txids: Collection[Txid]) -> Beef:
+    """The same without the proofs of `txids`: whoever reads it has to go back to those that they spend."""
+    proofs = {
+        txid: beef.bumps[entry.bump]
+        for txid, entry in beef.transactions.items()
+        if entry.bump is not None and txid not in txids
+    }
+    return _assembled({txid: entry.transaction for txid, entry in beef.transactions.items()}, proofs, beef.known)
 
 
 def _assembled(

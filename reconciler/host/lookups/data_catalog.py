@@ -19,6 +19,7 @@ from reconciler.model.json import Json
 from reconciler.store.documents import Documents
 from reconciler.store.listings import ListedRecord, Order, PriceRange, RecordEntry, RecordQuery, Records
 from reconciler.store.outputs import Connection
+from reconciler.store.renditions import Renditions
 from reconciler.wire.submission import pack_documents
 
 _FIELDS: Final = frozenset(
@@ -41,6 +42,7 @@ _FIELDS: Final = frozenset(
 )
 _CAPABILITY: Final = "capability"
 _PHRASE: Final = 256
+_FORMER: Final = 100
 _PRICE: Final = frozenset({"min", "max", "model"})
 
 _VERSION: Final = "2"
@@ -63,12 +65,19 @@ A query is an object. All its fields must hold; `{}` lists everything; a field t
 | `text` | text | it stands in name, title, display name, description, capability or a tag, in whatever case |
 | `outpoint` | `txid.vout` | this token |
 | `rotatedFrom` | identity key, hex | records of another key whose transaction spends a root of this one |
-| `history` | `true` | spent tokens too |
+| `history` | `true` | spent tokens too, each an output of its own with its own document |
+| `history` | 1 to 100 | nothing more; but each output's BEEF goes back through at most so many former versions |
 | `sort` | `newest` (the default), `oldest`, `name`, `price` | |
 | `limit`, `skip` | at most 50, which is the default; how many to pass over | a page |
 
 Only public fields of documents are looked at. Services that are called `ls_data_` and a capability, with every hyphen an
 underscore, find records of that one, by the other fields.
+
+A former version is a token of the same record that the later one's transaction spends (of a producer's root: the root before).
+With a number as `history` the transactions in between come without their Merkle paths, so that source transactions are linked
+back to the oldest version given (BRC-64; the SDK's `Historian` goes that way). The newest versions come first, and at most 2 MiB
+of them. A record that is changed together with more than a hundred others is replaced by several transactions: there its line
+ends, and `true` shows what was before.
 
 The context of each output is its document; of a producer's, a CBOR array of its document and its sealed document.
 """
@@ -98,10 +107,12 @@ class DataCatalogLookup:
 
     async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:  # noqa: ARG002 - ageless
         """One page of records."""
-        found = await Records(connection).find(parse_query(query, self._capability))
+        asked = parse_query(query, self._capability)
+        found = await Records(connection).find(asked)
+        former = await Renditions(connection).before([listed.outpoint for listed in found], asked.former)
         wanted = {digest for listed in found for digest in (listed.document, listed.sealed) if digest is not None}
         documents = await Documents(connection).find(wanted)
-        return tuple(Hit(listed.outpoint, _context(listed, documents)) for listed in found)
+        return tuple(Hit(each.outpoint, _context(each, documents), former[each.outpoint]) for each in found)
 
 
 def capability_lookup(service: str) -> DataCatalogLookup | None:
@@ -113,6 +124,7 @@ def capability_lookup(service: str) -> DataCatalogLookup | None:
 def parse_query(query: Json, capability: str | None = None) -> RecordQuery:
     """Read a query to the whole catalog, or to one capability's service. Raises RefusedError."""
     fields = Query(query, _FIELDS if capability else _FIELDS | {_CAPABILITY})
+    deep = fields.is_whole("history")
     return RecordQuery(
         producer=fields.read("producer", identity_key),
         kind=fields.read("kind", Kind),
@@ -125,7 +137,8 @@ def parse_query(query: Json, capability: str | None = None) -> RecordQuery:
         text=fields.read("text", _phrase),
         outpoint=fields.outpoint(),
         rotated_from=fields.read("rotatedFrom", identity_key),
-        history=fields.flag("history"),
+        history=not deep and fields.flag("history"),
+        former=(fields.integer("history", 1, _FORMER) or 0) if deep else 0,
         order=fields.read("sort", Order) or Order.NEWEST,
         page=fields.page(),
     )

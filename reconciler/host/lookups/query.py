@@ -59,6 +59,11 @@ class Query:
             raise RefusedError(f"{self._whole}'s {name} must be true or false")
         return value
 
+    def is_whole(self, name: str) -> bool:
+        """Whether a field that may be several things is a whole number."""
+        value = self._value.get(name)
+        return isinstance(value, int) and not isinstance(value, bool)
+
     def within(self, name: str, known: Collection[str]) -> Query | None:
         """An object, read as strictly as the query itself; None where it is absent."""
         value = self._value.get(name)
