@@ -4,7 +4,9 @@ import { createHash } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
-export const sdk = createRequire(import.meta.url)('@bsv/sdk') // unlike import, require reads NODE_PATH
+const require = createRequire(import.meta.url) // unlike import, require reads NODE_PATH
+export const sdk = require('@bsv/sdk')
+export const { Historian } = require('@bsv/sdk/overlay-tools/Historian') // which the index leaves out
 
 export const question = () => JSON.parse(readFileSync(0, 'utf8'))
 export const answer = value => process.stdout.write(JSON.stringify(value))
