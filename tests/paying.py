@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import replace
+import asyncio
+import json
+import os
+import signal
+import traceback
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from hashlib import sha256, shake_256
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
@@ -166,3 +173,86 @@ class Shop:
 
 def offer(buyer: Buyer, good: str = GOOD, price: int = PRICE) -> Offer:
     return Offer(buyer.identity, good, Satoshis(price))
+
+
+class Between:
+    """Somebody we talk to; something happens before or after one of its methods is called."""
+
+    def __init__(self, whom, *, before=None, after=None) -> None:
+        self._whom = whom
+        self._before = before or {}
+        self._after = after or {}
+
+    def __getattr__(self, name):
+        method = getattr(self._whom, name)
+
+        async def called(*arguments, **named):
+            if name in self._before:
+                await self._before[name]()
+            result = await method(*arguments, **named)
+            if name in self._after:
+                result = await self._after[name](result)
+            return result
+
+        return called
+
+
+@asynccontextmanager
+async def open_shop(folder: Path, url: str, name: str) -> AsyncIterator[Shop]:
+    """The shop of that name, in whichever process."""
+    database = Database.open(url)
+    shop = Shop(folder, database, name)
+    try:
+        async with shop.ledger, shop.http:
+            yield shop
+    finally:
+        await database.close()
+
+
+def in_children(*works: Callable[[], Awaitable[Any]]) -> list[Any]:
+    """Run coroutine functions at the same time, each in a process of its own: their JSON results, None for those that were killed."""
+    children = [_forked(work) for work in works]
+    for child in children:
+        os.close(child.start)  # all are there: off they go
+    return [child.result() for child in children]
+
+
+@dataclass
+class _Child:
+    pid: int
+    start: int
+    answer: int
+
+    def result(self) -> Any:
+        with os.fdopen(self.answer, "rb") as pipe:
+            said = pipe.read()
+        _, status = os.waitpid(self.pid, 0)
+        if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
+            return None
+        assert os.waitstatus_to_exitcode(status) == 0
+        return json.loads(said)
+
+
+def _forked(work: Callable[[], Awaitable[Any]]) -> _Child:
+    waiting, start = os.pipe()
+    answer, telling = os.pipe()
+    pid = os.fork()
+    if pid:
+        os.close(waiting)
+        os.close(telling)
+        return _Child(pid, start, answer)
+    os.close(start)
+    code = 1
+    try:
+        os.read(waiting, 1)  # ends when nobody holds the other side any more
+        os.write(telling, json.dumps(asyncio.run(work())).encode())
+        code = 0
+    except BaseException:  # noqa: BLE001 - a child reports whatever ends it, and ends
+        traceback.print_exc()
+    finally:
+        os._exit(code)
+
+
+def kill() -> None:
+    """End this process as power cuts do."""
+    os.kill(os.getpid(), signal.SIGKILL)

@@ -33,7 +33,7 @@ class PaymentEvent(StrEnum):
     ACCEPT = "accept"
     DELIVER = "deliver"
     DOUBT = "doubt"
-    """The network says that there is a conflict, before anything was served."""
+    """The network does not show it any more, or knows of a conflict, before anything was served."""
     LOSE = "lose"
     """It will not be mined: refused by those who were given it, or a conflicting spend is mined."""
     PROVE = "prove"

@@ -139,7 +139,7 @@ class Till:
             )
         return tuple(await asyncio.gather(*map(self._look, due)))
 
-    async def settling(self, every: float = 1.0) -> None:
+    async def settling(self, every: float = 5.0) -> None:
         """Rounds for ever, `every` so many seconds apart; for a server's background."""
         while True:
             with suppress(TransientError, RefusedError):  # the next round comes anyway

@@ -86,7 +86,6 @@ def _seen(state: PaymentState, *, enough: bool) -> PaymentEvent | None:
 
 _STEPS: Final = {
     (PaymentState.PENDING, Word.REFUSED): PaymentEvent.LOSE,
-    (PaymentState.ACCEPTED, Word.REFUSED): PaymentEvent.DOUBT,
-    (PaymentState.ACCEPTED, Word.CONTESTED): PaymentEvent.DOUBT,
+    **{(PaymentState.ACCEPTED, word): PaymentEvent.DOUBT for word in _UNSHOWN},
 }
 """What was delivered is lost by a rival's proof or by time, not by a doubt."""

@@ -10,11 +10,15 @@ import pytest
 from bsv.keys import PrivateKey, PublicKey
 from bsv.wallet.key_deriver import Counterparty, CounterpartyType, KeyDeriver, Protocol
 
-from reconciler.model.ids import digest, identity_key
-from reconciler.model.keys import KeyRef
+from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import VerificationError
+from reconciler.model.ids import digest, identity_key, txid
+from reconciler.model.keys import KeyRef, payment_key
 from reconciler.wire.derivation import public_child
+from reconciler.wire.payment import Charge, PaymentHeader
 from reconciler.wire.uhrp import digest_of, url_of
 
+ANYONE = identity_key("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
 FOLDER = Path(os.environ.get("OVERLAY_VECTORS") or Path(__file__).parents[2].parent / "shared" / "vectors")
 
 
@@ -82,6 +86,32 @@ def test_payment_derivation(vector):
         owner = identity_key(PrivateKey(1).public_key().serialize(True)) if other == "self" else identity_key(other)
         child = public_child(owner, KeyRef(protocol, arguments["keyID"], "anyone"))
         assert child == vector["expected"]["publicKey"]
+
+
+@pytest.mark.parametrize("vector", vectors("payments/brc29-payment-protocol.json"))
+def test_payment_messages(vector):
+    """Their runner compares shapes; where there is something to read, we read it."""
+    given, expected = vector["input"], vector["expected"]
+    match given:
+        case {"derivationPrefix": prefix, "derivationSuffix": suffix} if "invoice_number" in expected:
+            key = payment_key(prefix, suffix, ANYONE)
+            assert [2, key.protocol] == expected["protocol_id"]
+            assert f"2-{key.protocol}-{key.key_id}" == expected["invoice_number"]
+        case {"message": {"transaction": str(text), **message}} if "derivationSuffix" in message:
+            with pytest.raises(VerificationError, match="not base64"):  # it is a placeholder: the rest was read before
+                PaymentHeader.parse(json.dumps({**message, "transaction": text}))
+        case {"valid_examples": examples} if expected.get("encoding") == "base64":
+            for text in examples:
+                assert Charge(Satoshis(1), text, ANYONE).prefix == text
+        case {"valid_examples": examples}:
+            assert [identity_key(text) for text in examples] == examples
+        case {"valid_txids": examples}:
+            assert [txid(text) for text in examples] == examples
+        case {"legacy_message": message}:
+            with pytest.raises(VerificationError, match="lacks"):
+                PaymentHeader.parse(json.dumps(message))
+        case _:
+            pytest.skip("not ours to read: the shape of a message of MessageBox, or of an argument of a wallet")
 
 
 def deriver(root: str) -> KeyDeriver:

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from reconciler.model.errors import RefusedError
+from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.payment import PaymentState
 from reconciler.store.payments import Payments
 from reconciler.wallet.signing import Lock, Spendable, signed
@@ -88,15 +89,9 @@ async def test_a_payment_may_spend_the_change_of_the_one_before(shop, buyer):
     first = await paid(shop, buyer, change=5000)
     await shop.till().take(first, offer(buyer))
     before = first.beef.transactions[first.subject].transaction
-    money = Spendable(before.outpoint(1), before.outputs[1], *_funding())
+    money = Spendable(before.outpoint(1), before.outputs[1], FUNDING_KEY, Lock.P2PKH)
     second = await paid(shop, buyer, coin=(money, first.beef))
     assert (await shop.till().take(second, offer(buyer))).state is PaymentState.ACCEPTED
-
-
-def _funding():
-    from reconciler.model.keys import FUNDING_KEY
-
-    return FUNDING_KEY, Lock.P2PKH
 
 
 async def test_nothing_is_owed_for_what_was_delivered(shop, buyer):

@@ -22,7 +22,7 @@ from reconciler.store.replays import Replays
 from reconciler.web.auth import Authenticated, UnauthorizedError, unauthorized
 from reconciler.web.paywall import Paid, Paywall
 from reconciler.web.sessions import Sessions
-from reconciler.wire.payment import PAYMENT_HEADER
+from reconciler.wire.payment import PAYMENT_HEADER, Charge
 from tests.paying import PRICE, Buyer, Shop
 
 ORIGIN = "http://shop.embedded"
@@ -191,6 +191,4 @@ class _Down:
 
 
 def _charge(reply, shop):
-    from reconciler.wire.payment import Charge
-
     return Charge.parse(reply.headers, shop.keys.identity)

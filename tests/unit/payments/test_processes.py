@@ -1,0 +1,134 @@
+"""Several processes on one database, and processes that are killed between any two steps: paid once, and not for nothing."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconciler.model.errors import RefusedError
+from reconciler.model.payment import PaymentState
+from reconciler.store.payments import Payments
+from reconciler.wire.payment import PaymentHeader
+from tests.paying import GOOD, PRICE, Between, in_children, kill, offer, open_shop
+
+
+async def die(*_):
+    kill()
+
+
+async def paid(shop, buyer):
+    return await buyer.pay(shop.till().charge(offer(buyer)))
+
+
+async def state_of(shop, txid):
+    async with shop.database.reading() as connection:
+        payment = await Payments(connection).find(txid)
+    return None if payment is None else payment.state
+
+
+def test_one_payment_in_two_processes_at_the_same_time(tmp_path, database_url, request):
+    name = request.node.name
+
+    async def make():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            buyer = shop.buyer()
+            return (await buyer.pay(shop.till().charge(offer(buyer)))).to_text()
+
+    async def take():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            buyer = shop.buyer()
+            taken = await asyncio.gather(*(shop.till().take(header, offer(buyer)) for _ in range(4)))
+            return [[payment.txid, payment.state] for payment in taken]
+
+    header = PaymentHeader.parse(asyncio.run(make()))
+    here, there = in_children(take, take)
+    assert here == there == [[header.subject, "accepted"]] * 4
+
+
+def test_two_payments_that_share_a_coin_in_two_processes(tmp_path, database_url, request):
+    name = request.node.name
+    goods = ["dataset/one", "dataset/other"]
+
+    async def make():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            buyer = shop.buyer()
+            coin = await buyer.coin(3 * PRICE)
+            charges = [shop.till().charge(offer(buyer, good=good)) for good in goods]
+            return [(await buyer.pay(charge, coin=coin)).to_text() for charge in charges]
+
+    headers = dict(zip(goods, asyncio.run(make()), strict=True))
+
+    def taking(good: str):
+        async def take():
+            async with open_shop(tmp_path, database_url, name) as shop:
+                try:
+                    payment = await shop.till().take(PaymentHeader.parse(headers[good]), offer(shop.buyer(), good=good))
+                except RefusedError as error:
+                    return error.code
+                return payment.state
+
+        return take
+
+    assert sorted(in_children(*map(taking, goods))) == ["ERR_PAYMENT_REUSED", "accepted"]
+
+
+def dies_checked(shop):
+    return shop.till(chain=Between(shop.headers, after={"verified": die}))
+
+
+def dies_booked(shop):
+    return shop.till(miner=Between(shop.arc, before={"submit": die}))
+
+
+def dies_sent(shop):
+    return shop.till(miner=Between(shop.arc, after={"submit": die}))
+
+
+def dies_accepted(shop):
+    return shop.till()
+
+
+KILLS = {
+    dies_checked: (None, None),
+    dies_booked: (PaymentState.PENDING, None),
+    dies_sent: (PaymentState.PENDING, "seen"),
+    dies_accepted: (PaymentState.ACCEPTED, "seen"),
+}
+"""Where a process dies while it takes a payment; the state in which it leaves it, and what the network has of it."""
+
+
+@pytest.mark.parametrize("then", ["brought again", "in the background"])
+@pytest.mark.parametrize("dies", KILLS, ids=lambda dies: dies.__name__)
+def test_a_process_is_killed_while_it_takes_a_payment(tmp_path, database_url, request, dies, then):
+    name = request.node.name
+
+    async def take_and_die():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            buyer = shop.buyer()
+            await dies(shop).take(header, offer(buyer))
+            kill()
+
+    async def make():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            return (await paid(shop, shop.buyer())).to_text()
+
+    async def go_on():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            buyer, till = shop.buyer(), shop.till()
+            assert (await state_of(shop, header.subject), await shop.standing(header.subject)) == KILLS[dies]
+            if then == "brought again" or dies is dies_checked:
+                taken = await till.take(header, offer(buyer))
+            else:
+                shop.clock.now += 60
+                await till.settle()
+                taken = await till.awaited(await till.owed(buyer.identity, GOOD))
+            assert (taken.txid, taken.state) == (header.subject, PaymentState.ACCEPTED)
+            await till.delivered(taken.txid)
+            assert (await till.take(header, offer(buyer))).state is PaymentState.DELIVERED
+            async with shop.database.reading() as connection:
+                assert len(await Payments(connection).earned()) == 1
+
+    header = PaymentHeader.parse(asyncio.run(make()))
+    assert in_children(take_and_die) == [None]
+    asyncio.run(go_on())

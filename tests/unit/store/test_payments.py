@@ -1,0 +1,149 @@
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import StateError
+from reconciler.model.ids import identity_key
+from reconciler.model.keys import KeyRef
+from reconciler.model.payment import PaymentEvent, PaymentState
+from reconciler.store.payments import Payment, Payments
+from reconciler.wire.merkle import path_of
+from reconciler.wire.payment import PaymentHeader
+
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "payment.json").read_text())["payments"]
+BUYER = identity_key("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
+OTHER = identity_key("02c6047f9441ed7d6d3045406e95c07cd85c778e4b8cef3ca7abac09b95c709ee5")
+GOOD = "dataset/btc"
+E = PaymentEvent
+
+
+def payment(number: int = 0, **more) -> Payment:
+    header = PaymentHeader.parse(VECTORS[number]["header"])
+    given = {"buyer": BUYER, "good": GOOD, "price": Satoshis(1), "satoshis": header.output.satoshis, "booked": 1000}
+    return Payment(header=header, **{**given, **more})
+
+
+def sharing(other: Payment) -> Payment:
+    """Another transaction that spends the same coin."""
+    transaction = replace(other.transaction, lock_time=7)
+    entry = replace(other.beef.transactions[other.txid], transaction=transaction)
+    kept = {txid: each for txid, each in other.beef.transactions.items() if txid != other.txid}
+    beef = replace(other.beef, transactions={**kept, transaction.txid: entry})
+    return replace(other, header=replace(other.header, beef=beef, subject=transaction.txid))
+
+
+async def test_a_payment_is_read_as_it_was_written(database):
+    async with database.begin() as connection:
+        await Payments(connection).book(payment(doubted=1000))
+    async with database.reading() as connection:
+        assert await Payments(connection).find(payment().txid) == payment(doubted=1000)
+        assert await Payments(connection).find(payment(1).txid) is None
+
+
+async def test_its_coin_is_described_in_full():
+    coin = payment().coin
+    assert (coin.outpoint, coin.satoshis) == (payment().transaction.outpoint(0), payment().satoshis)
+    assert coin.locking.hex() == VECTORS[0]["locking"]
+    assert coin.key == KeyRef("3241645161d8", f"{VECTORS[0]['prefix']} {VECTORS[0]['suffix']}", BUYER)
+
+
+async def test_a_coin_is_held_by_the_payment_that_spends_it_until_that_is_lost(database):
+    one, rival = payment(), sharing(payment())
+    assert (one.inputs, one.txid) != (rival.inputs, rival.txid)
+    assert one.inputs == rival.inputs
+    async with database.begin() as connection:
+        payments = Payments(connection)
+        await payments.book(one)
+        assert await payments.holders(rival.inputs) == {one.txid}
+        lost = await payments.move(one, E.LOSE, reason="refused by all")
+        assert await payments.holders(rival.inputs) == frozenset()
+        await payments.book(rival)
+        with pytest.raises(StateError, match="has paid for something else"):
+            await payments.move(lost, E.PROVE)
+        await payments.move(rival, E.LOSE)
+        assert (await payments.move(lost, E.PROVE)).state is PaymentState.ACCEPTED
+        assert await payments.holders(rival.inputs) == {one.txid}
+
+
+async def test_what_is_owed_is_by_buyer_and_good_accepted_before_pending(database):
+    async with database.begin() as connection:
+        payments = Payments(connection)
+        await payments.book(payment(0))
+        await payments.book(payment(1, booked=2000))
+        await payments.book(payment(2, good="dataset/other"))
+        assert (await payments.owed(BUYER, GOOD)).txid == payment(0).txid
+        accepted = await payments.move(payment(1), E.ACCEPT)
+        assert (await payments.owed(BUYER, GOOD)).txid == payment(1).txid
+        assert await payments.owed(OTHER, GOOD) is None
+        await payments.move(accepted, E.DELIVER)
+        assert (await payments.owed(BUYER, GOOD)).txid == payment(0).txid
+        await payments.move(payment(0), E.LOSE)
+        assert await payments.owed(BUYER, GOOD) is None
+        assert [each.txid for each in await payments.earned()] == [payment(1).txid]
+
+
+async def test_why_a_payment_was_lost_is_kept_and_forgotten_when_it_is_credited(database):
+    async with database.begin() as connection:
+        payments = Payments(connection)
+        await payments.book(payment())
+        lost = await payments.move(payment(), E.LOSE, reason="a rival is mined")
+        assert await payments.find(lost.txid) == lost
+        assert lost.reason == "a rival is mined"
+        assert (await payments.move(lost, E.PROVE)).reason == ""
+
+
+async def test_each_is_looked_at_now_and_then_until_it_is_proven(database):
+    async with database.begin() as connection:
+        payments = Payments(connection)
+        for number in range(3):
+            await payments.book(payment(number, booked=1000 + number))
+
+        async def due(now, limit=10):
+            found = await payments.due(now, every=60, patience=600, limit=limit)
+            return {each.txid for each in found}
+
+        first, second, third = (payment(number).txid for number in range(3))
+        assert await due(999) == set()
+        assert await due(1001, limit=1) == {first}
+        assert await due(1010) == {second, third}
+        assert await due(1060) == set()
+        assert await due(1061) == {first}
+        await payments.prove(payment(0), path_of([first], [0], 5))
+        assert await due(2000) == {second, third}
+        await payments.unprove(first, 2000)
+        assert await due(2000) == {first}
+
+
+async def test_what_was_lost_is_looked_at_for_a_while(database):
+    async with database.begin() as connection:
+        payments = Payments(connection)
+        await payments.book(payment())
+        await payments.move(payment(), E.LOSE)
+        assert len(await payments.due(1599, every=1, patience=600, limit=9)) == 1
+        assert await payments.due(1600, every=1, patience=600, limit=9) == ()
+        assert await payments.due(99_999, every=1, patience=600_000, limit=9) == ()
+
+
+async def test_the_proofs_of_the_highest_block_are_told(database):
+    async with database.begin() as connection:
+        payments = Payments(connection)
+        assert await payments.newest_proofs() == {}
+        for number, height in ((0, 5), (1, 6)):
+            await payments.book(payment(number))
+            txid = payment(number).txid
+            proven = await payments.prove(payment(number), path_of([txid], [0], height))
+            assert (await payments.find(txid)).height == proven.height == height
+        assert list(await payments.newest_proofs()) == [payment(1).txid]
+        await payments.unprove(payment(1).txid, 0)
+        assert list(await payments.newest_proofs()) == [payment(0).txid]
+
+
+async def test_a_payment_that_is_not_there_cannot_be_changed(database):
+    async with database.begin() as connection:
+        with pytest.raises(StateError, match="no such payment"):
+            await Payments(connection).unprove(payment().txid, 0)
