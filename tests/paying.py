@@ -15,25 +15,36 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
 from reconciler.chain.ledger import Ledger
 from reconciler.clients.http import HttpClient
 from reconciler.devnet.arc import build_app as build_arc
 from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.payments.quote import Offer
 from reconciler.payments.till import Till
 from reconciler.store.database import Database
+from reconciler.store.replays import Replays
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
+from reconciler.web.auth import Authenticated, UnauthorizedError, unauthorized
+from reconciler.web.paywall import Paid, Paywall
+from reconciler.web.sessions import Sessions
 from reconciler.wire.beef import Beef, BeefTx, merge, parse_beef
 from reconciler.wire.payment import Charge, PaymentHeader
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxOutput
 
 ARC = "http://arc.embedded"
+ORIGIN = "http://shop.embedded"
 SECRET = b"what seals the quotes"
 PRICE = Satoshis(1000)
 FEE = 100
@@ -173,6 +184,45 @@ class Shop:
 
 def offer(buyer: Buyer, good: str = GOOD, price: int = PRICE) -> Offer:
     return Offer(buyer.identity, good, Satoshis(price))
+
+
+class Away:
+    """An ARC that is not there."""
+
+    async def submit(self, beef, subject=None):
+        raise UnreachableError("no route")
+
+    async def status(self, txid):
+        raise UnreachableError("no route")
+
+
+class Counter:
+    """A server that sells: what it was asked to serve, by payment."""
+
+    def __init__(self, shop: Shop, **more) -> None:
+        self.shop = shop
+        self.price = PRICE
+        self.served: list[Paid] = []
+        self.keeps = False
+        """Whether it serves without saying so."""
+        self.paywall = Paywall(shop.till(**more))
+        app = Starlette(
+            routes=[Route("/goods/{name}", self.sell, methods=["GET", "POST"])],
+            exception_handlers={UnauthorizedError: unauthorized},
+        )
+        sessions = Sessions(
+            keys=shop.keys, replays=Replays(shop.database), clock=shop.clock, randomness=shop.randomness
+        )
+        self.app = Authenticated(app, keys=shop.keys, sessions=sessions, randomness=shop.randomness)
+        shop.http.mount(ORIGIN, self.app)
+
+    async def sell(self, request: Request) -> Response:
+        admitted = await self.paywall.admit(request, f"dataset/{request.path_params['name']}", Satoshis(self.price))
+        if isinstance(admitted, Response):
+            return admitted
+        self.served.append(admitted)
+        answer = JSONResponse({"goods": admitted.payment})
+        return answer if self.keeps else self.paywall.deliver(admitted, answer)
 
 
 class Between:

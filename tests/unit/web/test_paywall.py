@@ -7,55 +7,15 @@ from collections.abc import AsyncIterator
 
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
 
 from reconciler.clients.auth import AuthenticatedHttp, BrcAuth
 from reconciler.clients.payment import PayingHttp, PaymentAuth
-from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import UnreachableError
 from reconciler.model.payment import PaymentState
 from reconciler.store.payments import Payments
-from reconciler.store.replays import Replays
-from reconciler.web.auth import Authenticated, UnauthorizedError, unauthorized
-from reconciler.web.paywall import Paid, Paywall
-from reconciler.web.sessions import Sessions
 from reconciler.wire.payment import PAYMENT_HEADER, Charge
-from tests.paying import PRICE, Buyer, Shop
+from tests.paying import ORIGIN, PRICE, Away, Buyer, Counter, Shop
 
-ORIGIN = "http://shop.embedded"
 URL = f"{ORIGIN}/goods/btc"
-
-
-class Counter:
-    """A server that sells: what it was asked to serve, by payment."""
-
-    def __init__(self, shop: Shop, **more) -> None:
-        self.shop = shop
-        self.price = PRICE
-        self.served: list[Paid] = []
-        self.keeps = False
-        """Whether it serves without saying so."""
-        self.paywall = Paywall(shop.till(**more))
-        app = Starlette(
-            routes=[Route("/goods/{name}", self.sell, methods=["GET", "POST"])],
-            exception_handlers={UnauthorizedError: unauthorized},
-        )
-        sessions = Sessions(
-            keys=shop.keys, replays=Replays(shop.database), clock=shop.clock, randomness=shop.randomness
-        )
-        self.app = Authenticated(app, keys=shop.keys, sessions=sessions, randomness=shop.randomness)
-        shop.http.mount(ORIGIN, self.app)
-
-    async def sell(self, request: Request) -> Response:
-        admitted = await self.paywall.admit(request, f"dataset/{request.path_params['name']}", Satoshis(self.price))
-        if isinstance(admitted, Response):
-            return admitted
-        self.served.append(admitted)
-        answer = JSONResponse({"goods": admitted.payment})
-        return answer if self.keeps else self.paywall.deliver(admitted, answer)
 
 
 @pytest.fixture
@@ -143,7 +103,7 @@ async def test_a_buyer_who_forgets_a_payment_is_let_in_by_it_and_not_asked_again
 
 async def test_a_payment_that_nobody_could_send_is_answered_503_and_then_taken_without_being_brought_again(shop, buyer):
     arc = shop.arc
-    down = _Down()
+    down = Away()
     Counter(shop, miner=down, hold_seconds=0.01)
     http = asking(shop, buyer)
     charged = await http.request("GET", URL)
@@ -161,7 +121,7 @@ async def test_a_payment_that_nobody_could_send_is_answered_503_and_then_taken_w
 async def test_a_pending_payment_that_turns_out_bad_is_followed_by_a_402_where_no_payment_is_brought(shop, buyer):
     coin = await buyer.coin(5000)
     http = asking(shop, buyer)
-    Counter(shop, miner=_Down(), hold_seconds=0.01)
+    Counter(shop, miner=Away(), hold_seconds=0.01)
     header = await buyer.pay(_charge(await http.request("GET", URL), shop), coin=coin)
     assert (await http.request("GET", URL, headers={PAYMENT_HEADER: header.to_text()})).status == 503
     await shop.ledger.submit(await shop.rival(buyer, coin))
@@ -178,16 +138,6 @@ async def test_a_request_with_a_payment_that_is_none_is_answered_400(shop, buyer
     Counter(shop)
     reply = await asking(shop, buyer).request("GET", URL, headers={PAYMENT_HEADER: text})
     assert (reply.status, reply.json()["code"]) == (400, "ERR_MALFORMED_PAYMENT")
-
-
-class _Down:
-    """An ARC that is not there."""
-
-    async def submit(self, beef, subject=None):
-        raise UnreachableError("no route")
-
-    async def status(self, txid):
-        raise UnreachableError("no route")
 
 
 def _charge(reply, shop):
