@@ -66,9 +66,16 @@ class Headers:
         `now` is in unix seconds. Raises VerificationError where anything is wrong, UnreachableError where the headers are
         not to be had.
         """
+        (found,) = await self.all_verified(beef, [subject], now=now, limits=limits)
+        return found
+
+    async def all_verified(
+        self, beef: Beef, subjects: Sequence[Txid], *, now: int, limits: Limits | None = None
+    ) -> tuple[Verified, ...]:
+        """The same for several transactions of one BEEF, with one look at the chain. Raises for the first that does not hold."""
         heights = {height for height, _ in roots_of(beef)}
         tip, roots = await asyncio.gather(self.height(), self._roots(sorted(heights)))
-        return verify(beef, subject, roots=roots, height=tip, now=now, limits=limits)
+        return tuple(verify(beef, each, roots=roots, height=tip, now=now, limits=limits) for each in subjects)
 
     async def _roots(self, heights: Sequence[int]) -> dict[int, Digest]:
         roots = await asyncio.gather(*(self.root(height) for height in heights))

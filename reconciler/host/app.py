@@ -17,6 +17,7 @@ from reconciler.host.engine import Answer, Engine
 from reconciler.host.gasp import Gasp
 from reconciler.host.health import Health
 from reconciler.host.ingest import Ingest
+from reconciler.host.neighbourhood import Dealings, Neighbourhood
 from reconciler.host.ports import Chain, Statuses
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Lookup, Topic
@@ -56,6 +57,7 @@ def build_app(
     name: str = NAME,
     network: str | None = None,
     callback_token: str | None = None,
+    neighbourhood: Neighbourhood | None = None,
 ) -> ASGIApp:
     """A host that keeps what it takes in `database`; several processes may serve one, and ours shares the producer's.
 
@@ -63,8 +65,10 @@ def build_app(
     are looked after in the background of the server's lifespan; without, requests set that off. `more_lookups` makes services
     that are answered without being listed, by name; they read what the listed ones have indexed. `name` and `network` are what
     /health says of this host. With `callback_token` ARC may report proofs: it has to show that token.
+    With `neighbourhood` other hosts are told what is submitted here, and are caught up with, during the server's lifespan.
     """
     proofs = Proofs(database=database, chain=headers, statuses=arc, clock=clock)
+    dealings = None if neighbourhood is None else Dealings(neighbourhood, database=database, clock=clock)
     engine = Engine(
         database=database,
         chain=headers,
@@ -74,6 +78,7 @@ def build_app(
         clock=clock,
         limits=limits,
         more_lookups=more_lookups,
+        outgoing=None if dealings is None else dealings.propagation,
     )
     routes = _Routes(engine, body_limit)
     ingest = [] if callback_token is None else Ingest(proofs, headers, callback_token).routes()
@@ -99,7 +104,10 @@ def build_app(
                 TransientError: _unavailable,
                 HTTPException: _no_route,
             },
-            lifespan=in_background(None if refresh_every is None else partial(proofs.run, refresh_every)),
+            lifespan=in_background(
+                None if refresh_every is None else partial(proofs.run, refresh_every),
+                *(() if dealings is None else dealings.works(engine)),
+            ),
         )
     )
 

@@ -20,8 +20,8 @@ class Conflicts:
     def __init__(self, transactions: HostTransactions) -> None:
         self._transactions = transactions
 
-    async def take(self, transaction: Transaction, proof: BlockProof | None) -> None:
-        """Take up a verified transaction; its unproven parents must have been taken up before.
+    async def take(self, transaction: Transaction, proof: BlockProof | None) -> bool:
+        """Take up a verified transaction; its unproven parents must have been taken up before. Whether it was not known yet.
 
         Raises VerificationError where a proven transaction spends one of its coins, and it is not proven itself.
         """
@@ -33,6 +33,7 @@ class Conflicts:
             await self._transactions.add(transaction, shadowed=shadowed, proof=proof)
         if proof is not None and (known is None or known.proof != proof):
             await self.prove(txid, proof)
+        return known is None
 
     async def prove(self, txid: Txid, proof: BlockProof) -> None:
         """Record a proof that was checked against the chain, and draw the conclusions."""

@@ -13,12 +13,12 @@ from dataclasses import dataclass, replace
 from reconciler.host.conflicts import Conflicts
 from reconciler.host.history import linked
 from reconciler.host.indexing import Indexing
-from reconciler.host.ports import Chain
+from reconciler.host.ports import Chain, Outgoing
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Hit, Lookup, Topic
 from reconciler.host.shelf import Shelf
 from reconciler.model.errors import RefusedError, StateError, UnreachableError, VerificationError
-from reconciler.model.ids import Digest, Txid
+from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.model.json import Json
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
@@ -38,6 +38,15 @@ class Answer:
     beef: Beef
 
 
+@dataclass(frozen=True, slots=True)
+class _Admitted:
+    """What a transaction was to one topic; `has_new` where it brought outputs that were not here before."""
+
+    topic: str
+    admittance: Admittance
+    has_new: bool
+
+
 class Engine:
     """Topics, look-up services and what they share."""
 
@@ -52,6 +61,7 @@ class Engine:
         clock: Callable[[], float],
         limits: Limits | None = None,
         more_lookups: Callable[[str], Lookup | None] = lambda _: None,
+        outgoing: Outgoing | None = None,
     ) -> None:
         self.topics = {topic.name: topic for topic in topics}
         self.lookups = {lookup.name: lookup for lookup in lookups}
@@ -62,6 +72,7 @@ class Engine:
         self._limits = limits
         self._indexing = Indexing(database=database, topics=self.topics, lookups=self.lookups)
         self._more_lookups = more_lookups
+        self._outgoing = outgoing
 
     def lookup_named(self, service: str) -> Lookup | None:
         """A look-up service, listed or made as it is asked for."""
@@ -81,17 +92,56 @@ class Engine:
         await self._indexing.catch_up()
         await self._proofs.touch()
 
-        async def take(connection: Connection) -> dict[str, Admittance]:
-            transaction = await _keep(connection, beef, subject)
-            shelf = Shelf(connection, topics=self.topics, lookups=self.lookups.values(), offered=documents)
-            steak = {
-                topic.name: await self._admit(connection, topic, transaction, submission.off_chain, shelf)
-                for topic in topics
-            }
+        async def take(connection: Connection) -> list[_Admitted]:
+            ((transaction, is_new),) = await _keep(connection, beef, [subject])
+            shelf = self._shelf(connection, documents)
+            admitted = [
+                await self._admit(connection, topic, transaction, submission.off_chain, shelf) for topic in topics
+            ]
             await shelf.complete()
-            return steak
+            if self._outgoing is not None:
+                news = [each.topic for each in admitted if each.has_new or (is_new and each.admittance.removed)]
+                await self._outgoing.add(connection, subject, news)
+            return admitted
 
-        return await self._database.write(take)
+        admitted = await self._database.write(take)
+        if self._outgoing is not None:
+            self._outgoing.wake()
+        return {each.topic: each.admittance for each in admitted}
+
+    async def take(
+        self,
+        topic: str,
+        beef: Beef,
+        subjects: Sequence[Txid],
+        *,
+        wanted: Sequence[Outpoint],
+        documents: Sequence[bytes],
+    ) -> None:
+        """Take several transactions in at once, for the sake of some of their outputs, which another host keeps; nobody is told.
+
+        Raises as `submit` does, VerificationError also where the topic does not admit one of `wanted`; nothing is taken then.
+        """
+        kept = self._topic(topic)
+        await self._verify(beef, *_tips(beef, subjects))
+        await self._indexing.catch_up()
+
+        async def take(connection: Connection) -> None:
+            transactions = await _keep(connection, beef, subjects)
+            shelf = self._shelf(connection, documents)
+            for transaction, _ in transactions:
+                await self._admit(connection, kept, transaction, None, shelf)
+            await shelf.complete()
+            strange = set(wanted) - (await Outputs(connection).admitted(topic, wanted)).keys()
+            if strange:
+                raise VerificationError(f"the topic {topic} does not admit {min(strange)}")
+
+        await self._database.write(take)
+
+    async def offer(self, documents: Sequence[bytes]) -> None:
+        """Documents that were looked for elsewhere; those that no output needs are not kept."""
+        await self._indexing.catch_up()
+        await self._database.write(lambda connection: self._shelf(connection, documents).complete())
 
     async def lookup(self, service: str, query: Json) -> Answer:
         """Answer a look-up (BRC-24). Raises RefusedError for an unknown service, or a query it does not understand."""
@@ -115,15 +165,15 @@ class Engine:
         async with self._database.reading() as connection:
             return await Documents(connection).get(digest) if await Outputs(connection).needed(digest) else None
 
-    async def _verify(self, beef: Beef, subject: Txid) -> None:
+    async def _verify(self, beef: Beef, *subjects: Txid) -> None:
         try:
-            await self._chain.verified(beef, subject, now=int(self._clock()), limits=self._limits)
+            await self._chain.all_verified(beef, subjects, now=int(self._clock()), limits=self._limits)
         except RefusedError as error:  # not of the submission: the source of headers refuses us
             raise UnreachableError(f"the chain's headers are not to be had: {error.message}") from error
 
     async def _admit(
         self, connection: Connection, topic: Topic, transaction: Transaction, off_chain: bytes | None, shelf: Shelf
-    ) -> Admittance:
+    ) -> _Admitted:
         outputs = Outputs(connection)
         spends = {spent.outpoint: index for index, spent in enumerate(transaction.inputs)}
         known = await outputs.admitted(topic.name, spends)
@@ -131,10 +181,14 @@ class Engine:
         try:
             admittance = topic.admit(transaction, previous, off_chain)
         except VerificationError:  # as in the reference: it means nothing to this topic, others may take it
-            return Admittance()
+            return _Admitted(topic.name, Admittance(), has_new=False)
         outpoints = [transaction.outpoint(vout) for vout in admittance.outputs]
-        await shelf.look(await outputs.admit(topic.name, outpoints, at=int(self._clock() * 1000)))
-        return admittance
+        admitted = await outputs.admit(topic.name, outpoints, at=int(self._clock() * 1000))
+        await shelf.look(admitted)
+        return _Admitted(topic.name, admittance, has_new=any(output.is_new for output in admitted))
+
+    def _shelf(self, connection: Connection, offered: Sequence[bytes]) -> Shelf:
+        return Shelf(connection, topics=self.topics, lookups=self.lookups.values(), offered=offered)
 
     def _topic(self, name: str) -> Topic:
         topic = self.topics.get(name)
@@ -143,17 +197,26 @@ class Engine:
         return topic
 
 
-async def _keep(connection: Connection, beef: Beef, subject: Txid) -> Transaction:
-    """Store the subject with the ancestry that proves it."""
-    needed = subset(beef, [subject])
+async def _keep(connection: Connection, beef: Beef, subjects: Sequence[Txid]) -> list[tuple[Transaction, bool]]:
+    """Store the subjects with the ancestry that proves them; gives them, parents first, and whether each was not known yet."""
+    needed = subset(beef, subjects)
     stored, conflicts = Transactions(connection), Conflicts(HostTransactions(connection))
-    for txid, kept in needed.transactions.items():
-        path = None if kept.bump is None else needed.bumps[kept.bump]
-        await stored.put(kept.transaction, path)
-        await conflicts.take(
-            kept.transaction, None if path is None else BlockProof(height=path.height, root=path.root(txid))
-        )
-    return needed.transactions[subject].transaction
+    kept = []
+    for txid, entry in needed.transactions.items():
+        path = None if entry.bump is None else needed.bumps[entry.bump]
+        await stored.put(entry.transaction, path)
+        proof = None if path is None else BlockProof(height=path.height, root=path.root(txid))
+        is_new = await conflicts.take(entry.transaction, proof)
+        kept.append((entry.transaction, is_new))
+    wanted = frozenset(subjects)
+    return [each for each in kept if each[0].txid in wanted]
+
+
+def _tips(beef: Beef, subjects: Sequence[Txid]) -> tuple[Txid, ...]:
+    """Those of the subjects that no other one needs for its proof: to verify these is to verify all."""
+    unproven = [entry for entry in subset(beef, subjects).transactions.values() if entry.bump is None]
+    spent = {parent for entry in unproven for parent in entry.parents}
+    return tuple(subject for subject in subjects if subject not in spent)
 
 
 async def _provable(stored: Transactions, hits: tuple[Hit, ...]) -> Answer:

@@ -10,7 +10,7 @@ An output is *spent* when a transaction that is not shadowed spends it.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
@@ -187,6 +187,8 @@ class HostOutput:
     topic: str
     outpoint: Outpoint
     complete: bool
+    is_new: bool = False
+    """It came just now."""
 
 
 _TRANSACTION: Final = (
@@ -330,14 +332,14 @@ class Outputs:
         """
         known = await self.admitted(topic, outpoints)
         fresh = [outpoint for outpoint in outpoints if outpoint not in known]
-        first = await self._next_score(topic, at) if fresh else at
+        new, first = frozenset(fresh), await self._next_score(topic, at) if fresh else at
         rows = [
             {"topic": topic, "txid": outpoint.txid, "vout": outpoint.vout, "complete": False, "score": first + place}
             for place, outpoint in enumerate(fresh)
         ]
         await insert_new(self._connection, host_outputs, rows)
         known = await self.admitted(topic, outpoints)
-        return tuple(known[outpoint] for outpoint in outpoints)
+        return tuple(replace(known[outpoint], is_new=outpoint in new) for outpoint in outpoints)
 
     async def unspent(self, topic: str, since: int, limit: int) -> tuple[KnownOutput, ...]:
         """The outputs of a topic that are shown and not spent, from a score on, in the order of their scores."""
@@ -393,6 +395,16 @@ class Outputs:
         """Whether any admitted output needs this document."""
         query = select(exists().where(host_needs.c.digest == digest))
         return bool((await self._connection.execute(query)).scalar_one())
+
+    async def needs_of(self, txid: Txid, topic: str) -> tuple[Digest, ...]:
+        """The documents that a transaction's outputs of a topic need."""
+        query = (
+            select(host_needs.c.digest)
+            .join(host_outputs, host_outputs.c.id == host_needs.c.output_id)
+            .where(host_outputs.c.txid == txid, host_outputs.c.topic == topic)
+            .order_by(host_outputs.c.id, host_needs.c.digest)
+        )
+        return tuple(dict.fromkeys(await self._connection.scalars(query)))
 
     async def _next_score(self, topic: str, at: int) -> int:
         """No two outputs of a topic have one score: who asks for a page from a score on gets further, however short it is."""

@@ -11,21 +11,20 @@ from starlette.applications import Starlette
 
 
 def in_background(
-    work: Callable[[], Coroutine[Any, Any, None]] | None,
+    *works: Callable[[], Coroutine[Any, Any, None]] | None,
 ) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
-    """A lifespan during which `work`, which never ends by itself, runs; with None, one in which nothing happens."""
+    """A lifespan during which all of `works`, which never end by themselves, run; None is nothing to do."""
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        if work is None:
-            yield
-            return
-        task = asyncio.create_task(work())
+        tasks = [asyncio.create_task(work()) for work in works if work is not None]
         try:
             yield
         finally:
-            task.cancel()
-            with suppress(asyncio.CancelledError):
-                await task
+            for task in tasks:
+                task.cancel()
+            for task in tasks:
+                with suppress(asyncio.CancelledError):
+                    await task
 
     return lifespan
