@@ -27,6 +27,7 @@ from reconciler.control.source import provenance
 from reconciler.control.world import World
 from reconciler.devnet.hosts import own_host
 from reconciler.devnet.world import BLOCK_SECONDS, Pace, ToyWorld
+from reconciler.host.extensions import Extensions, installed
 from reconciler.manifest.load import MAX_REVENUE_SPLITS
 from reconciler.model.errors import StateError, UsageError
 from reconciler.model.ids import Digest, IdentityKey, Network
@@ -59,6 +60,8 @@ class Site:
     http: HttpClient
     toy: ToyWorld | None
     """The embedded world, where that is the network."""
+    extensions: Extensions
+    """Of our own host, by whoever is installed."""
     incumbent: IdentityKey | None
     """The identity that has the first database here, where this one's is beside it."""
 
@@ -95,7 +98,9 @@ async def open_site(
         toy = None
         http = await stack.enter_async_context(HttpClient())
         endpoints = endpoints or await _applied_endpoints(database, network)
-        http.mount(OWN_ORIGIN, own_host(database, endpoints, network=network, http=http, clock=clock))
+        extensions = installed()
+        own = own_host(database, endpoints, network=network, http=http, clock=clock, extensions=extensions)
+        http.mount(OWN_ORIGIN, own)
         if network is Network.EMBEDDED:
             toy = await stack.enter_async_context(open_toy(home.world(network), endpoints, http))
         yield Site(
@@ -105,6 +110,7 @@ async def open_site(
             database=database,
             http=http,
             toy=toy,
+            extensions=extensions,
             incumbent=opened.incumbent,
         )
 

@@ -9,6 +9,7 @@ from starlette.types import ASGIApp
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
 from reconciler.host.app import build_app
+from reconciler.host.extensions import Extensions
 from reconciler.host.lookups.advertisements import AdLookup
 from reconciler.host.lookups.data_catalog import DataCatalogLookup, capability_lookup
 from reconciler.host.lookups.uhrp import UhrpLookup
@@ -28,16 +29,20 @@ def own_host(
     network: Network,
     http: Http,
     clock: Callable[[], float],
+    extensions: Extensions,
     refresh_every: float | None = None,
 ) -> ASGIApp:
-    """The producer's host: the records' topic, on the producer's database. It answers for every capability, too."""
+    """The producer's host: the records' topic, and what third parties add, on the producer's database.
+
+    It answers for every capability, too.
+    """
     return build_app(
         database=database,
         headers=Headers(http, endpoints.headers),
         arc=Arc(http, endpoints.arc),
         clock=clock,
-        topics=[DataCatalogTopic()],
-        lookups=[DataCatalogLookup()],
+        topics=[DataCatalogTopic(), *extensions.topics],
+        lookups=[DataCatalogLookup(), *extensions.lookups],
         more_lookups=capability_lookup,
         refresh_every=refresh_every,
         network=network.value,

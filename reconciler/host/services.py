@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final, Protocol, runtime_checkable
 
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.model.json import Json, JsonObject
@@ -38,6 +38,7 @@ class About:
         return {"name": self.title, "shortDescription": self.short, **known}
 
 
+@runtime_checkable
 class Topic(Protocol):
     """Decides what belongs to a topic. Pure: chain data in, decision out."""
 
@@ -78,6 +79,7 @@ class Complete:
     output: TxOutput
 
 
+@runtime_checkable
 class Lookup(Protocol):
     """Answers questions about the outputs of some topics."""
 

@@ -76,6 +76,7 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
             network=network,
             http=site.http,
             clock=clock,
+            extensions=site.extensions,
             refresh_every=_PROOF_SECONDS,
         )
         app = build_app(
