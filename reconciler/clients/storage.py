@@ -41,13 +41,15 @@ class KeptFile:
 class StorageClient:
     """One storage host, at `url` (an origin). Raises RefusedError for its 4xx, UnreachableError where it fails or talks nonsense."""
 
-    def __init__(self, http: Http, url: str) -> None:
+    def __init__(self, http: Http, url: str, *, signed: Http) -> None:
+        """`signed` tells the host who we are (BRC-104): what one brings, finds and lists is one's own."""
         self._http = http
+        self._signed = signed
         self.url = url.rstrip("/")
 
     async def quote(self, size: int, minutes: int) -> Satoshis:
         """What keeping so many bytes for so many minutes costs."""
-        answer = object_of(await self._post("/quote", {"fileSize": size, "retentionPeriod": minutes}))
+        answer = object_of(await self._post(self._http, "/quote", {"fileSize": size, "retentionPeriod": minutes}))
         try:
             return satoshis(_whole(answer, "quote"))
         except ValueError as error:
@@ -66,7 +68,7 @@ class StorageClient:
 
         Raises VerificationError where the bytes read from `chunks` do not hash to `sha256`; the host then has others.
         """
-        leave = object_of(await self._post("/upload", {"fileSize": size, "retentionPeriod": minutes}))
+        leave = object_of(await self._post(self._signed, "/upload", {"fileSize": size, "retentionPeriod": minutes}))
         read = _Counted(chunks)
         reply = await self._http.request(
             "PUT",
@@ -167,12 +169,12 @@ class StorageClient:
                     raise self._nonsense(f"a listing with a wrong URL: {error}") from error
         raise self._nonsense("a listing with an entry that is none")
 
-    async def _post(self, path: str, body: JsonObject) -> Reply:
+    async def _post(self, http: Http, path: str, body: JsonObject) -> Reply:
         content = json.dumps(body, separators=(",", ":")).encode()
-        return checked(await self._http.request("POST", self.url + path, headers=_JSON, content=content, limit=_ANSWER))
+        return checked(await http.request("POST", self.url + path, headers=_JSON, content=content, limit=_ANSWER))
 
     async def _get(self, path: str) -> Reply:
-        return checked(await self._http.request("GET", self.url + path))
+        return checked(await self._signed.request("GET", self.url + path))
 
     def _nonsense(self, what: str) -> UnreachableError:
         return UnreachableError(f"{self.url} answers {what}", where=self.url)

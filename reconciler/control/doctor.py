@@ -20,6 +20,7 @@ from reconciler.model.errors import OverlayError, RefusedError, StateError, Unre
 from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.observed import Answer
 from reconciler.observe.roots import read_roots
+from reconciler.wallet.keys import Keys
 
 PYTHONS: Final = ((3, 11), (3, 13))
 """The oldest and the newest that this program is made for."""
@@ -111,8 +112,8 @@ class Examination:
     world: World
     storage: Iterable[StorageHost]
     gateway_url: str | None
-    identity: IdentityKey | None
-    """None where there is no key yet."""
+    keys: Keys | None
+    """The identity key; None where there is none yet."""
     recorded_chain: Digest | None
     """The chain that this machine's state belongs to; None where it has none."""
     now: int
@@ -127,8 +128,9 @@ class Examination:
             *(checked(f"host {url}", self._host(url)) for url in world.outside),
             *(checked(f"storage {host.name}", self._storage(host)) for host in self.storage),
         ]
-        if self.gateway_url is not None and self.identity is not None:
-            asked.append(checked("gateway", self._gateway(self.gateway_url, self.identity), hint="run `overlay serve`"))
+        if self.gateway_url is not None and self.keys is not None:
+            gateway = self._gateway(self.gateway_url, self.keys.identity)
+            asked.append(checked("gateway", gateway, hint="run `overlay serve`"))
         return tuple(await asyncio.gather(*asked))
 
     async def _chain(self) -> str:
@@ -160,9 +162,9 @@ class Examination:
         """What a host shows of ours is verified on the chain that we see, so another chain's host is told."""
         host = self.world.outside[url]
         services = await host.services()
-        if self.identity is None:
+        if self.keys is None:
             return f"{len(services)} look-up services"
-        readings = await read_roots(self.identity, hosts={url: host}, verifier=self.world.headers, now=self.now)
+        readings = await read_roots(self.keys.identity, hosts={url: host}, verifier=self.world.headers, now=self.now)
         if readings.faults:
             raise StateError(readings.faults[0])
         match [reading.answer for reading in readings.readings]:
@@ -176,9 +178,9 @@ class Examination:
                 return "does not keep the catalog"
 
     async def _storage(self, host: StorageHost) -> str:
-        (client,) = self.world.storage([host]).values()
-        price = await client.quote(*_SAMPLE)
-        return f"{price:,} satoshis for a megabyte, 180 days"
+        (client,) = self.world.storage([host], self.keys).values()
+        asked = f"{await client.quote(*_SAMPLE):,} satoshis for a megabyte, 180 days"
+        return asked if self.keys is None else f"{asked}; keeps {len(await client.listing())} objects of ours"
 
     async def _gateway(self, url: str, identity: IdentityKey) -> str:
         if await serves(self.world.http, url, identity):

@@ -397,7 +397,7 @@ class Reconciler:
             database=self.database,
             keys=self.keys,
             hosts=self.world.outside,
-            storage=self.world.storage(storage_hosts),
+            storage=self.world.storage(storage_hosts, self.keys),
             verifier=self.world.headers,
             index=self.world.index,
             network_id=network_id,
@@ -417,7 +417,7 @@ class Reconciler:
         """What storage costs where it costs something; toy storage hosts ask nothing."""
         if self.world.network.is_toy:
             return {}
-        return await storage_quotes(self.world.storage(hosts))
+        return await storage_quotes(self.world.storage(hosts, self.keys))
 
     async def _fund(self, plan: Plan) -> Satoshis:
         if self.world.faucet is None:
@@ -479,7 +479,7 @@ class Reconciler:
             verifier=self.world.headers,
             hosts=self.world.hosts,
             outside=self.world.outside,
-            storage=self.world.storage(hosts),
+            storage=self.world.storage(hosts, self.keys),
             fetcher=self.fetcher,
             folder=self.folder,
             parallel=self.parallel,

@@ -75,7 +75,7 @@ async def take_in(
     Raises UnreachableError where trackers do not say what it advertises, StalePlanError where the root is spent already.
     """
     identity = catalog.live.document.producer
-    storage = world.storage(storage_hosts(catalog.state.producer, world))
+    storage = world.storage(storage_hosts(catalog.state.producer, world), keys)
     replicas, silent = await read_replicas(catalog.records, storage=storage)
     ads = await read_ads(
         identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy

@@ -11,11 +11,13 @@ from reconciler.chain.arcs import Arcs
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
+from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.host import HostClient
 from reconciler.clients.storage import StorageClient
 from reconciler.model.desired import StorageHost
 from reconciler.model.ids import Network
 from reconciler.model.networks import Endpoints
+from reconciler.wallet.keys import Keys
 from reconciler.wire.http import Http
 
 OWN: Final = "own"
@@ -55,6 +57,7 @@ class World:
         """Every host that records are submitted to."""
         return {OWN: self.own, **self.outside}
 
-    def storage(self, hosts: Iterable[StorageHost]) -> dict[str, StorageClient]:
-        """Clients of storage hosts, by name."""
-        return {host.name: StorageClient(self.http, host.url) for host in hosts}
+    def storage(self, hosts: Iterable[StorageHost], keys: Keys | None) -> dict[str, StorageClient]:
+        """Clients of storage hosts, by name. The hosts know us by these keys; without, they only say what they ask."""
+        signed = self.http if keys is None else AuthenticatedHttp(self.http, keys)
+        return {host.name: StorageClient(self.http, host.url, signed=signed) for host in hosts}

@@ -29,10 +29,11 @@ from reconciler.model.desired import StorageHost
 from reconciler.model.networks import Endpoints
 from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app as build_storage
-from reconciler.storage.bucket import Bucket
+from reconciler.storage.disk import Disk
 from reconciler.storage.keeper import Keeper
 from reconciler.storage.terms import Prices
 from reconciler.store.database import Database
+from reconciler.store.replays import Replays
 from reconciler.store.schema import upgrade
 from reconciler.wallet.keys import Keys
 from reconciler.wire.http import Http
@@ -119,7 +120,7 @@ class ToyWorld:
         )
         keeper = Keeper(
             database=database,
-            bucket=Bucket.on_disk(self._folder / host.name / "files"),
+            bucket=Disk(self._folder / host.name / "files"),
             advertiser=advertiser,
             base_url=host.url,
             clock=self._clock,
@@ -127,7 +128,8 @@ class ToyWorld:
         )
         return build_storage(
             keeper=keeper,
-            secret=keys.secret(),
+            keys=keys,
+            replays=Replays(database),
             clock=self._clock,
             randomness=self._randomness,
             prices=self._prices,

@@ -85,6 +85,9 @@ GATEWAY_KEY: Final = KeyRef(GATEWAY_PROTOCOL, "1", "self")
 UHRP_KEY: Final = KeyRef(UHRP_PROTOCOL, "1", "anyone")
 """The key of a storage host's UHRP tokens (WIRE §4.3)."""
 
+UPLOAD_KEY: Final = KeyRef("storage upload", "1", "self")
+"""The key under which a storage host seals the URLs that it gives out for uploads (WIRE §4.3)."""
+
 SHIP_KEY: Final = KeyRef(SHIP_PROTOCOL, "1", "anyone")
 """The key of advertisements that a host takes a topic."""
 

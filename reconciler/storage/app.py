@@ -1,6 +1,7 @@
 """A storage host's HTTP surface, as the reference has it (WIRE §4.3), as one ASGI app.
 
-Who the uploader is, and payment, are put in front: `identify` says whom a request comes from.
+Who brings, finds, lists and renews has proven who they are (BRC-103/104); quotes and downloads are anybody's, and a PUT
+has leave by its URL.
 """
 
 from __future__ import annotations
@@ -22,15 +23,16 @@ from starlette.types import ASGIApp
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, digest
 from reconciler.model.json import Json
+from reconciler.model.keys import UPLOAD_KEY
 from reconciler.storage.keeper import MISSING, Keeper, path_of
-from reconciler.storage.terms import Grant, Prices, Wish, checked_extension
+from reconciler.storage.terms import Grant, Prices, Seal, Wish, checked_extension
+from reconciler.web.auth import Authenticated, Signer, UnauthorizedError, required_identity
 from reconciler.web.background import in_background
 from reconciler.web.bodies import SLOW, chunks, paced, read_json
 from reconciler.web.content import HARMLESS, content
 from reconciler.web.origins import OpenOrigins
+from reconciler.web.sessions import Replays, Sessions
 from reconciler.wire.uhrp import digest_of, url_of
-
-ANONYMOUS: Final = "anonymous"
 
 _JSON_LIMIT: Final = 16 * 1024
 _OBJECT_ID: Final = 16
@@ -47,58 +49,53 @@ _STATUS: Final = {MISSING: 404, "413": 413, SLOW: 408}
 _TIDY_SECONDS: Final = 3600.0
 
 
-def anonymous(_: Request) -> str:
-    """An identity for everyone, while nothing in front of the host tells them apart."""
-    return ANONYMOUS
-
-
 def build_app(
     *,
     keeper: Keeper,
-    secret: bytes,
+    keys: Signer,
+    replays: Replays,
     clock: Callable[[], float],
     randomness: Callable[[int], bytes],
     prices: Prices | None = None,
-    identify: Callable[[Request], str] = anonymous,
     uploads_at_once: int = 32,
     sweep_every: float | None = None,
 ) -> ASGIApp:
     """A host over what `keeper` keeps.
 
-    `secret` signs upload URLs, and is the same in every process of the host; `clock` gives unix seconds; `randomness` so many
-    bytes. Above `uploads_at_once` in this process a PUT is told to come again. With `sweep_every` (seconds) expired objects
-    and what dead processes left are removed in the background of the server's lifespan.
+    `keys` are the host's own, and with what `replays` remember the same in every process of it; `clock` gives unix seconds;
+    `randomness` so many bytes. Above `uploads_at_once` in this process a PUT is told to come again. With `sweep_every`
+    (seconds) expired objects and what dead processes left are removed in the background of the server's lifespan.
     """
     routes = _Routes(
         keeper=keeper,
-        secret=secret,
+        seal=partial(keys.mac, UPLOAD_KEY),
         clock=clock,
         randomness=randomness,
         prices=prices or Prices(),
-        identify=identify,
         uploads_at_once=uploads_at_once,
     )
-    return OpenOrigins(
-        Starlette(
-            routes=[
-                Route("/quote", routes.quote, methods=["POST"]),
-                Route("/upload", routes.upload, methods=["POST"]),
-                Route("/put", routes.put, methods=["PUT"]),
-                Route("/find", routes.find),
-                Route("/list", routes.list),
-                Route("/renew", routes.renew, methods=["POST"]),
-                Route("/cdn/{sha256}", routes.download),
-                *(Route(path, _health) for path in ("/health", "/health/live", "/health/ready")),
-            ],
-            exception_handlers={
-                RefusedError: _refused,
-                VerificationError: _refused,
-                TransientError: _unavailable,
-                HTTPException: _no_route,
-            },
-            lifespan=in_background(None if sweep_every is None else partial(_sweep, keeper, sweep_every)),
-        )
+    app = Starlette(
+        routes=[
+            Route("/quote", routes.quote, methods=["POST"]),
+            Route("/upload", routes.upload, methods=["POST"]),
+            Route("/put", routes.put, methods=["PUT"]),
+            Route("/find", routes.find),
+            Route("/list", routes.list),
+            Route("/renew", routes.renew, methods=["POST"]),
+            Route("/cdn/{sha256}", routes.download),
+            *(Route(path, _health) for path in ("/health", "/health/live", "/health/ready")),
+        ],
+        exception_handlers={
+            UnauthorizedError: _unauthorized,
+            RefusedError: _refused,
+            VerificationError: _refused,
+            TransientError: _unavailable,
+            HTTPException: _no_route,
+        },
+        lifespan=in_background(None if sweep_every is None else partial(_sweep, keeper, sweep_every)),
     )
+    sessions = Sessions(keys=keys, replays=replays, clock=clock, randomness=randomness)
+    return OpenOrigins(Authenticated(app, keys=keys, sessions=sessions, randomness=randomness))
 
 
 class _Routes:
@@ -108,19 +105,17 @@ class _Routes:
         self,
         *,
         keeper: Keeper,
-        secret: bytes,
+        seal: Seal,
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
         prices: Prices,
-        identify: Callable[[Request], str],
         uploads_at_once: int,
     ) -> None:
         self._keeper = keeper
-        self._secret = secret
+        self._seal = seal
         self._clock = clock
         self._randomness = randomness
         self._prices = prices
-        self._identify = identify
         self._free = uploads_at_once
 
     async def quote(self, request: Request) -> Response:
@@ -128,17 +123,18 @@ class _Routes:
         return JSONResponse({"quote": self._prices.of(wish)})
 
     async def upload(self, request: Request) -> Response:
+        uploader = required_identity(request)
         wish = Wish.parse(await read_json(request, _JSON_LIMIT))
         grant = Grant(
             size=wish.size,
             object_id=self._randomness(_OBJECT_ID).hex(),
             expires=int(self._clock()) + wish.minutes * 60,
-            uploader=self._identify(request),
+            uploader=uploader,
         )
         return JSONResponse(
             {
                 "status": "success",
-                "uploadURL": f"{self._keeper.base_url}/put?{grant.query(self._secret)}",
+                "uploadURL": f"{self._keeper.base_url}/put?{grant.query(self._seal)}",
                 "requiredHeaders": {},
                 "amount": self._prices.of(wish),
                 "description": "File can now be uploaded.",
@@ -146,7 +142,7 @@ class _Routes:
         )
 
     async def put(self, request: Request) -> Response:
-        grant = Grant.parse(request.query_params, self._secret, self._clock())
+        grant = Grant.parse(request.query_params, self._seal, self._clock())
         if request.headers.get("content-length", str(grant.size)) != str(grant.size):
             raise RefusedError(f"the object must have the announced {grant.size} bytes", code="ERR_INVALID_SIZE")
         stated = request.headers.get("content-type", "")
@@ -164,8 +160,9 @@ class _Routes:
         )
 
     async def find(self, request: Request) -> Response:
+        uploader = required_identity(request)
         sha256 = _wanted(request.query_params.get("uhrpUrl"))
-        file = await self._keeper.find(self._identify(request), sha256)
+        file = await self._keeper.find(uploader, sha256)
         data = {
             "name": path_of(sha256),
             "size": str(file.size),  # the reference answers text
@@ -175,19 +172,21 @@ class _Routes:
         return JSONResponse({"status": "success", "data": data})
 
     async def list(self, request: Request) -> Response:
+        uploader = required_identity(request)
         limit = min(_whole(request, "limit", _PAGE), _PAGE)
         skip = _whole(request, "offset", 0)
-        files = await self._keeper.listing(self._identify(request), limit=limit, skip=skip)
+        files = await self._keeper.listing(uploader, limit=limit, skip=skip)
         uploads = [{"uhrpUrl": url_of(file.sha256), "expiryTime": file.expires} for file in files]
         return JSONResponse({"status": "success", "uploads": uploads})
 
     async def renew(self, request: Request) -> Response:
+        uploader = required_identity(request)
         match await read_json(request, _JSON_LIMIT):
             case {"uhrpUrl": str(url), "additionalMinutes": int(minutes)} if not isinstance(minutes, bool):
                 sha256 = _wanted(url)
             case _:
                 raise RefusedError("uhrpUrl and additionalMinutes are needed", code="ERR_MISSING_FIELDS")
-        file = await self._keeper.find(self._identify(request), sha256)
+        file = await self._keeper.find(uploader, sha256)
         price = self._prices.of(Wish(file.size, checked_extension(minutes, file.expires - self._clock())))
         renewal = await self._keeper.renew(sha256, minutes)
         return JSONResponse(
@@ -246,6 +245,11 @@ def _wanted(url: str | None) -> Digest:
 def _error(code: str, description: str, status: int) -> Response:
     body: Json = {"status": "error", "code": code, "description": description}
     return JSONResponse(body, status_code=status, headers={"retry-after": "1"} if status == 503 else None)
+
+
+async def _unauthorized(_: Request, __: Exception) -> Response:
+    """The reference's storage hosts say 400 with this code, its other servers 401."""
+    return _error("ERR_MISSING_IDENTITY_KEY", "Missing authfetch identityKey.", 401)
 
 
 async def _refused(_: Request, error: Exception) -> Response:

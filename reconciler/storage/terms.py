@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hmac
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 from urllib.parse import urlencode
 
 from reconciler.model.amounts import Satoshis, satoshis
@@ -24,6 +23,9 @@ _UNADVERTISABLE: Final = frozenset({0, 16})
 
 _FLOOR: Final = 10
 """Satoshis; the reference charges no less."""
+
+Seal: TypeAlias = Callable[[bytes], bytes]
+"""An HMAC under a key of the host's, the same in every process of it."""
 
 _GIGABYTE: Final = 1_000_000_000
 _MONTH: Final = 30 * 24 * 60
@@ -76,19 +78,19 @@ class Grant:
     """Unix seconds until which the object is kept."""
     uploader: str
 
-    def query(self, secret: bytes) -> str:
+    def query(self, seal: Seal) -> str:
         """The query of the URL to PUT to."""
-        return urlencode({**self._fields(), "hmac": self._hmac(secret).hex()})
+        return urlencode({**self._fields(), "hmac": self._hmac(seal).hex()})
 
     @classmethod
-    def parse(cls, query: Mapping[str, str], secret: bytes, now: float) -> Grant:
+    def parse(cls, query: Mapping[str, str], seal: Seal, now: float) -> Grant:
         """Read such a query. Raises RefusedError unless it is ours, and of today."""
         try:
             grant = cls(int(query["fileSize"][:20]), query["objectID"], int(query["expiry"][:20]), query["uploader"])
             shown = bytes.fromhex(query["hmac"])
         except (KeyError, ValueError):
             raise RefusedError("the upload URL is malformed", code="ERR_INVALID_URL") from None
-        if not hmac.compare_digest(shown, grant._hmac(secret)):
+        if not hmac.compare_digest(shown, grant._hmac(seal)):
             raise RefusedError("the upload URL is not one of this host's", code="ERR_INVALID_HMAC")
         if grant.expires <= now:
             raise RefusedError("the upload URL has expired", code="ERR_EXPIRED")
@@ -102,9 +104,9 @@ class Grant:
             "uploader": self.uploader,
         }
 
-    def _hmac(self, secret: bytes) -> bytes:
+    def _hmac(self, seal: Seal) -> bytes:
         """Over the encoded query, in which no value can pretend to be the next field."""
-        return hmac.digest(secret, urlencode(self._fields()).encode(), sha256)
+        return seal(urlencode(self._fields()).encode())
 
 
 def checked_size(size: int) -> int:

@@ -43,8 +43,15 @@ class Reply:
 class Streamed(Protocol):
     """An answer whose body has not been read yet."""
 
-    status: int
-    headers: Mapping[str, str]
+    @property
+    def status(self) -> int:
+        """HTTP's."""
+        ...
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """By name in lower case."""
+        ...
 
     def chunks(self) -> AsyncIterable[bytes]:
         """The body, piece by piece."""

@@ -61,7 +61,7 @@ async def opened(vendor, target, *, sha256: Digest | None) -> dict[str, object]:
         keys = keys_of(vendor.invocation, Network.EMBEDDED, create=False)
         seed = await content_seed(site.database, keys=keys, randomness=os.urandom)
         _, desired = await vendor.reconciler(site)
-        storage = tuple(site.world().storage(desired.storage_hosts).values())
+        storage = tuple(site.world().storage(desired.storage_hosts, keys).values())
         key = None if sha256 is None else content_key(seed, "history", sha256)
         await open_content(document.content, target, key=key, sources=storage)
     return dict(document.public)

@@ -63,7 +63,8 @@ async def test_a_sold_dataset_opens_with_its_key_and_without_it_not(seller, tmp_
     content, key = await sold(seller)
     async with seller.site() as site:
         _, desired = await seller.reconciler(site)
-        storage = tuple(site.world().storage(desired.storage_hosts).values())
+        keys = keys_of(seller.invocation, Network.EMBEDDED, create=False)
+        storage = tuple(site.world().storage(desired.storage_hosts, keys).values())
         await open_content(content, tmp_path / "opened.csv", key=key, sources=storage)
         with pytest.raises(VerificationError):
             await open_content(content, tmp_path / "other.csv", key=bytes(32), sources=storage)

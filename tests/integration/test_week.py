@@ -149,7 +149,7 @@ class Vendor:
         found = {}
         async with self.producer.site() as site:
             _, desired = await self.producer.reconciler(site)
-            storage = tuple(site.world().storage(desired.storage_hosts).values())
+            storage = tuple(site.world().storage(desired.storage_hosts, self.keys()).values())
             for record in catalog.records:
                 content = parse_record_document(record.document).content
                 if content is None or content.key_commitment is None:

@@ -122,7 +122,7 @@ class _Patient:
                 world=site.world(),
                 storage=self.loaded.state.storage_hosts if self.loaded else site.endpoints.storage,
                 gateway_url=self.loaded.gateway_url if self.loaded else None,
-                identity=self._identity,
+                keys=self.keys,
                 recorded_chain=self.chain,
                 now=int(clock()),
             ).checks()

@@ -39,7 +39,7 @@ def examination(network: Network = Network.TEST, *, height: int = 5, time: int =
         world=World.at(network, ENDPOINTS[network], http=http, own="http://own.embedded"),
         storage=ENDPOINTS[Network.EMBEDDED].storage[:1],
         gateway_url="https://gateway.example",
-        identity=None,
+        keys=None,
         recorded_chain=None,
         now=NOW,
     )

@@ -19,6 +19,7 @@ from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
 from reconciler.chain.ledger import Ledger
+from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.clients.storage import StorageClient
@@ -31,9 +32,12 @@ from reconciler.model.ids import Digest
 from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app
 from reconciler.storage.bucket import Bucket
+from reconciler.storage.disk import Disk
 from reconciler.storage.keeper import Keeper
+from reconciler.storage.s3 import S3
 from reconciler.storage.terms import Prices
 from reconciler.store.database import Database
+from reconciler.store.replays import Replays
 from reconciler.wallet.keys import Keys
 from reconciler.wire import uhrp
 from reconciler.wire.canonical import sha256_hex
@@ -42,7 +46,8 @@ from reconciler.wire.http import Reply
 ARC = "http://arc.embedded"
 HOST = "http://public.embedded"
 STORAGE = "http://storage-eu.embedded"
-SECRET = b"secret of the upload URLs"
+SIGNED = ("/upload", "/find", "/list", "/renew")
+"""Where the host wants to know who asks."""
 
 
 @dataclass
@@ -98,7 +103,7 @@ class World:
         self.keys = Keys(hashlib.sha256(name.encode()).digest())
         self.gifts = Gifts(Faucet(self.http, ARC))
         self.host = HostClient(self.http, HOST)
-        self.client = StorageClient(self.http, STORAGE)
+        self.client = self.client_of("uploader")
         self.http.mount(
             HOST,
             build_host(
@@ -117,7 +122,7 @@ class World:
 
     def serve(self, *, hosts: list[object] | None = None, bucket: Bucket | None = None, **more: object) -> None:
         """Put a storage host over the database; again is as if it had been restarted."""
-        self.bucket = bucket or Bucket.on_disk(self.folder / "files")
+        self.bucket = bucket or Disk(self.folder / "files")
         self.advertiser = Advertiser(
             database=self.databases["storage"],
             signer=self.keys,
@@ -138,21 +143,35 @@ class World:
         )
         app = build_app(
             keeper=self.keeper,
-            secret=SECRET,
+            keys=self.keys,
+            replays=Replays(self.databases["storage"]),
             clock=self.clock,
             randomness=self.randomness,
             **{"prices": Prices(), **more},
         )
         self.http.mount(STORAGE, app)
 
+    def client_of(self, name: str) -> StorageClient:
+        """A client of the storage host's that has a key of its own."""
+        keys = Keys(hashlib.sha256(f"{self._name} {name}".encode()).digest())
+        return StorageClient(self.http, STORAGE, signed=AuthenticatedHttp(self.http, keys, randomness=self.randomness))
+
     async def ask(
-        self, method: str, path: str, body: object = None, *, content: bytes | None = None, **headers
+        self,
+        method: str,
+        path: str,
+        body: object = None,
+        *,
+        content: bytes | None = None,
+        by: StorageClient | None = None,
+        **headers,
     ) -> Reply:
-        """One exchange with the storage host."""
+        """One exchange with the storage host, signed where it wants that."""
         content = json.dumps(body).encode() if content is None and body is not None else content
         url = path if path.startswith("http") else STORAGE + path
         named = {name.replace("_", "-"): value for name, value in headers.items()}
-        return await self.http.request(method, url, content=content, headers=named)
+        http = (by or self.client)._signed if path.startswith(SIGNED) else self.http
+        return await http.request(method, url, content=content, headers=named)
 
     async def upload_url(self, size: int, minutes: int = 60) -> str:
         reply = await self.ask("POST", "/upload", {"fileSize": size, "retentionPeriod": minutes})
@@ -183,7 +202,7 @@ async def chunks_of(data: bytes, size: int = 1000) -> AsyncIterator[bytes]:
         yield data[start : start + size]
 
 
-class S3:
+class Moto:
     """An S3 that speaks HTTP on loopback, and one bucket in it for each test."""
 
     def __init__(self, endpoint: str, name: str) -> None:
@@ -193,7 +212,7 @@ class S3:
         self._requests.put(f"/{self._name}").raise_for_status()
 
     def bucket(self, *, name: str | None = None, prefix: str = "") -> Bucket:
-        return Bucket.on_s3(name or self._name, prefix=prefix, endpoint=self._endpoint, region="us-east-1")
+        return S3(name or self._name, prefix=prefix, endpoint=self._endpoint, region="us-east-1")
 
 
 @pytest.fixture(scope="session")
@@ -207,10 +226,10 @@ def s3_server() -> Iterator[str]:
 
 
 @pytest.fixture
-def s3(s3_server, request, monkeypatch) -> S3:
+def s3(s3_server, request, monkeypatch) -> Moto:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "somebody")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "something")
-    return S3(s3_server, request.node.name)
+    return Moto(s3_server, request.node.name)
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import pytest
@@ -57,13 +58,39 @@ async def test_what_is_kept_is_found_and_listed(world, content):
     assert listed.json() == {"status": "success", "uploads": [{"uhrpUrl": url_of(digest), "expiryTime": expires}]}
 
 
-async def test_one_sees_only_ones_own_uploads(world, content):
+async def test_one_sees_and_renews_only_ones_own_uploads(world, content):
     await world.store(content)
-    world.serve(identify=lambda request: request.headers.get("x-who", "nobody"))
+    stranger, url = world.client_of("stranger"), url_of(sha256_hex(content))
 
-    assert (await world.ask("GET", "/list")).json()["uploads"] == []
-    assert (await world.ask("GET", f"/find?uhrpUrl={url_of(sha256_hex(content))}")).status == 404
-    assert len((await world.ask("GET", "/list", x_who="anonymous")).json()["uploads"]) == 1
+    assert (await world.ask("GET", "/list", by=stranger)).json()["uploads"] == []
+    assert (await world.ask("GET", f"/find?uhrpUrl={url}", by=stranger)).status == 404
+    renewal = {"uhrpUrl": url, "additionalMinutes": 10}
+    assert (await world.ask("POST", "/renew", renewal, by=stranger)).status == 404
+    assert len((await world.ask("GET", "/list")).json()["uploads"]) == 1
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/upload"), ("GET", "/find"), ("GET", "/list"), ("POST", "/renew"), ("HEAD", "/list")],
+)
+async def test_who_does_not_say_who_they_are_brings_finds_lists_and_renews_nothing(world, method, path):
+    body = json.dumps({"fileSize": 100, "retentionPeriod": 60, "uhrpUrl": "x", "additionalMinutes": 1}).encode()
+
+    reply = await world.http.request(method, f"http://storage-eu.embedded{path}", content=body)
+
+    assert reply.status == 401
+    if method != "HEAD":
+        assert reply.json()["code"] == "ERR_MISSING_IDENTITY_KEY"
+
+
+async def test_quotes_and_content_are_anybodys(world, content):
+    await world.store(content)
+
+    quote = await world.http.request(
+        "POST", "http://storage-eu.embedded/quote", content=b'{"fileSize":100,"retentionPeriod":60}'
+    )
+    assert quote.json() == {"quote": 0}
+    assert (await world.ask("GET", f"/cdn/{sha256_hex(content)}")).status == 200
 
 
 async def test_a_part_can_be_had_by_range_and_who_has_the_content_need_not_fetch_it(world, content):
@@ -307,7 +334,14 @@ async def test_a_server_sweeps_for_as_long_as_it_lives_whatever_is_away_for_a_wh
         async def tidy(self):
             swept.set()
 
-    app = build_app(keeper=Keeper(), secret=b"", clock=world.clock, randomness=world.randomness, sweep_every=0)
+    app = build_app(
+        keeper=Keeper(),
+        keys=world.keys,
+        replays=None,
+        clock=world.clock,
+        randomness=world.randomness,
+        sweep_every=0,
+    )
     coming = iter(["lifespan.startup", "lifespan.shutdown"])
     said = []
 

@@ -10,17 +10,17 @@ from pathlib import Path
 import pytest
 
 from reconciler.model.errors import RefusedError, UnreachableError
-from reconciler.storage.bucket import Bucket
+from reconciler.storage.disk import Disk
 
 MIB = 1 << 20
 
 
 @pytest.fixture(params=["disk", "s3"])
 def place(request, tmp_path):
-    """Where the bytes lie: a maker of buckets there, and the names of what is visible."""
+    """Where the bytes lie: a maker of buckets there."""
     if request.param == "disk":
         folder = tmp_path / "bucket"
-        return lambda: Bucket.on_disk(folder)
+        return lambda: Disk(folder)
     s3 = request.getfixturevalue("s3")
     return s3.bucket
 
@@ -143,10 +143,11 @@ async def test_a_file_and_the_names_on_the_way_to_it_are_synced_before_it_counts
         real(handle)
 
     monkeypatch.setattr(os, "fsync", fsync)
-    await Bucket.on_disk(tmp_path / "bucket").write("host/a", chunks(b"abc"), 3)
+    await Disk(tmp_path / "bucket").write("host/a", chunks(b"abc"), 3)
 
     root = tmp_path / "bucket"
-    assert synced == [str(root / "host" / "a"), str(root / "host"), str(root)]
+    assert synced == [str(root / "host" / "a.part"), str(root / "host"), str(root)]
+    assert [path.name for path in (root / "host").iterdir()] == ["a"]
 
 
 async def test_a_prefix_keeps_hosts_apart(s3):

@@ -8,7 +8,6 @@ import os
 import pytest
 
 from reconciler.model.errors import RefusedError, UnreachableError
-from reconciler.storage.bucket import Bucket
 from reconciler.wire.canonical import sha256_hex
 
 
@@ -70,7 +69,7 @@ async def test_what_nobody_was_told_of_is_removed_after_an_hour(world, content):
     below = world.folder / "files" / world.keys.identity
     orphan, half, fresh, elsewhere = (
         below / "00",
-        below / "11#1",
+        below / "11.part",
         below / "22",
         world.folder / "files" / "another host" / "33",
     )
@@ -121,10 +120,3 @@ async def test_a_paid_renewal_whose_advertisement_failed_is_applied_once_by_the_
 async def test_what_is_gone_cannot_be_renewed(world, content):
     with pytest.raises(RefusedError):
         await world.keeper.renew(sha256_hex(content), 10, payment="a")
-
-
-async def test_a_folder_that_cannot_be_made_is_an_error_in_our_words(tmp_path):
-    (tmp_path / "file").write_text("")
-
-    with pytest.raises(UnreachableError, match="out of reach"):
-        Bucket.on_disk(tmp_path / "file" / "folder")
