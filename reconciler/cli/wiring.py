@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -11,12 +12,16 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from reconciler.apply.events import Tell
+from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.databases import Otherwise, open_database
 from reconciler.cli.home import Home
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.options import Given
+from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
+from reconciler.clients.reputations import Reputations
+from reconciler.clients.resolver import Resolver
 from reconciler.content.digests import PARALLEL, Digests
 from reconciler.content.fetching import Fetcher
 from reconciler.content.locating import locate
@@ -38,6 +43,7 @@ from reconciler.store.published import Published
 from reconciler.wallet.gatewayfile import Gateway, read_gateway
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
+from reconciler.wire.http import Http
 
 OWN_ORIGIN: Final = "http://own.embedded"
 """Our own host, called in this process where no gateway of ours runs."""
@@ -58,6 +64,10 @@ class Site:
     home: Home
     database: Database
     http: HttpClient
+    strangers: HttpClient
+    """The door to what strangers name."""
+    resolver: Resolver
+    """Finds strangers."""
     toy: ToyWorld | None
     """The embedded world, where that is the network."""
     extensions: Extensions
@@ -97,22 +107,40 @@ async def open_site(
         database = opened.database
         toy = None
         http = await stack.enter_async_context(HttpClient())
+        strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
         endpoints = endpoints or await _applied_endpoints(database, network)
         extensions = installed()
         own = own_host(database, endpoints, network=network, http=http, clock=clock, extensions=extensions)
         http.mount(OWN_ORIGIN, own)
         if network is Network.EMBEDDED:
             toy = await stack.enter_async_context(open_toy(home.world(network), endpoints, http))
+        resolver = resolver_of(network, endpoints, http=http, strangers=strangers)
         yield Site(
             network=network,
             endpoints=endpoints,
             home=home,
             database=database,
             http=http,
+            strangers=strangers,
+            resolver=await stack.enter_async_context(resolver),
             toy=toy,
             extensions=extensions,
             incumbent=opened.incumbent,
         )
+
+
+def resolver_of(network: Network, endpoints: Endpoints, *, http: Http, strangers: Http) -> Resolver:
+    """Finds who serves what, by the network's hosts as trackers; these are asked about everything, too."""
+    known = {url: HostClient(http, url) for url in endpoints.hosts}
+    return Resolver(
+        known,
+        host=lambda url: HostClient(strangers, url),
+        besides=known,
+        reputations=Reputations(clock=clock, dice=random.random),
+        clock=clock,
+        verifier=Headers(http, endpoints.headers),
+        plain_http=network.is_toy,
+    )
 
 
 @asynccontextmanager
@@ -264,22 +292,28 @@ async def reconciler_of(
         incumbent=site.incumbent,
         folder=subject.folder,
         provenance=await provenance(subject.folder),
-        fetcher=fetcher_of(site, world),
+        fetcher=fetcher_of(site),
         clock=clock,
         randomness=secrets.token_bytes,
         tell=tell,
     )
 
 
-def fetcher_of(site: Site, world: World) -> Fetcher:
+def fetcher_of(site: Site) -> Fetcher:
     """Gets pinned content that lies elsewhere, where its URL says or storage hosts promise to keep it."""
     plain_http = site.network.is_toy
 
     async def places(content: Digest) -> Sequence[str]:
-        tokens = await locate(content, hosts=world.outside.values(), now=int(clock()), plain_http=plain_http)
+        tokens = await locate(content, lookups=site.resolver, now=int(clock()), plain_http=plain_http)
         return tuple(token.url for token in tokens)
 
-    return Fetcher(http=site.http, folder=site.home.cache / "content", locate=places, plain_http=plain_http)
+    return Fetcher(
+        http=site.http,
+        strangers=site.strangers,
+        folder=site.home.cache / "content",
+        locate=places,
+        plain_http=plain_http,
+    )
 
 
 def keys_of(

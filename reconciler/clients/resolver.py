@@ -63,7 +63,7 @@ class _Round:
 class Resolver:
     """Finds hosts by `trackers` (by URL), and asks them; `host` makes a client of a URL that a tracker has named.
 
-    `clock` gives unix seconds. `plain_http` is for toy networks, where hosts may be of this machine. `most` hosts are asked a
+    Hosts `besides` (by URL) are asked about every service, whether or not they advertise it. `clock` gives unix seconds. `plain_http` is for toy networks, where hosts may be of this machine. `most` hosts are asked a
     question, the best first: a stranger may advertise any number. Used as a context, which ends what is still on its way.
     """
 
@@ -72,6 +72,7 @@ class Resolver:
         trackers: Mapping[str, TrackerHost],
         *,
         host: Callable[[str], LookupHost],
+        besides: Mapping[str, LookupHost] | None = None,
         reputations: Reputations,
         clock: Callable[[], float],
         verifier: Verifier | None = None,
@@ -81,6 +82,7 @@ class Resolver:
     ) -> None:
         self._trackers = dict(trackers)
         self._host = host
+        self._besides = dict(besides or {})
         self._reputations = reputations
         self._clock = clock
         self._verifier = verifier
@@ -129,12 +131,12 @@ class Resolver:
 
         Raises UnreachableError where nobody is known to, or nobody answers: then nothing is known, and *none* would be a lie.
         """
-        keep = service in SERVICES.values()  # trackers do
-        asked = self._reputations.awake(self._trackers if keep else await self.hosts_for(service))[: self._most]
+        hosts = await self._serving(service)
+        asked = self._reputations.awake(hosts)[: self._most]
         if not asked:
             raise UnreachableError(f"no tracker knows anybody who serves {service}", where=service)
         answers = await survey(
-            {url: self._trackers[url] if keep else self._host(url) for url in asked},
+            {url: hosts[url] for url in asked},
             service,
             query,
             now=int(self._clock()),
@@ -147,6 +149,18 @@ class Resolver:
             (url, answer), *_ = answers.by_host.items()
             raise UnreachableError(f"nobody answers {service}: {url}: {answer.detail}", where=service)
         return answers
+
+    async def _serving(self, service: str) -> Mapping[str, LookupHost]:
+        """Whom to ask, by URL: trackers themselves for what trackers keep."""
+        if service in SERVICES.values():
+            return self._trackers
+        try:
+            found = await self.hosts_for(service)
+        except UnreachableError:
+            if not self._besides:
+                raise
+            found = ()
+        return {**{url: self._host(url) for url in found if url not in self._besides}, **self._besides}
 
     def _remember(self, answers: Mapping[str, HostAnswer]) -> None:
         for url, answer in answers.items():

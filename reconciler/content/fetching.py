@@ -39,9 +39,13 @@ class Pin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fetcher:
-    """Fetches into `folder`, where files are named by their hash. `plain_http` allows this machine's http, on toy networks."""
+    """Fetches into `folder`, where files are named by their hash. `plain_http` allows this machine's http, on toy networks.
+
+    A pin's own URL is the user's, and asked for by `http`; those that UHRP names are strangers', and asked for by `strangers`.
+    """
 
     http: Http
+    strangers: Http
     folder: Path
     locate: Locate
     plain_http: bool = False
@@ -80,7 +84,8 @@ class Fetcher:
 
     async def _fetch(self, url: str, pin: Pin, path: Path) -> None:
         with appearing(path) as file:
-            chunks = download(self.http, url, sha256=pin.sha256, size=pin.size, plain_http=self.plain_http)
+            http = self.http if pin.url is not None and url == https_url(pin.url) else self.strangers
+            chunks = download(http, url, sha256=pin.sha256, size=pin.size, plain_http=self.plain_http)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     await asyncio.to_thread(file.write, chunk)

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from reconciler.clients.host import FoundOutput
-from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
+from reconciler.clients.survey import Answers
+from reconciler.model.errors import UnreachableError, VerificationError
 from reconciler.model.ids import Digest
 from reconciler.model.json import JsonObject
 from reconciler.wire import uhrp
@@ -16,33 +16,27 @@ from reconciler.wire.uhrp import UhrpToken, url_of
 _SERVICE = "ls_uhrp"
 
 
-class LookupHost(Protocol):
-    """An overlay host, as far as locating needs it."""
+class Lookups(Protocol):
+    """Whoever serves a look-up service (`clients.resolver.Resolver`)."""
 
-    async def lookup(self, service: str, query: JsonObject) -> tuple[FoundOutput, ...]:
-        """All outputs that answer a query."""
+    async def lookup(self, service: str, query: JsonObject) -> Answers:
+        """What all of them show. Raises UnreachableError where nobody answers."""
         ...
 
 
-async def locate(
-    content: Digest, *, hosts: Iterable[LookupHost], now: int, plain_http: bool = False
-) -> tuple[UhrpToken, ...]:
+async def locate(content: Digest, *, lookups: Lookups, now: int, plain_http: bool = False) -> tuple[UhrpToken, ...]:
     """The promises to keep these bytes beyond `now` (unix seconds), one a URL, those that last longest first.
 
-    Keys and signatures are checked; that the tokens are on chain is not: whatever a URL gives is held against the hash. Hosts
-    that do not answer, or do not know the service, are passed over. `plain_http` is for toy networks.
+    Keys and signatures are checked; whatever a URL gives is held against the hash. Where nobody answers, nobody promises.
+    `plain_http` is for toy networks.
     """
-    answers = await asyncio.gather(*(_ask(host, content) for host in hosts))
-    tokens = [token for answer in answers for token in _tokens(answer, plain_http=plain_http)]
+    try:
+        answers = await lookups.lookup(_SERVICE, {"uhrpUrl": url_of(content)})
+    except UnreachableError:
+        return ()
+    tokens = _tokens(answers.outputs, plain_http=plain_http)
     wanted = sorted((token for token in tokens if token.sha256 == content and token.expires > now), key=_preference)
     return tuple({token.url: token for token in reversed(wanted)}.values())[::-1]
-
-
-async def _ask(host: LookupHost, content: Digest) -> tuple[FoundOutput, ...]:
-    try:
-        return await host.lookup(_SERVICE, {"uhrpUrl": url_of(content)})
-    except (UnreachableError, RefusedError):
-        return ()
 
 
 def _tokens(found: Iterable[FoundOutput], *, plain_http: bool) -> Sequence[UhrpToken]:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from reconciler.control.discovery import Lookups, discoverable
 from reconciler.control.serving import serves
 from reconciler.control.world import World
 from reconciler.model.desired import StorageHost
@@ -110,6 +111,8 @@ class Examination:
     """Everybody that an apply has to reach, examined at `now` (unix seconds)."""
 
     world: World
+    lookups: Lookups
+    """The network as a consumer sees it."""
     storage: Iterable[StorageHost]
     gateway_url: str | None
     keys: Keys | None
@@ -129,8 +132,10 @@ class Examination:
             *(checked(f"storage {host.name}", self._storage(host)) for host in self.storage),
         ]
         if self.gateway_url is not None and self.keys is not None:
-            gateway = self._gateway(self.gateway_url, self.keys.identity)
-            asked.append(checked("gateway", gateway, hint="run `overlay serve`"))
+            url, identity = self.gateway_url, self.keys.identity
+            found = discoverable(url, identity=identity, lookups=self.lookups, plain_http=self.world.network.is_toy)
+            asked.append(checked("gateway", self._gateway(url, identity), hint="run `overlay serve`"))
+            asked.append(checked("discovery", found))
         return tuple(await asyncio.gather(*asked))
 
     async def _chain(self) -> str:

@@ -120,6 +120,7 @@ class _Patient:
         async with open_site(self.invocation, self.network, identity=self._identity, endpoints=endpoints) as site:
             return await Examination(
                 world=site.world(),
+                lookups=site.resolver,
                 storage=self.loaded.state.storage_hosts if self.loaded else site.endpoints.storage,
                 gateway_url=self.loaded.gateway_url if self.loaded else None,
                 keys=self.keys,

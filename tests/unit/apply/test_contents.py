@@ -246,7 +246,7 @@ async def test_pinned_content_is_fetched_when_a_host_asks_for_it(database, folde
         return ()
 
     async with HttpClient(apps={"https://data.example": app}) as http:
-        fetcher = Fetcher(http=http, folder=tmp_path / "content", locate=nowhere)
+        fetcher = Fetcher(http=http, strangers=http, folder=tmp_path / "content", locate=nowhere)
         contents = Contents(database=database, seed=SEED, folder=folder, fetcher=fetcher, tell=lambda _: None)
         pinned = {"paths": [], "url": "https://data.example/btc.csv"}
 

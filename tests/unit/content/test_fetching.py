@@ -58,7 +58,7 @@ def fetcher(http, places, tmp_path):
         assert content == SHA256
         return places
 
-    return Fetcher(http=http, folder=tmp_path / "content", locate=locate)
+    return Fetcher(http=http, strangers=http, folder=tmp_path / "content", locate=locate)
 
 
 def on_disk(fetcher) -> list[str]:

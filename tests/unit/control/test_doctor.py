@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.clients.survey import Answers
 from reconciler.control import doctor
 from reconciler.control.doctor import CHAINS, Examination, checked
 from reconciler.control.world import World
@@ -13,7 +14,7 @@ from reconciler.wire.http import Reply
 NOW = 1_767_225_600
 
 
-class Answers:
+class Http:
     """Satisfies wire.http.Http with answers by the end of a URL; everybody else is silent."""
 
     def __init__(self, **answers: bytes) -> None:
@@ -26,9 +27,19 @@ class Answers:
         raise UnreachableError(f"{url} did not answer in time", where=url)
 
 
+class Nobody:
+    """Finds nothing."""
+
+    async def hosts_for(self, name):
+        return ()
+
+    async def lookup(self, service, query):
+        return Answers({})
+
+
 def examination(network: Network = Network.TEST, *, height: int = 5, time: int = NOW, chain: str = "") -> Examination:
     block = f'{{"hash": "{chain or CHAINS.get(network)}", "height": 1}}'
-    http = Answers(
+    http = Http(
         block_headers=f'[{{"height": {height}, "time": {time}}}]'.encode(),
         block_1_header=block.encode(),
         v1_policy=b'{"policy": {"miningFee": {"satoshis": 1, "bytes": 1000}}}',
@@ -37,6 +48,7 @@ def examination(network: Network = Network.TEST, *, height: int = 5, time: int =
     )
     return Examination(
         world=World.at(network, ENDPOINTS[network], http=http, own="http://own.embedded"),
+        lookups=Nobody(),
         storage=ENDPOINTS[Network.EMBEDDED].storage[:1],
         gateway_url="https://gateway.example",
         keys=None,

@@ -7,6 +7,7 @@ import hashlib
 import pytest
 
 from reconciler.apply.upload import Upload, upload_all
+from reconciler.clients.survey import survey
 from reconciler.content.fetching import Fetcher, Pin
 from reconciler.content.locating import locate
 from reconciler.content.opening import open_content
@@ -86,11 +87,17 @@ async def test_what_somebody_stores_can_be_found_and_fetched_by_its_hash(world, 
     await store(world, FreeContent(file, file.sha256, file.size))
     world.clock.now += 2
 
+    class Lookups:
+        async def lookup(self, service, query):
+            return await survey({"host": world.host}, service, query, now=int(world.clock()))
+
     async def places(sha256):
-        found = await locate(sha256, hosts=[world.host], now=int(world.clock()), plain_http=True)
+        found = await locate(sha256, lookups=Lookups(), now=int(world.clock()), plain_http=True)
         return [token.url for token in found]
 
-    fetcher = Fetcher(http=world.http, folder=tmp_path / "fetched", locate=places, plain_http=True)
+    fetcher = Fetcher(
+        http=world.http, strangers=world.http, folder=tmp_path / "fetched", locate=places, plain_http=True
+    )
     fetched = await fetcher.fetch(Pin(sha256=file.sha256, size=file.size, uhrp=f"uhrp:{url_of(file.sha256)}"))
 
     assert fetched.read_bytes() == content
