@@ -7,6 +7,7 @@ asked for again.
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -17,13 +18,20 @@ from reconciler.model.json import JsonObject
 from reconciler.wire.beef import Beef
 from reconciler.wire.http import Http, Reply
 from reconciler.wire.merkle import MerklePath
-from reconciler.wire.spv import Limits, Verified, roots_of, verify
+from reconciler.wire.spv import Limits, Verified, asks_for_height, roots_of, verify
 
 DEEP: Final = 100
 """Confirmations above which a header is final; as many blocks as coinbases need to mature."""
 
 _NUMBERS: Final = range(1 << 32)
 """Heights and times, as headers hold them."""
+
+
+_REMEMBERED: Final = 10_000
+"""Headers; a few megabytes."""
+
+_SMALL: Final = 4096
+"""Bytes of unproven transactions that are checked in less time than a thread is worth going to."""
 
 
 class Headers:
@@ -34,7 +42,7 @@ class Headers:
         self._http = http
         self._url = url.rstrip("/")
         self._headers = {"Accept": "application/json"} | ({"Authorization": token} if token else {})
-        self._deep: dict[int, JsonObject] = {}
+        self._deep: OrderedDict[int, JsonObject] = OrderedDict()
 
     async def root(self, height: int) -> Digest | None:
         """The Merkle root of the block at a height; None where there is none yet. Raises UnreachableError, RefusedError."""
@@ -74,11 +82,21 @@ class Headers:
     ) -> tuple[Verified, ...]:
         """The same for several transactions of one BEEF, with one look at the chain. Raises for the first that does not hold."""
         heights = {height for height, _ in roots_of(beef)}
-        tip, roots = await asyncio.gather(self.height(), self._roots(sorted(heights)))
-        return tuple(verify(beef, each, roots=roots, height=tip, now=now, limits=limits) for each in subjects)
+        roots = await self._roots(sorted(heights))
+        tip = await self.height() if asks_for_height(beef) else 0
+
+        def check() -> tuple[Verified, ...]:
+            return tuple(verify(beef, each, roots=roots, height=tip, now=now, limits=limits) for each in subjects)
+
+        work = sum(len(entry.transaction.raw) for entry in beef.transactions.values() if entry.bump is None)
+        return check() if work <= _SMALL else await asyncio.to_thread(check)
 
     async def _roots(self, heights: Sequence[int]) -> dict[int, Digest]:
-        roots = await asyncio.gather(*(self.root(height) for height in heights))
+        unknown = [height for height in heights if height not in self._deep]
+        if len(unknown) > 1:
+            roots = await asyncio.gather(*(self.root(height) for height in heights))
+        else:
+            roots = [await self.root(height) for height in heights]
         return {height: root for height, root in zip(heights, roots, strict=True) if root is not None}
 
     async def _latest(self, name: str) -> int:
@@ -100,7 +118,9 @@ class Headers:
             raise UnreachableError(f"{reply.url} did not answer a header", where=reply.url)
         confirmations = header.get("confirmations")
         if isinstance(confirmations, int) and confirmations > DEEP:
-            self._deep[height] = header
+            self._deep[height] = {name: header.get(name) for name in ("hash", "merkleroot")}
+            if len(self._deep) > _REMEMBERED:
+                self._deep.popitem(last=False)
         return header
 
     def _digest(self, header: JsonObject, name: str) -> Digest:

@@ -6,12 +6,16 @@ its descendants, and what was shadowed only by those is shown again.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from typing import TypeAlias
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
-from reconciler.store.outputs import BlockProof, HostTransaction, HostTransactions
+from reconciler.store.outputs import BlockProof, HostTransaction, HostTransactions, coins_of
 from reconciler.wire.transaction import Transaction
+
+Arriving: TypeAlias = tuple[Transaction, BlockProof | None]
+"""A transaction, and where it is proven to be."""
 
 
 class Conflicts:
@@ -20,20 +24,44 @@ class Conflicts:
     def __init__(self, transactions: HostTransactions) -> None:
         self._transactions = transactions
 
-    async def take(self, transaction: Transaction, proof: BlockProof | None) -> bool:
-        """Take up a verified transaction; its unproven parents must have been taken up before. Whether it was not known yet.
+    async def take(self, *arriving: Arriving) -> frozenset[Txid]:
+        """Take up verified transactions, parents first; unproven parents that are not among them were taken up before.
 
-        Raises VerificationError where a proven transaction spends one of its coins, and it is not proven itself.
+        Gives those that were not known yet.
+
+        Raises VerificationError where a proven transaction spends a coin of one that is not proven itself.
         """
+        new, changes = await self._sorted(arriving)
+        if changes:
+            for transaction, proof in arriving:
+                await self._take(transaction, proof)
+        else:
+            await self._transactions.add(*new, shadowed=False)
+        return frozenset(transaction.txid for transaction, _ in new)
+
+    async def _sorted(self, arriving: Sequence[Arriving]) -> tuple[list[Arriving], bool]:
+        """Those that are new; and whether there is anything to decide: a rival, a shadow, a proof that was not known."""
+        coins = {transaction.txid: coins_of(transaction) for transaction, _ in arriving}
+        involved = {*coins, *(coin.txid for spent in coins.values() for coin in spent)}
+        known = await self._transactions.get(involved)
+        new = [each for each in arriving if each[0].txid not in known]
+        spent = [coin for transaction, _ in new for coin in coins[transaction.txid]]
+        proofs = {transaction.txid: proof for transaction, proof in arriving if proof is not None}
+        changes = (
+            any(each.shadowed or each.proof != proofs.get(txid, each.proof) for txid, each in known.items())
+            or len(set(spent)) < len(spent)
+            or await self._transactions.are_contested(spent)
+        )
+        return new, changes
+
+    async def _take(self, transaction: Transaction, proof: BlockProof | None) -> None:
         txid = transaction.txid
         known = (await self._transactions.get([txid])).get(txid)
         if known is None:
-            spends = [spent.outpoint for spent in transaction.inputs]
-            shadowed = proof is None and await self._is_shadowed(txid, spends, refuse=True)
-            await self._transactions.add(transaction, shadowed=shadowed, proof=proof)
+            shadowed = proof is None and await self._is_shadowed(txid, coins_of(transaction), refuse=True)
+            await self._transactions.add((transaction, proof), shadowed=shadowed)
         if proof is not None and (known is None or known.proof != proof):
             await self.prove(txid, proof)
-        return known is None
 
     async def prove(self, txid: Txid, proof: BlockProof) -> None:
         """Record a proof that was checked against the chain, and draw the conclusions."""

@@ -24,7 +24,7 @@ from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.outputs import BlockProof, Connection, HostTransactions, Outputs
 from reconciler.store.transactions import Transactions
-from reconciler.wire.beef import Beef, parse_beef, subset
+from reconciler.wire.beef import Beef, ancestry, parse_beef
 from reconciler.wire.spv import Limits
 from reconciler.wire.submission import Admittance, Submission, unpack_documents
 from reconciler.wire.transaction import Transaction
@@ -95,6 +95,7 @@ class Engine:
         async def take(connection: Connection) -> list[_Admitted]:
             ((transaction, is_new),) = await _keep(connection, beef, [subject])
             shelf = self._shelf(connection, documents)
+            shelf.hold(transaction)
             admitted = [
                 await self._admit(connection, topic, transaction, submission.off_chain, shelf) for topic in topics
             ]
@@ -130,6 +131,7 @@ class Engine:
             transactions = await _keep(connection, beef, subjects)
             shelf = self._shelf(connection, documents)
             for transaction, _ in transactions:
+                shelf.hold(transaction)
                 await self._admit(connection, kept, transaction, None, shelf)
             await shelf.complete()
             strange = set(wanted) - (await Outputs(connection).admitted(topic, wanted)).keys()
@@ -182,8 +184,8 @@ class Engine:
             admittance = topic.admit(transaction, previous, off_chain)
         except VerificationError:  # as in the reference: it means nothing to this topic, others may take it
             return _Admitted(topic.name, Admittance(), has_new=False)
-        outpoints = [transaction.outpoint(vout) for vout in admittance.outputs]
-        admitted = await outputs.admit(topic.name, outpoints, at=int(self._clock() * 1000))
+        at = int(self._clock() * 1000)
+        admitted = await outputs.admit(topic.name, transaction.txid, admittance.outputs, at=at)
         await shelf.look(admitted)
         return _Admitted(topic.name, admittance, has_new=any(output.is_new for output in admitted))
 
@@ -199,23 +201,22 @@ class Engine:
 
 async def _keep(connection: Connection, beef: Beef, subjects: Sequence[Txid]) -> list[tuple[Transaction, bool]]:
     """Store the subjects with the ancestry that proves them; gives them, parents first, and whether each was not known yet."""
-    needed = subset(beef, subjects)
-    stored, conflicts = Transactions(connection), Conflicts(HostTransactions(connection))
-    kept = []
-    for txid, entry in needed.transactions.items():
-        path = None if entry.bump is None else needed.bumps[entry.bump]
-        await stored.put(entry.transaction, path)
-        proof = None if path is None else BlockProof(height=path.height, root=path.root(txid))
-        is_new = await conflicts.take(entry.transaction, proof)
-        kept.append((entry.transaction, is_new))
+    needed = ancestry(beef, subjects)
+    await Transactions(connection).keep(needed)
+    new = await Conflicts(HostTransactions(connection)).take(
+        *(
+            (transaction, None if path is None else BlockProof(height=path.height, root=path.root(transaction.txid)))
+            for transaction, path in needed
+        )
+    )
     wanted = frozenset(subjects)
-    return [each for each in kept if each[0].txid in wanted]
+    return [(transaction, transaction.txid in new) for transaction, _ in needed if transaction.txid in wanted]
 
 
 def _tips(beef: Beef, subjects: Sequence[Txid]) -> tuple[Txid, ...]:
     """Those of the subjects that no other one needs for its proof: to verify these is to verify all."""
-    unproven = [entry for entry in subset(beef, subjects).transactions.values() if entry.bump is None]
-    spent = {parent for entry in unproven for parent in entry.parents}
+    unproven = [transaction for transaction, path in ancestry(beef, subjects) if path is None]
+    spent = {each.outpoint.txid for transaction in unproven for each in transaction.inputs}
     return tuple(subject for subject in subjects if subject not in spent)
 
 

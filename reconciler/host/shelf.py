@@ -42,6 +42,10 @@ class Shelf:
         self._offered = {sha256_hex(document): document for document in offered}
         self._read: dict[Txid, Transaction] = {}
 
+    def hold(self, transaction: Transaction) -> None:
+        """A transaction that need not be read: it is the one that was just stored."""
+        self._read[transaction.txid] = transaction
+
     async def output(self, outpoint: Outpoint) -> TxOutput:
         """An output that was admitted, from its stored transaction."""
         transaction = self._read.get(outpoint.txid)

@@ -14,6 +14,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Final, Generic, Self, TypeVar
 
 from sqlalchemy import (
@@ -21,6 +22,7 @@ from sqlalchemy import (
     Connection,
     Dialect,
     Engine,
+    Executable,
     LargeBinary,
     MetaData,
     Row,
@@ -292,14 +294,27 @@ def _begin_alone(connection: Connection) -> None:
         )
 
 
+def inserting(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
+    """An INSERT that can say what becomes of rows that are there already: each database has its own, with the same methods."""
+    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+
+
+@cache  # to make a statement costs more than to run it
+def _insert_new(dialect: str, table: Table) -> Executable:
+    # psycopg's cursor has forgotten the count afterwards
+    return inserting(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
+
+
+@cache
+def _insert_returning_new(dialect: str, table: Table) -> Executable:
+    return inserting(dialect, table).on_conflict_do_nothing().returning(*table.primary_key)
+
+
 async def insert_new(connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
     """Insert those rows whose primary key or unique columns are not there yet; returns how many were new."""
     if not rows:
         return 0
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).on_conflict_do_nothing()
-    counted = statement.execution_options(preserve_rowcount=True)  # psycopg's cursor has forgotten it afterwards
-    result = await connection.execute(counted, list(rows))
+    result = await connection.execute(_insert_new(connection.dialect.name, table), list(rows))
     return result.rowcount
 
 
@@ -307,9 +322,7 @@ async def insert_returning_new(
     connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]]
 ) -> Sequence[Row[Any]]:
     """Insert those rows whose primary key is not there yet; returns the primary keys of these."""
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table).on_conflict_do_nothing().returning(*table.primary_key)
-    return (await connection.execute(statement, list(rows))).all()
+    return (await connection.execute(_insert_returning_new(connection.dialect.name, table), list(rows))).all()
 
 
 async def upsert(
@@ -318,7 +331,6 @@ async def upsert(
     """Insert rows, or overwrite those with the same `keys` (which must be unique together)."""
     if not rows:
         return
-    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(table)
+    statement = inserting(connection.dialect.name, table)
     changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
     await connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), list(rows))

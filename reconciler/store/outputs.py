@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any, Final, TypeAlias
 
 from sqlalchemy import (
@@ -18,6 +19,7 @@ from sqlalchemy import (
     Boolean,
     Column,
     ColumnElement,
+    Executable,
     ForeignKey,
     Index,
     Integer,
@@ -25,6 +27,7 @@ from sqlalchemy import (
     String,
     Table,
     UniqueConstraint,
+    bindparam,
     delete,
     exists,
     func,
@@ -38,7 +41,7 @@ from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store import works
 from reconciler.store.batches import batches
 from reconciler.store.columns import ForeignName, ForeignText
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, insert_new, inserting, metadata
 from reconciler.wire.gasp import KnownOutput
 from reconciler.wire.transaction import Transaction
 
@@ -206,6 +209,36 @@ _OUTPUT: Final = (
 )
 
 
+# Prepared: to make a statement costs several times what it takes to run one.
+_BY_TXID: Final = select(*_TRANSACTION).where(host_transactions.c.txid.in_(bindparam("txids", expanding=True)))
+_SPENDERS: Final = (
+    select(host_spends.c.txid)
+    .where(tuple_(host_spends.c.spent_txid, host_spends.c.spent_vout).in_(bindparam("coins", expanding=True)))
+    .limit(1)
+)
+_ADMITTED: Final = select(*_OUTPUT).where(
+    host_outputs.c.topic == bindparam("topic"),
+    tuple_(host_outputs.c.txid, host_outputs.c.vout).in_(bindparam("outpoints", expanding=True)),
+)
+_ADMITTED_OF: Final = select(*_OUTPUT).where(
+    host_outputs.c.topic == bindparam("topic"), host_outputs.c.txid == bindparam("txid")
+)
+_NEWEST: Final = select(func.max(host_outputs.c.score)).where(host_outputs.c.topic == bindparam("topic"))
+_COMPLETE: Final = (
+    update(host_outputs).where(host_outputs.c.id.in_(bindparam("ids", expanding=True))).values(complete=True)
+)
+
+
+@cache
+def _admit(dialect: str) -> Executable:
+    return inserting(dialect, host_outputs).on_conflict_do_nothing().returning(*_OUTPUT)
+
+
+def coins_of(transaction: Transaction) -> tuple[Outpoint, ...]:
+    """What a transaction spends; of coinbases nothing, for all of them spend the same, and no two are rivals."""
+    return tuple(spent.outpoint for spent in transaction.inputs if spent.outpoint.txid != _NOTHING)
+
+
 class HostTransactions:
     """Which transactions a host stands by, and who spends what."""
 
@@ -216,20 +249,32 @@ class HostTransactions:
         """Those of `txids` that the host knows."""
         found = {}
         for some in batches(txids):
-            query = select(*_TRANSACTION).where(host_transactions.c.txid.in_(some))
-            found.update({row.txid: _transaction(row) for row in await self._connection.execute(query)})
+            rows = await self._connection.execute(_BY_TXID, {"txids": some})
+            found.update({row.txid: _transaction(row) for row in rows})
         return found
 
-    async def add(self, transaction: Transaction, *, shadowed: bool, proof: BlockProof | None) -> None:
-        """Take up a transaction that is not known yet, and what it spends."""
-        row = {"txid": transaction.txid, "shadowed": shadowed, "asked": 0} | _proof_columns(proof)
-        await self._connection.execute(insert(host_transactions).values(row))
+    async def add(self, *arriving: tuple[Transaction, BlockProof | None], shadowed: bool) -> None:
+        """Take up transactions that are not known yet, and what they spend."""
+        rows = [
+            {"txid": transaction.txid, "shadowed": shadowed, "asked": 0} | _proof_columns(proof)
+            for transaction, proof in arriving
+        ]
+        if rows:
+            await self._connection.execute(insert(host_transactions), rows)
         spends = [
-            {"spent_txid": spent.outpoint.txid, "spent_vout": spent.outpoint.vout, "txid": transaction.txid}
-            for spent in transaction.inputs
-            if spent.outpoint.txid != _NOTHING  # every coinbase spends this, and no two of them are rivals
+            {"spent_txid": coin.txid, "spent_vout": coin.vout, "txid": transaction.txid}
+            for transaction, _ in arriving
+            for coin in coins_of(transaction)
         ]
         await insert_new(self._connection, host_spends, spends)
+
+    async def are_contested(self, coins: Iterable[Outpoint]) -> bool:
+        """Whether a known transaction spends any of these."""
+        for some in batches(coins):
+            pairs = [(coin.txid, coin.vout) for coin in some]
+            if (await self._connection.execute(_SPENDERS, {"coins": pairs})).first() is not None:
+                return True
+        return False
 
     async def rivals(self, txid: Txid, spends: Collection[Outpoint]) -> tuple[HostTransaction, ...]:
         """Other transactions that spend any of these coins, in order of arrival."""
@@ -318,28 +363,27 @@ class Outputs:
         """Those of `outpoints` that the topic has admitted, spent or not."""
         found = {}
         for some in batches(outpoints):
-            query = select(*_OUTPUT).where(
-                host_outputs.c.topic == topic, pair(host_outputs.c.txid, host_outputs.c.vout, some)
-            )
-            outputs = [_output(row) for row in await self._connection.execute(query)]
-            found.update({output.outpoint: output for output in outputs})
+            pairs = [(outpoint.txid, outpoint.vout) for outpoint in some]
+            rows = await self._connection.execute(_ADMITTED, {"topic": topic, "outpoints": pairs})
+            found.update({output.outpoint: output for output in map(_output, rows)})
         return found
 
-    async def admit(self, topic: str, outpoints: Sequence[Outpoint], *, at: int) -> tuple[HostOutput, ...]:
-        """Take up outputs, incomplete at first; those that are there already stay as they are.
+    async def admit(self, topic: str, txid: Txid, vouts: Sequence[int], *, at: int) -> tuple[HostOutput, ...]:
+        """Take up outputs of a transaction, incomplete at first; those that are there already stay as they are.
 
         `at` is the time in unix milliseconds. The first score is that, or just above the topic's highest.
         """
-        known = await self.admitted(topic, outpoints)
-        fresh = [outpoint for outpoint in outpoints if outpoint not in known]
-        new, first = frozenset(fresh), await self._next_score(topic, at) if fresh else at
-        rows = [
-            {"topic": topic, "txid": outpoint.txid, "vout": outpoint.vout, "complete": False, "score": first + place}
-            for place, outpoint in enumerate(fresh)
-        ]
-        await insert_new(self._connection, host_outputs, rows)
-        known = await self.admitted(topic, outpoints)
-        return tuple(replace(known[outpoint], is_new=outpoint in new) for outpoint in outpoints)
+        rows = await self._connection.execute(_ADMITTED_OF, {"topic": topic, "txid": txid})
+        known = {row.vout: _output(row) for row in rows}
+        if fresh := [vout for vout in vouts if vout not in known]:
+            first = await self._next_score(topic, at)
+            new = [
+                {"topic": topic, "txid": txid, "vout": vout, "complete": False, "score": first + place}
+                for place, vout in enumerate(fresh)
+            ]
+            rows = await self._connection.execute(_admit(self._connection.dialect.name), new)
+            known |= {row.vout: replace(_output(row), is_new=True) for row in rows}
+        return tuple(known[vout] for vout in vouts)
 
     async def unspent(self, topic: str, since: int, limit: int) -> tuple[KnownOutput, ...]:
         """The outputs of a topic that are shown and not spent, from a score on, in the order of their scores."""
@@ -377,9 +421,7 @@ class Outputs:
     async def complete(self, outputs: Collection[int]) -> None:
         """Note that everything these outputs (by id) need is here."""
         for some in batches(outputs):
-            await self._connection.execute(
-                update(host_outputs).where(host_outputs.c.id.in_(some)).values(complete=True)
-            )
+            await self._connection.execute(_COMPLETE, {"ids": some})
 
     async def listed_after(self, last: int, topics: Collection[str], most: int) -> tuple[HostOutput, ...]:
         """Complete outputs of these topics, in order of admission, after the one with this id."""
@@ -408,8 +450,8 @@ class Outputs:
 
     async def _next_score(self, topic: str, at: int) -> int:
         """No two outputs of a topic have one score: who asks for a page from a score on gets further, however short it is."""
-        newest = select(func.max(host_outputs.c.score)).where(host_outputs.c.topic == topic)
-        return max(at, 1 + ((await self._connection.execute(newest)).scalar_one() or 0))
+        newest = (await self._connection.execute(_NEWEST, {"topic": topic})).scalar_one()
+        return max(at, 1 + (newest or 0))
 
 
 def pair(txid: Column[str], vout: Column[int], outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:

@@ -8,14 +8,15 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
-from sqlalchemy import Column, Integer, LargeBinary, Row, Table, func, select, update
+from sqlalchemy import Column, Executable, Integer, LargeBinary, Row, Table, func, select, update
 
 from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import Digest, Txid
 from reconciler.store.batches import batches
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, insert_new, inserting, metadata
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.merkle import MerklePath, combine, parse_path
@@ -61,6 +62,20 @@ class Transactions:
         await insert_new(self._connection, transactions, [{"txid": transaction.txid, "raw": transaction.raw}])
         if proof is not None:
             await self.prove(transaction.txid, proof)
+
+    async def keep(self, arriving: Iterable[tuple[Transaction, MerklePath | None]]) -> None:
+        """`put` for many. Whether a path leads to the chain is for the caller to know; that it proves its transaction, too."""
+        rows = [
+            {
+                "txid": transaction.txid,
+                "raw": transaction.raw,
+                "proof": None if path is None else path.only([transaction.txid]).to_bytes(),
+                "height": None if path is None else path.height,
+            }
+            for transaction, path in arriving
+        ]
+        if rows:
+            await self._connection.execute(_keep(self._connection.dialect.name), rows)
 
     async def get(self, txid: Txid) -> StoredTransaction | None:
         """The transaction with this id, or None."""
@@ -135,6 +150,17 @@ class Transactions:
         )
         if written.rowcount != 1:
             raise StateError("there is no such transaction in the database", where=txid)
+
+
+@cache
+def _keep(dialect: str) -> Executable:
+    statement = inserting(dialect, transactions)
+    new = statement.excluded
+    return statement.on_conflict_do_update(
+        index_elements=[transactions.c.txid],
+        set_={"proof": new.proof, "height": new.height},
+        where=new.proof.is_not(None),
+    )
 
 
 def _stored(row: Row[Any]) -> StoredTransaction:

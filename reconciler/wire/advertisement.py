@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from reconciler.model.errors import VerificationError
@@ -27,6 +28,9 @@ PREFIXES: Final = {AdProtocol.SHIP: "tm_", AdProtocol.SLAP: "ls_"}
 _FIELDS: Final = 5  # protocol, identity key, URL, name, signature
 _NAME: Final = re.compile(r"(tm|ls)_[a-z]+(_[a-z]+)*")
 _NAME_BYTES: Final = 50
+_LONGEST: Final = (
+    2048  # bytes: no locking script of an advertisement has more, and those of strangers are not remembered
+)
 _MARKS: Final = {protocol.encode(): protocol for protocol in AdProtocol}
 
 
@@ -94,6 +98,15 @@ def parse(locking: bytes, *, plain_http: bool = False) -> AdToken | None:
 
     Raises VerificationError where there is one and it is wrong.
     """
+    token = (_parsed if len(locking) <= _LONGEST else _parse)(locking)
+    fault = None if token is None else advertisable_fault(token.url, plain_http=plain_http)
+    if fault:
+        raise VerificationError(f"the URL of an advertisement {fault}")
+    return token
+
+
+def _parse(locking: bytes) -> AdToken | None:
+    """The token, whatever URL it names."""
     pushed = pushdrop.parse(locking)
     protocol = None if pushed is None else _MARKS.get(pushed.fields[0])
     if pushed is None or protocol is None:
@@ -106,12 +119,13 @@ def parse(locking: bytes, *, plain_http: bool = False) -> AdToken | None:
         key = public_child(token.identity, token.key)
     except ValueError as error:
         raise VerificationError(f"an advertisement is malformed: {error}") from error
-    fault = advertisable_fault(token.url, plain_http=plain_http)
-    if fault:
-        raise VerificationError(f"the URL of an advertisement {fault}")
     if pushed.key != key or not verify(key, preimage(token), signature):
         raise VerificationError(f"an advertisement is not locked and signed by its identity {token.identity}")
     return token
+
+
+_parsed: Final = lru_cache(maxsize=4096)(_parse)
+"""An admission and its index look at a token one after another, and its signature is what they cost."""
 
 
 def check(tx: Transaction, vout: int, *, plain_http: bool = False) -> AdToken:

@@ -170,6 +170,24 @@ def subset(beef: Beef, txids: Iterable[Txid]) -> Beef:
 
     What the BEEF itself lacks of that ancestry stays lacking. Raises VerificationError if one of `txids` is absent.
     """
+    needed, known = _needed(beef, txids)
+    kept = {txid: entry for txid, entry in beef.transactions.items() if txid in needed}
+    proofs = {txid: beef.bumps[entry.bump] for txid, entry in kept.items() if entry.bump is not None}
+    return _assembled({txid: entry.transaction for txid, entry in kept.items()}, proofs, known)
+
+
+def ancestry(beef: Beef, txids: Iterable[Txid]) -> tuple[tuple[Transaction, MerklePath | None], ...]:
+    """`txids` and the ancestry they need, parents first, each with the path of the BEEF that proves it. Raises as `subset` does."""
+    needed, _ = _needed(beef, txids)
+    return tuple(
+        (entry.transaction, None if entry.bump is None else beef.bumps[entry.bump])
+        for each, entry in beef.transactions.items()
+        if each in needed
+    )
+
+
+def _needed(beef: Beef, txids: Iterable[Txid]) -> tuple[set[Txid], set[Txid]]:
+    """What `txids` need of the transactions that are there, and of those that are known by their txid only."""
     needed: set[Txid] = set()
     known: set[Txid] = set()
     waiting = list(txids)
@@ -184,9 +202,7 @@ def subset(beef: Beef, txids: Iterable[Txid]) -> Beef:
             needed.add(txid)
             if entry.bump is None:
                 waiting.extend(entry.parents)
-    kept = {txid: entry for txid, entry in beef.transactions.items() if txid in needed}
-    proofs = {txid: beef.bumps[entry.bump] for txid, entry in kept.items() if entry.bump is not None}
-    return _assembled({txid: entry.transaction for txid, entry in kept.items()}, proofs, known)
+    return needed, known
 
 
 def unproven(beef: Beef, txids: Collection[Txid]) -> Beef:

@@ -6,6 +6,7 @@ gets the same public key from the owner's identity key alone.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
@@ -19,6 +20,7 @@ _ANYONE: Final = KeyDeriver(PrivateKey(1))
 _LEVEL: Final = 2
 
 
+@lru_cache(maxsize=4096)  # one identity often has many tokens under one key: advertisements, adverts of files
 def public_child(owner: IdentityKey, key: KeyRef) -> IdentityKey:
     """The public key that `owner` uses as `key`, whose counterparty must be "anyone".
 

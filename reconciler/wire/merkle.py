@@ -106,7 +106,11 @@ class MerklePath:
 
     def only(self, txids: Iterable[Txid]) -> MerklePath:
         """The smallest path that proves `txids`. Raises VerificationError if one of them is not proven."""
-        return _path(self.height, self.tree, {self._offset(txid) for txid in txids})
+        wanted = tuple(txids)
+        # Each level has a node at least, the lowest one two: a path with no more of them cannot be smaller.
+        if self.txids == wanted and sum(map(len, self.levels)) == len(self.levels) + 1:
+            return self
+        return _path(self.height, self.tree, {self._offset(txid) for txid in wanted})
 
     def to_bytes(self) -> bytes:
         """BRC-74, binary."""

@@ -90,10 +90,20 @@ def roots_of(beef: Beef) -> frozenset[tuple[int, Digest]]:
     return frozenset((bump.height, bump.block_root) for bump in beef.bumps)
 
 
+def asks_for_height(beef: Beef) -> bool:
+    """Whether `verify` has to know the chain's tip: there is an unproven transaction that a lock time in blocks may hold back."""
+    return any(
+        0 < entry.transaction.lock_time < LOCK_TIME_THRESHOLD
+        and any(spent.sequence != FINAL for spent in entry.transaction.inputs)
+        for entry in beef.transactions.values()
+        if entry.bump is None
+    )
+
+
 def verify(beef: Beef, subject: Txid, *, roots: Roots, height: int, now: int, limits: Limits | None = None) -> Verified:
     """Check `subject` and all of its ancestry that is not proven; nothing else in the BEEF is looked at.
 
-    `height` is the chain's tip; `now` is what lock times are measured by, in Unix seconds: the median time of the last
+    `height` is the chain's tip, where `asks_for_height`; `now` is what lock times are measured by, in Unix seconds: the median time of the last
     blocks where it is known, as nodes do. Raises SpvError.
     """
     return _Verification(beef, roots, height, now, limits or Limits()).run(subject)

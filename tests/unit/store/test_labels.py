@@ -15,9 +15,9 @@ async def admitted(connection, number, outputs=3):
     """A transaction whose outputs the topic has admitted; their ids and outpoints."""
     spent = TxInput(Outpoint(Txid(f"{number:064x}"), 0))
     transaction = Transaction((spent,), (TxOutput(0, b"\x51"),) * outputs)
-    await HostTransactions(connection).add(transaction, shadowed=False, proof=None)
+    await HostTransactions(connection).add((transaction, None), shadowed=False)
     outpoints = [transaction.outpoint(vout) for vout in range(outputs)]
-    found = await Outputs(connection).admit("tm_a", outpoints, at=0)
+    found = await Outputs(connection).admit("tm_a", transaction.txid, [outpoint.vout for outpoint in outpoints], at=0)
     return transaction, [each.id for each in found], outpoints
 
 
@@ -53,7 +53,7 @@ async def test_what_is_spent_or_evicted_is_not_found(database):
         labels = Labels(connection, "ls_a")
         await labels.put({each: [("x", "1")] for each in ids})
         spender = Transaction((TxInput(outpoints[0]),), (TxOutput(0, b"\x51"),))
-        await HostTransactions(connection).add(spender, shadowed=False, proof=None)
+        await HostTransactions(connection).add((spender, None), shadowed=False)
 
         assert await labels.find({"x": "1"}, PAGE) == (outpoints[2], outpoints[1])
         assert await labels.find({"x": "1"}, PAGE, history=True) == (outpoints[2], outpoints[1], outpoints[0])

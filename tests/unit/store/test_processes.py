@@ -123,7 +123,7 @@ async def test_of_rivals_that_reach_a_host_at_once_one_is_shown(database_url, ma
 
     async def submit(at: int) -> None:
         async with opened[at].begin() as connection:
-            await Conflicts(HostTransactions(connection)).take(rivals[at], None)
+            await Conflicts(HostTransactions(connection)).take((rivals[at], None))
 
     await asyncio.gather(*map(submit, range(len(opened))))
     async with opened[0].reading() as connection:
@@ -139,7 +139,7 @@ async def test_the_same_transaction_from_several_at_once_is_kept_once(database_u
 
     async def submit(database: Database) -> None:
         async with database.begin() as connection:
-            await Conflicts(HostTransactions(connection)).take(transaction, None)
+            await Conflicts(HostTransactions(connection)).take((transaction, None))
 
     await asyncio.gather(*map(submit, opened))
     async with opened[0].reading() as connection:

@@ -18,11 +18,14 @@ async def test_a_nul_is_kept_and_found_as_any_other_letter(database, make_transa
         sealed=None,
         tags=("a\0b",),
         capabilities=(),
+        regions=(),
+        license=None,
+        price=None,
         text="some\0Words",
     )
     async with database.begin() as connection:
-        await HostTransactions(connection).add(transaction, shadowed=False, proof=None)
-        (output,) = await Outputs(connection).admit("tm_data_catalog", [transaction.outpoint(0)], at=0)
+        await HostTransactions(connection).add((transaction, None), shadowed=False)
+        (output,) = await Outputs(connection).admit("tm_data_catalog", transaction.txid, [0], at=0)
         await Records(connection).add({output.id: entry})
     async with database.reading() as connection:
         find = Records(connection).find
