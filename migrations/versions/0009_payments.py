@@ -32,10 +32,11 @@ def upgrade() -> None:
         sa.Column("next_look", sa.DateTime(timezone=True), nullable=True),
         sa.Column("proof", sa.LargeBinary(), nullable=True),
         sa.Column("height", sa.Integer(), nullable=True),
+        sa.Column("root", sa.LargeBinary(), nullable=True),
         sa.PrimaryKeyConstraint("txid", name=op.f("pk_payments")),
     )
     op.create_index(op.f("ix_payments_buyer_good_state"), "payments", ["buyer", "good", "state"])
-    op.create_index(op.f("ix_payments_height"), "payments", ["height"])
+    op.create_index(op.f("ix_payments_height_root"), "payments", ["height", "root"])
     op.create_index(op.f("ix_payments_next_look"), "payments", ["next_look"])
     op.create_table(
         "payment_inputs",

@@ -18,7 +18,7 @@ _WORDS = {
     Standing.ACCEPTED: Word.WAITING,
     Standing.STALE: Word.WAITING,
     Standing.SEEN: Word.SEEN,
-    Standing.MINED: Word.WAITING,  # unless proven
+    Standing.MINED: Word.SEEN,  # as long as the headers do not say so, too
     Standing.CONTESTED: Word.CONTESTED,
     Standing.REFUSED: Word.REFUSED,
 }

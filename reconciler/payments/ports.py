@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from reconciler.model.ids import IdentityKey, Txid
+from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.keys import KeyRef
 from reconciler.wire.arc import TxReport
 from reconciler.wire.beef import Beef
@@ -46,4 +46,8 @@ class Chain(Protocol):
 
     async def proven(self, path: MerklePath, txid: Txid) -> bool:
         """Whether a path leads from a transaction to a header of the chain."""
+        ...
+
+    async def root(self, height: int) -> Digest | None:
+        """The Merkle root of the block at a height; None above the tip."""
         ...

@@ -32,8 +32,11 @@ _BETWEEN_LOOKS: Final = (0.5, 1.0, 2.0, *(4.0,) * 10)
 """Seconds between two looks at a payment that somebody waits for."""
 
 _EVERY: Final = 10
-"""Seconds between two looks at one payment in the background, by whichever process."""
+"""Seconds between two looks at one pending payment in the background, by whichever process."""
+_SELDOM: Final = 60
+"""The same for one that waits for its block."""
 _AT_ONCE: Final = 20
+"""Payments that the network is asked about in one round."""
 _LOST_LOOKED_AT: Final = 24 * 3600
 """Seconds for which a payment that was lost is looked at: it may get into a block after all."""
 
@@ -135,16 +138,18 @@ class Till:
         await self._drop_lost_proofs()
         async with self._database.begin() as connection:
             due = await Payments(connection).due(
-                int(self._clock()), every=_EVERY, patience=_LOST_LOOKED_AT, limit=_AT_ONCE
+                int(self._clock()), every=_EVERY, seldom=_SELDOM, patience=_LOST_LOOKED_AT, limit=_AT_ONCE
             )
         return tuple(await asyncio.gather(*map(self._look, due)))
 
     async def settling(self, every: float = 5.0) -> None:
-        """Rounds for ever, `every` so many seconds apart; for a server's background."""
+        """Rounds for ever, `every` so many seconds apart where there is little to do; for a server's background."""
         while True:
+            looked: tuple[Payment, ...] = ()
             with suppress(TransientError, RefusedError):  # the next round comes anyway
-                await self.settle()
-            await self._pause(every)
+                looked = await self.settle()
+            if len(looked) < _AT_ONCE:
+                await self._pause(every)
 
     async def _known(self, header: PaymentHeader, offer: Offer) -> Payment | None:
         """The payment that this transaction is already. Raises RefusedError where it was for something, or somebody, else."""
@@ -194,13 +199,13 @@ class Till:
         """A reorg takes the end of the chain away: where the highest proof holds, all do."""
         while True:
             async with self._database.reading() as connection:
-                newest = await Payments(connection).newest_proofs()
-            lost = [txid for txid, path in newest.items() if not await self._chain.proven(path, txid)]
+                newest = await Payments(connection).newest_blocks()
+            lost = [block for block in newest if await self._chain.root(block[0]) != block[1]]
             if not lost:
                 return
             async with self._database.begin() as connection:
-                for txid in lost:
-                    await Payments(connection).unprove(txid, int(self._clock()))
+                for height, root in lost:
+                    await Payments(connection).unprove(height, root, int(self._clock()))
 
 
 async def _found(payments: Payments, txid: Txid) -> Payment:

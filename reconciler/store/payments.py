@@ -30,14 +30,14 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError
-from reconciler.model.ids import IdentityKey, Outpoint, Txid
+from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
 from reconciler.model.keys import KeyRef, payment_key
 from reconciler.model.payment import EARNED, HOLDING, OWED, PaymentEvent, PaymentState, advance
 from reconciler.store.coins import Purpose, StoredCoin
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, metadata
 from reconciler.wire.beef import Beef, parse_beef
-from reconciler.wire.merkle import MerklePath, parse_path
+from reconciler.wire.merkle import MerklePath
 from reconciler.wire.payment import PAID_OUTPUT, PaymentHeader
 from reconciler.wire.transaction import Transaction
 
@@ -58,10 +58,12 @@ payments = Table(
     Column("doubted", Instant),
     Column("next_look", Instant, index=True),
     Column("proof", LargeBinary),
-    Column("height", Integer, index=True),
+    Column("height", Integer),
+    Column("root", Hex),
+    Index(None, "height", "root"),
     Index(None, "buyer", "good", "state"),
 )
-"""`beef` is Atomic, as it was checked; `proof` the BUMP found since, `height` its block's. `next_look` is when the
+"""`beef` is Atomic, as it was checked; `proof` the BUMP found since, `height` and `root` its block's. `next_look` is when the
 network is to be asked again, NULL where that is settled. See `Payment` for the others."""
 
 payment_inputs = Table(
@@ -210,18 +212,25 @@ class Payments:
 
     async def prove(self, payment: Payment, path: MerklePath) -> Payment:
         """Keep its proof: nobody need be asked any more. That it holds is for the caller to know."""
-        proof = path.only([payment.txid]).to_bytes()
-        await self._update(payment.txid, proof=proof, height=path.height, next_look=None)
+        await self._update(
+            payment.txid,
+            proof=path.only([payment.txid]).to_bytes(),
+            height=path.height,
+            root=path.block_root,
+            next_look=None,
+        )
         return replace(payment, height=path.height)
 
-    async def unprove(self, txid: Txid, now: int) -> None:
-        """Forget a proof whose block is gone."""
-        await self._update(txid, proof=None, height=None, next_look=now)
+    async def unprove(self, height: int, root: Digest, now: int) -> None:
+        """Forget all proofs by a block that is gone."""
+        gone = update(payments).where(payments.c.height == height, payments.c.root == root)
+        await self._connection.execute(gone.values(proof=None, height=None, root=None, next_look=now))
 
-    async def due(self, now: int, *, every: int, patience: int, limit: int) -> tuple[Payment, ...]:
-        """Payments whose time has come to be looked at, longest first; the next time comes in `every` seconds.
+    async def due(self, now: int, *, every: int, seldom: int, patience: int, limit: int) -> tuple[Payment, ...]:
+        """Payments whose time has come to be looked at, longest first; whoever asks next is given others.
 
-        Lost ones are looked at for so many seconds of `patience` after they were booked.
+        The next time comes in `every` seconds for pending ones, in `seldom` seconds for those that only wait for a proof, or
+        are lost. Lost ones are looked at for so many seconds of `patience` after they were booked.
         """
         query = (
             select(payments)
@@ -232,16 +241,20 @@ class Payments:
         found = []
         for row in (await self._connection.execute(query)).all():
             hopeless = row.state not in HOLDING and row.booked + patience <= now
-            await self._update(Txid(row.txid), next_look=None if hopeless else now + every)
+            pause = every if row.state is PaymentState.PENDING else seldom
+            await self._update(Txid(row.txid), next_look=None if hopeless else now + pause)
             if not hopeless:
                 found.append(_payment(row))
         return tuple(found)
 
-    async def newest_proofs(self) -> dict[Txid, MerklePath]:
-        """The proofs by the highest block there is one of: a reorg shows there first."""
+    async def newest_blocks(self) -> tuple[tuple[int, Digest], ...]:
+        """Height and root of the highest block that proves something; of several where proofs do not agree.
+
+        A reorg shows there first.
+        """
         top = select(func.max(payments.c.height)).scalar_subquery()
-        query = select(payments.c.txid, payments.c.proof).where(payments.c.height == top)
-        return {Txid(row.txid): parse_path(row.proof) for row in await self._connection.execute(query)}
+        query = select(payments.c.height, payments.c.root).where(payments.c.height == top).distinct()
+        return tuple((row.height, Digest(row.root)) for row in await self._connection.execute(query))
 
     async def earned(self) -> tuple[Payment, ...]:
         """All that were accepted and not lost since, oldest first."""

@@ -284,3 +284,31 @@ async def test_two_processes_do_not_look_at_the_same_payment_at_the_same_time(sh
     shop.clock.now += 60
     rounds = await asyncio.gather(*(shop.till().settle() for _ in range(4)))
     assert sorted(map(len, rounds)) == [0, 0, 0, 3]
+
+
+async def test_what_is_mined_is_not_lost_while_the_headers_lag(shop, buyer):
+    async def not_yet(_: bool) -> bool:
+        return False
+
+    header = await paid(shop, buyer)
+    await shop.till().take(header, offer(buyer))
+    await shop.ledger.mine()
+    lagging = shop.till(chain=Between(shop.headers, after={"proven": not_yet}))
+    for _ in range(3):
+        shop.clock.now += GIVEN_UP_AFTER
+        (looked,) = await lagging.settle()
+        assert (looked.state, looked.height) == (PaymentState.ACCEPTED, None)
+    shop.clock.now += 60
+    (looked,) = await shop.till().settle()
+    assert looked.height == await shop.ledger.height()
+
+
+@pytest.mark.parametrize("proof", [b"", b"\x00", b"\xff" * 40])
+async def test_a_proof_that_is_none_proves_nothing(shop, buyer, proof):
+    async def wrong(report: TxReport) -> TxReport:
+        return TxReport(txid=report.txid, status=TxStatus.MINED, merkle_path=proof)
+
+    header = await paid(shop, buyer)
+    till = shop.till(miner=Between(shop.arc, after={"submit": wrong}), policy=Policy(accept=Accept.MINED))
+    with pytest.raises(PendingError):
+        await till.take(header, offer(buyer))

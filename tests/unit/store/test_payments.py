@@ -104,7 +104,7 @@ async def test_each_is_looked_at_now_and_then_until_it_is_proven(database):
             await payments.book(payment(number, booked=1000 + number))
 
         async def due(now, limit=10):
-            found = await payments.due(now, every=60, patience=600, limit=limit)
+            found = await payments.due(now, every=60, seldom=90, patience=600, limit=limit)
             return {each.txid for each in found}
 
         first, second, third = (payment(number).txid for number in range(3))
@@ -113,9 +113,14 @@ async def test_each_is_looked_at_now_and_then_until_it_is_proven(database):
         assert await due(1010) == {second, third}
         assert await due(1060) == set()
         assert await due(1061) == {first}
-        await payments.prove(payment(0), path_of([first], [0], 5))
+        await payments.move(payment(2), E.ACCEPT)
+        assert await due(1070) == {second, third}
+        assert await due(1130) == {first, second}
+        assert await due(1160) == {third}
+        block = path_of([first], [0], 5)
+        await payments.prove(payment(0), block)
         assert await due(2000) == {second, third}
-        await payments.unprove(first, 2000)
+        await payments.unprove(5, block.block_root, 2000)
         assert await due(2000) == {first}
 
 
@@ -124,26 +129,32 @@ async def test_what_was_lost_is_looked_at_for_a_while(database):
         payments = Payments(connection)
         await payments.book(payment())
         await payments.move(payment(), E.LOSE)
-        assert len(await payments.due(1599, every=1, patience=600, limit=9)) == 1
-        assert await payments.due(1600, every=1, patience=600, limit=9) == ()
-        assert await payments.due(99_999, every=1, patience=600_000, limit=9) == ()
+        assert len(await payments.due(1599, every=1, seldom=1, patience=600, limit=9)) == 1
+        assert await payments.due(1600, every=1, seldom=1, patience=600, limit=9) == ()
+        assert await payments.due(99_999, every=1, seldom=1, patience=600_000, limit=9) == ()
 
 
-async def test_the_proofs_of_the_highest_block_are_told(database):
+async def test_the_highest_block_that_proves_something_is_told(database):
     async with database.begin() as connection:
         payments = Payments(connection)
-        assert await payments.newest_proofs() == {}
-        for number, height in ((0, 5), (1, 6)):
+        assert await payments.newest_blocks() == ()
+        blocks = []
+        for number, height in ((0, 5), (1, 6), (2, 6)):
             await payments.book(payment(number))
             txid = payment(number).txid
-            proven = await payments.prove(payment(number), path_of([txid], [0], height))
-            assert (await payments.find(txid)).height == proven.height == height
-        assert list(await payments.newest_proofs()) == [payment(1).txid]
-        await payments.unprove(payment(1).txid, 0)
-        assert list(await payments.newest_proofs()) == [payment(0).txid]
+            path = path_of([txid], [0], height)
+            blocks.append((height, path.block_root))
+            assert (await payments.find(txid)).height is None
+            proven = await payments.prove(payment(number), path)
+            assert await payments.find(txid) == proven
+        assert sorted(await payments.newest_blocks()) == sorted(blocks[1:])
+        await payments.unprove(*blocks[1], 0)
+        assert await payments.newest_blocks() == (blocks[2],)
+        await payments.unprove(*blocks[2], 0)
+        assert await payments.newest_blocks() == (blocks[0],)
 
 
 async def test_a_payment_that_is_not_there_cannot_be_changed(database):
     async with database.begin() as connection:
         with pytest.raises(StateError, match="no such payment"):
-            await Payments(connection).unprove(payment().txid, 0)
+            await Payments(connection).doubt(payment(), 5)
