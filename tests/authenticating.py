@@ -19,7 +19,8 @@ from reconciler.clients.http import HttpClient
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
 from reconciler.wallet.keys import Keys
-from reconciler.web.auth import Authenticated, UnauthorizedError, identity_of, required_identity, unauthorized
+from reconciler.web.auth import Authenticated, identity_of, required_identity
+from reconciler.web.failures import UnauthorizedError, unauthorized
 from reconciler.web.sessions import Sessions
 
 ORIGIN = "http://gateway.embedded"

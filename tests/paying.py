@@ -35,7 +35,8 @@ from reconciler.store.database import Database
 from reconciler.store.replays import Replays
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
-from reconciler.web.auth import Authenticated, UnauthorizedError, unauthorized
+from reconciler.web.auth import Authenticated
+from reconciler.web.failures import UnauthorizedError, unauthorized
 from reconciler.web.paywall import Paid, Paywall
 from reconciler.web.sessions import Sessions
 from reconciler.wire.beef import Beef, BeefTx, merge, parse_beef

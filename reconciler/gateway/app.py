@@ -20,7 +20,8 @@ from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, Kind, RecordId, digest
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
-from reconciler.web.auth import Authenticated, Signer, required_identity
+from reconciler.web.auth import Authenticated, required_identity
+from reconciler.web.handshakes import Signer
 from reconciler.web.lifespans import running
 from reconciler.web.origins import OpenOrigins
 from reconciler.web.problems import HANDLERS

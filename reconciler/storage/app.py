@@ -26,10 +26,12 @@ from reconciler.model.json import Json
 from reconciler.model.keys import UPLOAD_KEY
 from reconciler.storage.keeper import MISSING, Keeper, path_of
 from reconciler.storage.terms import Grant, Prices, Seal, Wish, checked_extension
-from reconciler.web.auth import Authenticated, Signer, UnauthorizedError, required_identity
+from reconciler.web.auth import Authenticated, required_identity
 from reconciler.web.background import in_background
 from reconciler.web.bodies import SLOW, chunks, paced, read_json
 from reconciler.web.content import HARMLESS, content
+from reconciler.web.failures import UnauthorizedError
+from reconciler.web.handshakes import Signer
 from reconciler.web.origins import OpenOrigins
 from reconciler.web.sessions import Replays, Sessions
 from reconciler.wire.uhrp import digest_of, url_of

@@ -62,14 +62,16 @@ _IDLE_SECONDS: Final = 60.0
 """After which PostgreSQL ends a transaction whose process does not go on: stopped, or cut off."""
 _READERS: Final = 4
 """Threads that read; as many processors as there are could not be used by more."""
+_APART: Final = 2
+"""Threads that write what needs no turn."""
 _AT_ONCE: Final = 100
 """Works that are written together, at most."""
 _SWITCHES: Final = 50
 """How often others may be in the way before a database cannot be opened."""
 _WRITING: Final = 0x0E1A
 """The PostgreSQL advisory lock that the transaction which may write holds; of this database alone."""
-_READS_ONLY: Final = "overlay_reads_only"
-"""The execution option by which a transaction is begun as one that reads."""
+_WITHOUT_LOCK: Final = "overlay_without_lock"
+"""The execution option by which a transaction is begun that waits for no writer: one that reads, or that is apart."""
 
 _DEFAULTS: Final[Mapping[str, str | int]] = {
     "application_name": "overlay",
@@ -126,11 +128,14 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, threads: Engine) -> None:
         self._engine = engine
-        self._reading = engine.execution_options(**{_READS_ONLY: True}, **_snapshot(engine.url))
+        self._reading = engine.execution_options(**{_WITHOUT_LOCK: True}, **_snapshot(engine.url))
         self._writing_thread = ThreadPoolExecutor(1, "database-writer")
         self._reading_threads = ThreadPoolExecutor(_READERS, "database-reader")
         self._in_threads = threads
-        self._reading_in_threads = threads.execution_options(**{_READS_ONLY: True}, **_snapshot(engine.url))
+        self._reading_in_threads = threads.execution_options(**{_WITHOUT_LOCK: True}, **_snapshot(engine.url))
+        apart = {_WITHOUT_LOCK: True, "isolation_level": "AUTOCOMMIT"}
+        self._apart = threads.execution_options(**apart) if is_postgresql(engine.url) else None
+        self._apart_threads = ThreadPoolExecutor(_APART, "database-apart")
         self._turn = asyncio.Lock()
         self._orders: list[_Order[Any]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -150,7 +155,7 @@ class Database:
         else:
             settings = {}
         engine = create_async_engine(url, **settings)
-        threads = create_engine(without_loop(url), pool_size=_READERS + 1, **settings)
+        threads = create_engine(without_loop(url), pool_size=_READERS + _APART + 1, **settings)
         for each in (engine.sync_engine, threads):
             if is_postgresql(url):
                 event.listen(each, "begin", _begin_alone)
@@ -190,16 +195,23 @@ class Database:
         done: T = await order.outcome
         return done
 
+    async def write_apart(self, work: Work[T]) -> T:
+        """Do a work of one statement that is right whatever others write at the same time; otherwise like `write`.
+
+        On PostgreSQL it waits for no other writer, and none for it.
+        """
+        if self._apart is None:
+            return await self.write(work)
+        loop = asyncio.get_running_loop()
+        done: T = self._result(await loop.run_in_executor(self._apart_threads, alone, self._apart, work))
+        return done
+
     async def read(self, work: Work[T]) -> T:
         """Do a work that writes nothing, in one moment of the database. Raises what the work raises, and as `begin` does."""
         loop = asyncio.get_running_loop()
         outcome = await loop.run_in_executor(self._reading_threads, alone, self._reading_in_threads, work)
-        match self._translated(outcome):
-            case Done(result):
-                done: T = result
-                return done
-            case Failed(error):
-                raise error
+        done: T = self._result(outcome)
+        return done
 
     async def _write_all(self) -> None:
         """Write what has come, together, until nothing more comes."""
@@ -212,6 +224,13 @@ class Database:
             for order, outcome in zip(orders, outcomes, strict=True):
                 order.settle(self._translated(outcome))
         self._writer = None
+
+    def _result(self, outcome: Done | Failed) -> Any:
+        match self._translated(outcome):
+            case Done(result):
+                return result
+            case Failed(error):
+                raise error
 
     def _translated(self, outcome: Done | Failed) -> Done | Failed:
         match outcome:
@@ -236,7 +255,7 @@ class Database:
 
     async def close(self) -> None:
         """Give back all connections, and end all threads."""
-        for threads in (self._writing_thread, self._reading_threads):
+        for threads in (self._writing_thread, self._apart_threads, self._reading_threads):
             threads.shutdown()
         self._in_threads.dispose()
         await self._engine.dispose()
@@ -280,13 +299,13 @@ def _log_ahead(cursor: DBAPICursor) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    reads_only = connection.get_execution_options().get(_READS_ONLY, False)
+    reads_only = connection.get_execution_options().get(_WITHOUT_LOCK, False)
     connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
 
 
 def _begin_alone(connection: Connection) -> None:
     """BEGIN IMMEDIATE for PostgreSQL."""
-    if not connection.get_execution_options().get(_READS_ONLY, False):
+    if not connection.get_execution_options().get(_WITHOUT_LOCK, False):
         connection.exec_driver_sql(
             f"SELECT set_config('lock_timeout', '{round(_BUSY_SECONDS * 1000)}', true),"
             f" set_config('idle_in_transaction_session_timeout', '{round(_IDLE_SECONDS * 1000)}', true),"

@@ -6,19 +6,20 @@ their answers. A request that claims and does not prove is refused here and neve
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from http import HTTPStatus
-from typing import Final, Protocol
+from typing import Final
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from reconciler.model.errors import RefusedError, TransientError, UnreachableError, VerificationError
 from reconciler.model.ids import IdentityKey
-from reconciler.model.keys import KeyRef
-from reconciler.web.bodies import read_body, read_json
-from reconciler.web.sessions import Sealer, Session, Sessions
+from reconciler.web.bodies import read_body
+from reconciler.web.failures import UnauthorizedError, failure, refusal
+from reconciler.web.handshakes import Handshakes, Policy, Signer
+from reconciler.web.sessions import Session, Sessions
 from reconciler.wire.auth import (
     NONCE_BYTES,
     PATH,
@@ -26,13 +27,10 @@ from reconciler.wire.auth import (
     Header,
     Stamp,
     encoded,
-    handshake_key,
-    handshake_preimage,
     header_texts,
     request_preimage,
     response_preimage,
 )
-from reconciler.wire.handshake import MAX_BYTES, InitialRequest, InitialResponse, parse_message
 
 BODY_BYTES: Final = 16 * 1024 * 1024
 """Of a signed request, and of a signed answer: either is held in memory. What is larger goes by signed URLs."""
@@ -40,27 +38,6 @@ BODY_BYTES: Final = 16 * 1024 * 1024
 _IDENTITY: Final = "overlay.identity"
 """The key of the ASGI scope under which the app behind finds who asks."""
 _NOTHING: Final = b"{}"
-
-
-class Signer(Sealer, Protocol):
-    """The server's identity."""
-
-    @property
-    def identity(self) -> IdentityKey:
-        """Its name."""
-        ...
-
-    def sign(self, key: KeyRef, data: bytes) -> bytes:
-        """A signature towards the counterparty of `key`."""
-        ...
-
-    def verify(self, key: KeyRef, data: bytes, signature_der: bytes) -> bool:
-        """Whether the counterparty of `key` signed `data` for us."""
-        ...
-
-
-class UnauthorizedError(RefusedError):
-    """Whoever asks has not said who they are, or not proven it. `code` is the reference's."""
 
 
 def identity_of(request: Request) -> IdentityKey | None:
@@ -77,12 +54,6 @@ def required_identity(request: Request) -> IdentityKey:
     return identity
 
 
-async def unauthorized(_: Request, error: Exception) -> Response:
-    """The 401 that an UnauthorizedError becomes, in the reference's shape; a handler of Starlette's."""
-    code = error.code if isinstance(error, RefusedError) else "UNAUTHORIZED"
-    return _failure(401, code, str(error))
-
-
 class Authenticated:
     """See the module. `keys` sign for the server, and are the same in all its processes, as is what `sessions` share."""
 
@@ -93,12 +64,14 @@ class Authenticated:
         keys: Signer,
         sessions: Sessions,
         randomness: Callable[[int], bytes],
+        policy: Policy | None = None,
         body_bytes: int = BODY_BYTES,
     ) -> None:
         self._app = app
         self._keys = keys
         self._sessions = sessions
         self._randomness = randomness
+        self._handshakes = Handshakes(keys=keys, sessions=sessions, randomness=randomness, policy=policy or Policy())
         self._body_bytes = body_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -106,7 +79,7 @@ class Authenticated:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
         elif scope["path"] == PATH:
-            answer = await self._converse(Request(scope, receive))
+            answer = await self._handshakes.answer(Request(scope, receive))
             await answer(scope, receive, send)
         elif any(name.startswith(PREFIX.encode()) for name, _ in scope["headers"]):
             await self._serve(scope, receive, send)
@@ -120,14 +93,18 @@ class Authenticated:
         except UnreachableError:
             return  # nobody is there any more
         except (UnauthorizedError, RefusedError, TransientError) as error:
-            await _refusal(error)(scope, receive, send)
+            await refusal(error)(scope, receive, send)
             return
         answer = _Answer(self._body_bytes)
+        if not await self._handshakes.admitted(session):
+            late = failure(408, "CERTIFICATE_TIMEOUT", "Certificate request timed out")
+            await self._send_signed(scope["method"], stamp, session, _Answer.of(late), send)
+            return
         try:
             await self._app({**scope, _IDENTITY: session.identity}, _replayed(body, receive), answer.take)
         except _TooLongError:
             answer = _Answer.of(
-                _failure(500, "ERR_ANSWER_TOO_LONG", f"the answer is longer than {self._body_bytes} bytes")
+                failure(500, "ERR_ANSWER_TOO_LONG", f"the answer is longer than {self._body_bytes} bytes")
             )
         finally:
             if answer.complete:
@@ -140,7 +117,7 @@ class Authenticated:
             raise UnauthorizedError("Mutual-authentication failed!", code="UNAUTHORIZED")
         try:
             stamp = Stamp.parse(headers)
-            session = self._sessions.find(stamp.identity, stamp.your_nonce)
+            session = await self._sessions.find(stamp.identity, stamp.your_nonce)
             body = await read_body(request, self._body_bytes)
             self._check(stamp, request_preimage(stamp, request.method, _target(request.scope), headers, body))
             await self._sessions.use(session, stamp.nonce)
@@ -169,42 +146,6 @@ class Authenticated:
         headers = [*headers, *((name.encode(), value.encode()) for name, value in stamped.items())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})
-
-    async def _converse(self, request: Request) -> Response:
-        """What is posted to `PATH`."""
-        if request.method != "POST":
-            return _failure(405, "ERR_METHOD_NOT_ALLOWED", "messages are posted", headers={"allow": "POST"})
-        try:
-            message = parse_message(await read_json(request, MAX_BYTES))
-        except VerificationError as error:
-            return _failure(401, "UNAUTHORIZED", str(error))
-        except RefusedError as error:
-            return _refusal(error)
-        match message:
-            case InitialRequest():
-                return self._welcome(message)
-            case _:
-                return _failure(401, "ERR_AUTH_FAILED", "this message is not for a server")
-
-    def _welcome(self, asked: InitialRequest) -> Response:
-        session = self._sessions.start(asked.identity, asked.nonce)
-        signed = handshake_preimage(asked.nonce, session.nonce)
-        try:
-            signature = self._keys.sign(handshake_key(asked.nonce, session.nonce, asked.identity), signed)
-        except ValueError:
-            return _failure(401, "UNAUTHORIZED", "the identity key is no point of the curve")
-        answer = InitialResponse(
-            identity=self._keys.identity, nonce=session.nonce, your_nonce=asked.nonce, signature=signature
-        )
-        headers = {
-            Header.VERSION.value: "0.1",
-            Header.MESSAGE_TYPE.value: "initialResponse",
-            Header.IDENTITY.value: answer.identity,
-            Header.NONCE.value: answer.nonce,
-            Header.YOUR_NONCE.value: answer.your_nonce,
-            Header.SIGNATURE.value: signature.hex(),
-        }
-        return JSONResponse(answer.to_json(), headers=headers)
 
 
 class _TooLongError(Exception):
@@ -285,19 +226,3 @@ def _target(scope: Scope) -> str:
     query = scope["query_string"].decode("latin-1")
     path = scope["raw_path"].decode("latin-1")
     return f"{path}?{query}" if query else path
-
-
-def _refusal(error: RefusedError | TransientError) -> Response:
-    match error:
-        case UnauthorizedError():
-            return _failure(401, error.code, str(error))
-        case RefusedError():
-            return _failure(413, "ERR_BODY_TOO_LONG", str(error))
-        case _:
-            return _failure(503, "ERR_UNAVAILABLE", str(error), headers={"retry-after": "1"})
-
-
-def _failure(status: int, code: str, text: str, *, headers: Mapping[str, str] | None = None) -> Response:
-    """The shape that the reference's clients look for: one of them reads `message`, others `description`."""
-    body = {"status": "error", "code": code, "description": text, "message": text}
-    return JSONResponse(body, status_code=status, headers=headers)

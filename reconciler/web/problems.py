@@ -11,7 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
-from reconciler.web.auth import UnauthorizedError, unauthorized
+from reconciler.web.failures import UnauthorizedError, unauthorized
 
 MEDIA_TYPE: Final = "application/problem+json"
 

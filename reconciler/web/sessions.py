@@ -4,7 +4,8 @@ So any number of processes with the same key know every session, before and afte
 is which messages were seen (`Replays`).
 
 A nonce is base64 of version (1) ‖ random (16) ‖ end, unix seconds (5) ‖ the client's session nonce ‖ HMAC (32). The HMAC
-covers purpose and identity besides, so that it is good for this client only, and for nothing but a session.
+covers purpose, identity and epoch besides: it is good for this client only, for nothing but a session, and no longer than
+what was seen is remembered. Who deletes the database ends all sessions.
 """
 
 from __future__ import annotations
@@ -38,8 +39,16 @@ class Sealer(Protocol):
 class Replays(Protocol):
     """What was seen, for all processes of a server."""
 
+    async def epoch(self, fresh: bytes) -> bytes:
+        """What names this memory, as long as it forgets nothing too early; `fresh` is random, for one that has no name yet."""
+        ...
+
     async def first(self, message: bytes, *, until: int, now: int) -> bool:
         """Whether `message`, any bytes that name it, is seen for the first time; it is remembered to the end of `until`."""
+        ...
+
+    async def seen(self, message: bytes, *, until: int) -> bool:
+        """Whether `message` was seen."""
         ...
 
 
@@ -79,19 +88,20 @@ class Sessions:
         self._clock = clock
         self._randomness = randomness
         self._seconds = seconds
+        self._epoch: bytes | None = None
 
-    def start(self, identity: IdentityKey, client_nonce: str) -> Session:
+    async def start(self, identity: IdentityKey, client_nonce: str) -> Session:
         """A session for a client that has shown nothing yet but its name: its first signature will tell."""
         until = int(self._clock()) + self._seconds
         said = _VERSION + self._randomness(16) + until.to_bytes(5, "big") + decoded(client_nonce, "the client's nonce")
-        nonce = encoded(said + self._mac(identity, said))
+        nonce = encoded(said + await self._mac(identity, said))
         return Session(identity=identity, nonce=nonce, client_nonce=client_nonce, until=until)
 
-    def find(self, identity: IdentityKey, nonce: str) -> Session:
+    async def find(self, identity: IdentityKey, nonce: str) -> Session:
         """The session of a client by our nonce. Raises SessionLostError."""
         data = decoded(nonce, "the session nonce")
         said, mac = data[:-_MAC], data[-_MAC:]
-        if len(said) <= _HEAD or not hmac.compare_digest(mac, self._mac(identity, said)) or said[:1] != _VERSION:
+        if len(said) <= _HEAD or not hmac.compare_digest(mac, await self._mac(identity, said)) or said[:1] != _VERSION:
             raise SessionLostError(nonce)
         until = int.from_bytes(said[17:_HEAD], "big")
         if until <= self._clock():
@@ -104,5 +114,19 @@ class Sessions:
         if not await self._replays.first(message, until=session.until, now=int(self._clock())):
             raise VerificationError("a message with this nonce has been here before")
 
-    def _mac(self, identity: IdentityKey, said: bytes) -> bytes:
-        return self._keys.mac(_KEY, _PURPOSE + bytes.fromhex(identity) + said)
+    async def note_shown(self, session: Session) -> None:
+        """Note that the client has shown the certificates that are asked for."""
+        await self._replays.first(_shown(session), until=session.until, now=int(self._clock()))
+
+    async def has_shown(self, session: Session) -> bool:
+        """Whether it has, to whichever process."""
+        return await self._replays.seen(_shown(session), until=session.until)
+
+    async def _mac(self, identity: IdentityKey, said: bytes) -> bytes:
+        if self._epoch is None:
+            self._epoch = await self._replays.epoch(self._randomness(16))
+        return self._keys.mac(_KEY, b"".join((_PURPOSE, self._epoch, bytes.fromhex(identity), said)))
+
+
+def _shown(session: Session) -> bytes:
+    return f"certificates of {session.nonce}".encode()

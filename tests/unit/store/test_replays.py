@@ -1,0 +1,88 @@
+"""Messages are seen once, by whoever looks."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from reconciler.model.errors import OverlayError
+from reconciler.store.database import Database
+from reconciler.store.replays import Replays, replays
+
+NOW = 1_700_000_000
+UNTIL = NOW + 3600
+
+
+async def rows(database: Database) -> int:
+    async with database.reading() as connection:
+        return len((await connection.execute(replays.select())).all())
+
+
+async def test_a_message_is_seen_first_once(database):
+    seen = Replays(database)
+    assert await seen.first(b"a", until=UNTIL, now=NOW)
+    assert not await seen.first(b"a", until=UNTIL, now=NOW)
+    assert await seen.first(b"b", until=UNTIL, now=NOW)
+
+
+async def test_of_many_at_once_one_is_first(database):
+    seen = Replays(database)
+    answers = await asyncio.gather(*(seen.first(b"a", until=UNTIL, now=NOW) for _ in range(50)))
+    assert sum(answers) == 1
+
+
+async def test_of_many_at_once_in_several_processes_each_is_first_once(database, database_url):
+    others = [Database.open(database_url) for _ in range(2)]
+    all_of_them = [Replays(each) for each in (database, *others)]
+    names = [str(number).encode() for number in range(30)]
+    # Each in another order: rows that are written crosswise must not wait for each other for ever.
+    asked = [
+        seen.first(name, until=UNTIL, now=NOW)
+        for place, seen in enumerate(all_of_them)
+        for name in (names[place * 10 :] + names[: place * 10])
+    ]
+    answers = await asyncio.gather(*asked)
+    for each in others:
+        await each.close()
+    assert sum(answers) == len(names)
+
+
+async def test_another_process_has_seen_it_after_a_restart(database, database_url):
+    await Replays(database).first(b"a", until=UNTIL, now=NOW)
+    later = Database.open(database_url)
+    assert not await Replays(later).first(b"a", until=UNTIL, now=NOW)
+    await later.close()
+
+
+async def test_what_belongs_to_sessions_that_are_over_is_forgotten_and_nothing_else(database):
+    seen = Replays(database)
+    await seen.first(b"short", until=NOW + 100, now=NOW)
+    await seen.first(b"long", until=UNTIL, now=NOW)
+    assert await rows(database) == 2
+    assert not await seen.first(b"long", until=UNTIL, now=NOW + 200)
+    assert await rows(database) == 1
+    assert not await seen.first(b"long", until=UNTIL, now=UNTIL)
+
+
+async def test_everyone_who_waits_is_told_that_the_database_fails(tmp_path):
+    broken = Database.open(f"sqlite:///{tmp_path / 'nothing' / 'here.db'}")
+    seen = Replays(broken)
+    answers = await asyncio.gather(
+        *(seen.first(bytes([number]), until=UNTIL, now=NOW) for number in range(5)), return_exceptions=True
+    )
+    await broken.close()
+    assert all(isinstance(answer, OverlayError) for answer in answers)
+    assert len(answers) == 5
+
+
+async def test_one_who_gives_up_does_not_hinder_the_others(database):
+    seen = Replays(database)
+    gone = asyncio.create_task(seen.first(b"gone", until=UNTIL, now=NOW))
+    stays = asyncio.create_task(seen.first(b"stays", until=UNTIL, now=NOW))
+    await asyncio.sleep(0)
+    gone.cancel()
+    assert await stays
+    with pytest.raises(asyncio.CancelledError):
+        await gone
+    assert not await seen.first(b"gone", until=UNTIL, now=NOW)
