@@ -37,12 +37,14 @@ from reconciler.manifest.load import MAX_REVENUE_SPLITS
 from reconciler.model.errors import StateError, UsageError
 from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.json import JsonObject
+from reconciler.model.keys import GATEWAY_KEY, callback_key
 from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
 from reconciler.store.database import Database
 from reconciler.store.published import Published
 from reconciler.wallet.gatewayfile import Gateway, read_gateway
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
+from reconciler.wire.arc import Callback
 from reconciler.wire.http import Http
 
 OWN_ORIGIN: Final = "http://own.embedded"
@@ -75,9 +77,9 @@ class Site:
     incumbent: IdentityKey | None
     """The identity that has the first database here, where this one's is beside it."""
 
-    def world(self, own: str = OWN_ORIGIN) -> World:
-        """The network's world, with our own host at `own`."""
-        return World.at(self.network, self.endpoints, http=self.http, own=own)
+    def world(self, own: str = OWN_ORIGIN, *, callback: Callback | None = None) -> World:
+        """The network's world, with our own host at `own`, and where ARC may report to."""
+        return World.at(self.network, self.endpoints, http=self.http, own=own, callback=callback)
 
     def index(self) -> AddressIndex:
         """The network's address index."""
@@ -283,7 +285,7 @@ async def reconciler_of(
     """The reconciler of one producer."""
     url, identities = subject.gateway_url, [each.identity for each in (keys, successor) if each is not None]
     own = url if url is not None and await serves(site.http, url, *identities) else OWN_ORIGIN
-    world = site.world(own)
+    world = site.world(own, callback=await _callback(site, keys, own))
     return Reconciler(
         world=world,
         database=site.database,
@@ -297,6 +299,26 @@ async def reconciler_of(
         randomness=secrets.token_bytes,
         tell=tell,
     )
+
+
+async def _callback(site: Site, keys: Keys, own: str) -> Callback | None:
+    """Where ARC may report what becomes of transactions: at the gateway, if that runs. In the embedded world nobody would call."""
+    if own == OWN_ORIGIN or site.network is Network.EMBEDDED:
+        return None
+    gateway = await gateway_key_of(site, default=keys.child(GATEWAY_KEY).identity)
+    return Callback(url=f"{own}/arc-ingest", token=callback_token(keys, gateway))
+
+
+async def gateway_key_of(site: Site, *, default: IdentityKey) -> IdentityKey:
+    """The gateway's key as the recorded root names it."""
+    async with site.database.reading() as connection:
+        root = await Published(connection).root()
+    return default if root is None else root.gateway_key
+
+
+def callback_token(keys: Keys, other: IdentityKey) -> str:
+    """What ARC has to show at /arc-ingest: the same for the producer's key with the gateway's, and the other way round."""
+    return keys.mac(callback_key(other), b"arc-ingest").hex()
 
 
 def fetcher_of(site: Site) -> Fetcher:

@@ -7,7 +7,7 @@ ourselves, and through a door that leads to no private network. Toy worlds live 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -74,14 +74,14 @@ class _Answer:
 class Neighbours:
     """The hosts that one of ours knows.
 
-    `hosts` are those of the configuration, which are trackers as well if they keep advertisements; `own` are the origins by
-    which others know us. Strangers are spoken to through `public`, a door to public addresses alone, unless `toy`.
+    `hosts` are those of the configuration, which are trackers as well if they keep advertisements; `own` gives the
+    origins by which others know us. Strangers are spoken to through `strangers`, a door to public addresses alone, unless `toy`.
     """
 
     http: Http
-    public: Http
+    strangers: Http
     hosts: Sequence[str]
-    own: Collection[str]
+    own: Callable[[], Awaitable[Collection[str]]]
     verifier: Verifier
     clock: Callable[[], float]
     toy: bool = False
@@ -100,14 +100,14 @@ class Neighbours:
             advertised = await self.advertised(topic)
         except (UnreachableError, RefusedError):
             advertised = ()
-        return tuple(dict.fromkeys([*self._others(self.hosts), *advertised]))
+        return tuple(dict.fromkeys([*await self._others(self.hosts), *advertised]))
 
     def at(self, url: str) -> PeerClient:
         """The host at an origin."""
-        return PeerClient(self.http if self.toy or url in self.hosts else self.public, url)
+        return PeerClient(self.http if self.toy or url in self.hosts else self.strangers, url)
 
     async def _ask(self, topic: str) -> tuple[str, ...]:
-        trackers = [Tracker(HostClient(self.http, url), plain_http=self.toy) for url in self._others(self.hosts)]
+        trackers = [Tracker(HostClient(self.http, url), plain_http=self.toy) for url in await self._others(self.hosts)]
         answers = await asyncio.gather(*(_said(tracker, topic) for tracker in trackers))
         heard = [answer for answer in answers if not isinstance(answer, OverlayError)]
         failures = [answer for answer in answers if isinstance(answer, UnreachableError)]
@@ -115,7 +115,7 @@ class Neighbours:
             raise failures[0]
         ads = [ad for found in heard for ad in found if origin_fault(ad.url, plain_http=self.toy) is None]
         urls = dict.fromkeys([ad.url for ad in ads if await self._holds(ad)])
-        return self._others(urls)
+        return await self._others(urls)
 
     async def _holds(self, ad: FoundAd) -> bool:
         try:
@@ -124,8 +124,9 @@ class Neighbours:
             return False
         return True
 
-    def _others(self, urls: Collection[str]) -> tuple[str, ...]:
-        return tuple(url for url in urls if url not in self.own)
+    async def _others(self, urls: Collection[str]) -> tuple[str, ...]:
+        own = await self.own()
+        return tuple(url for url in urls if url not in own)
 
 
 async def _said(tracker: Tracker, topic: str) -> Sequence[FoundAd] | RefusedError | UnreachableError:

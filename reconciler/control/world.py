@@ -18,6 +18,7 @@ from reconciler.model.desired import StorageHost
 from reconciler.model.ids import Network
 from reconciler.model.networks import Endpoints
 from reconciler.wallet.keys import Keys
+from reconciler.wire.arc import Callback
 from reconciler.wire.http import Http
 
 OWN: Final = "own"
@@ -39,12 +40,14 @@ class World:
     faucet: Faucet | None
 
     @classmethod
-    def at(cls, network: Network, endpoints: Endpoints, *, http: Http, own: str) -> World:
-        """The world at these endpoints; `own` is the URL of our own host."""
+    def at(
+        cls, network: Network, endpoints: Endpoints, *, http: Http, own: str, callback: Callback | None = None
+    ) -> World:
+        """The world at these endpoints; `own` is the URL of our own host, `callback` where ARC may report to."""
         return cls(
             network=network,
             http=http,
-            arc=Arcs([Arc(http, url) for url in endpoints.arcs]),
+            arc=Arcs([Arc(http, url, callback=callback) for url in endpoints.arcs]),
             headers=Headers(http, endpoints.headers),
             index=AddressIndex(http, endpoints.headers),
             outside={url: HostClient(http, url) for url in endpoints.hosts},

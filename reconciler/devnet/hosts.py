@@ -13,6 +13,7 @@ from reconciler.host.extensions import Extensions
 from reconciler.host.lookups.advertisements import AdLookup
 from reconciler.host.lookups.data_catalog import DataCatalogLookup, capability_lookup
 from reconciler.host.lookups.uhrp import UhrpLookup
+from reconciler.host.neighbourhood import Neighbourhood
 from reconciler.host.topics.advertisements import AdTopic
 from reconciler.host.topics.data_catalog import DataCatalogTopic
 from reconciler.host.topics.uhrp import UhrpTopic
@@ -31,6 +32,8 @@ def own_host(
     clock: Callable[[], float],
     extensions: Extensions,
     refresh_every: float | None = None,
+    callback_token: str | None = None,
+    neighbourhood: Neighbourhood | None = None,
 ) -> ASGIApp:
     """The producer's host: the records' topic, and what third parties add, on the producer's database.
 
@@ -46,6 +49,8 @@ def own_host(
         more_lookups=capability_lookup,
         refresh_every=refresh_every,
         network=network.value,
+        callback_token=callback_token,
+        neighbourhood=neighbourhood,
     )
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from reconciler.model.backoff import Backoff
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
 from reconciler.store.database import Database
-from reconciler.store.peers import KnownPeers, Reputation
+from reconciler.store.peers import Conduct, KnownPeers
 
 MOST: Final = 1_000
 """Peers that are remembered."""
@@ -23,7 +23,7 @@ FAILURES: Final = (RefusedError, TransientError, VerificationError)
 
 
 class Acquaintances:
-    """The reputations of one host's peers, in its database. `dice` gives numbers from 0 to 1."""
+    """How the peers of one host have behaved, in its database. `dice` gives numbers from 0 to 1."""
 
     def __init__(self, database: Database, *, clock: Callable[[], float], dice: Callable[[], float]) -> None:
         self._database = database
@@ -44,7 +44,7 @@ class Acquaintances:
     async def rests_until(self, url: str) -> int:
         """When a peer may be asked again, in unix seconds; 0 where it may be now."""
         async with self._database.reading() as connection:
-            known = (await KnownPeers(connection).get([url])).get(url, Reputation())
+            known = (await KnownPeers(connection).get([url])).get(url, Conduct())
         return known.rests_until if known.rests_until > self._clock() else 0
 
     @asynccontextmanager
@@ -59,17 +59,17 @@ class Acquaintances:
         latency = max(1, round((self._clock() - begun) * 1000))
         await self._note(url, lambda known: known.succeeded(latency))
 
-    def _rest(self, known: Reputation) -> int:
+    def _rest(self, known: Conduct) -> int:
         return int(self._clock() + _RESTS.seconds(known.streak + 1, self._dice()))
 
-    async def _note(self, url: str, change: Callable[[Reputation], Reputation]) -> None:
+    async def _note(self, url: str, change: Callable[[Conduct], Conduct]) -> None:
         async with self._database.begin() as connection:
             peers = KnownPeers(connection)
             known = (await peers.get([url])).get(url)
-            await peers.put(url, change(known or Reputation()), now=int(self._clock()))
+            await peers.put(url, change(known or Conduct()), now=int(self._clock()))
             if known is None:
                 await peers.forget_all_but(MOST)
 
 
-def _rank(known: Reputation) -> tuple[float, int]:
+def _rank(known: Conduct) -> tuple[float, int]:
     return -round(known.reliability, 1), known.latency

@@ -23,6 +23,7 @@ RECORD_PROTOCOL: Final = "data catalog record"
 COIN_PROTOCOL: Final = "data catalog coin"
 SEAL_PROTOCOL: Final = "data catalog sealed"
 GATEWAY_PROTOCOL: Final = "data gateway key"
+CALLBACK_PROTOCOL: Final = "data gateway callback"
 UHRP_PROTOCOL: Final = "uhrp advertisement"
 SHIP_PROTOCOL: Final = "service host interconnect"
 SLAP_PROTOCOL: Final = "service lookup availability"
@@ -69,6 +70,11 @@ def purse_key(anchor: str, index: int) -> KeyRef:
 def payment_key(prefix: str, suffix: str, other: IdentityKey) -> KeyRef:
     """The key that a payment from or to `other` is made out to (BRC-29): the recipient's child, which both can name."""
     return KeyRef(PAYMENT_PROTOCOL, f"{prefix} {suffix}", other)
+
+
+def callback_key(other: IdentityKey) -> KeyRef:
+    """The key of the token that ARC shows when it calls a gateway back; `other` is the producer's or the gateway's, either has it."""
+    return KeyRef(CALLBACK_PROTOCOL, "1", other)
 
 
 def is_purse(key: KeyRef) -> bool:

@@ -80,8 +80,8 @@ host_wants = Table(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Reputation:
-    """How a peer has behaved."""
+class Conduct:
+    """How a peer has behaved, as long as anybody remembers; what a client makes of it while it runs is model.reputation."""
 
     successes: int = 0
     failures: int = 0
@@ -97,16 +97,16 @@ class Reputation:
         """From 0 to 1; a half for a peer that nobody knows."""
         return (self.successes + 1) / (self.successes + self.failures + 2)
 
-    def succeeded(self, latency: int) -> Reputation:
+    def succeeded(self, latency: int) -> Conduct:
         """After an answer that took so many milliseconds."""
         known = self.latency or latency
-        return Reputation(
+        return Conduct(
             successes=self.successes + 1, failures=self.failures, latency=known + (latency - known) // 4, rests_until=0
         )
 
-    def failed(self, rests_until: int) -> Reputation:
+    def failed(self, rests_until: int) -> Conduct:
         """After a failure."""
-        return Reputation(
+        return Conduct(
             successes=self.successes,
             failures=self.failures + 1,
             streak=self.streak + 1,
@@ -139,18 +139,18 @@ _FORWARD: Final = select(host_forwards.c.id, host_forwards.c.txid, host_forwards
 
 
 class KnownPeers:
-    """Reputations."""
+    """How they behaved."""
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def get(self, urls: Collection[str]) -> dict[str, Reputation]:
+    async def get(self, urls: Collection[str]) -> dict[str, Conduct]:
         """Of those that have been asked before."""
         found = {}
         columns = host_peers.c
         for some in batches(urls):
             for row in await self._connection.execute(select(host_peers).where(columns.url.in_(some))):
-                found[row.url] = Reputation(
+                found[row.url] = Conduct(
                     successes=row.successes,
                     failures=row.failures,
                     streak=row.streak,
@@ -159,15 +159,15 @@ class KnownPeers:
                 )
         return found
 
-    async def put(self, url: str, reputation: Reputation, *, now: int) -> None:
+    async def put(self, url: str, conduct: Conduct, *, now: int) -> None:
         """Write one down."""
         row = {
             "url": url,
-            "successes": reputation.successes,
-            "failures": reputation.failures,
-            "streak": reputation.streak,
-            "latency": reputation.latency,
-            "rests_until": reputation.rests_until,
+            "successes": conduct.successes,
+            "failures": conduct.failures,
+            "streak": conduct.streak,
+            "latency": conduct.latency,
+            "rests_until": conduct.rests_until,
             "asked": now,
         }
         await upsert(self._connection, host_peers, [row], keys=["url"])

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import secrets
 from dataclasses import dataclass
 from typing import Annotated, Final
 
 import typer
 
+from reconciler.chain.headers import Headers
 from reconciler.cli import errors, options
 from reconciler.cli.console import Console
 from reconciler.cli.databases import Otherwise
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import Site, clock, gateway_of, open_site
+from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, gateway_of, open_site
+from reconciler.clients.peers import Neighbours
 from reconciler.control.follow import Follower
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
+from reconciler.host.neighbourhood import Neighbourhood
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
 from reconciler.model.keys import GATEWAY_KEY
@@ -33,6 +37,10 @@ _PROOF_SECONDS: Final = 10.0
 _FOLLOW_SECONDS: Final = 15.0
 """How often hosts are asked for a newer root: one look-up each."""
 _FOLLOW_TOY_SECONDS: Final = 1.0
+
+_SYNC_SECONDS: Final = 60.0
+"""How often other hosts are asked what they have got since: one request each."""
+_SYNC_TOY_SECONDS: Final = 5.0
 
 
 def register(app: typer.Typer) -> None:
@@ -78,6 +86,8 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
             clock=clock,
             extensions=site.extensions,
             refresh_every=_PROOF_SECONDS,
+            callback_token=None if reader is None else await _callback_token(site, reader),
+            neighbourhood=_neighbourhood(site),
         )
         app = build_app(
             database=site.database,
@@ -133,6 +143,34 @@ def _follower(site: Site, reader: _Reader) -> Follower:
         clock=clock,
         randomness=secrets.token_bytes,
     )
+
+
+def _neighbourhood(site: Site) -> Neighbourhood:
+    """The hosts of the configuration, and those that advertise our topics on them."""
+
+    async def own() -> frozenset[str]:
+        async with site.database.reading() as connection:
+            root = await Published(connection).root()
+        return frozenset() if root is None else frozenset(ad.url for ad in root.ads)
+
+    peers = Neighbours(
+        http=site.http,
+        strangers=site.strangers,
+        hosts=site.endpoints.hosts,
+        own=own,
+        verifier=Headers(site.http, site.endpoints.headers),
+        clock=clock,
+        toy=site.network.is_toy,
+    )
+    every = _SYNC_TOY_SECONDS if site.network.is_toy else _SYNC_SECONDS
+    return Neighbourhood(peers=peers, dice=random.random, sync_every=every)
+
+
+async def _callback_token(site: Site, reader: _Reader) -> str:
+    """As an apply has it, which may run on a machine that has the other one of the two keys."""
+    if reader.keys.identity != reader.producer:
+        return callback_token(reader.keys, reader.producer)
+    return callback_token(reader.keys, await gateway_key_of(site, default=reader.gateway.identity))
 
 
 async def _gateway_keys(site: Site, reader: _Reader, console: Console) -> Keys:

@@ -40,6 +40,15 @@ ARC = "http://arc.embedded"
 PUBLIC = "http://public.embedded"
 
 
+def nobody(*but):
+    """Who we are: nobody else."""
+
+    async def own():
+        return but
+
+    return own
+
+
 class Neighbour:
     """A host with a database of its own, which knows the public one."""
 
@@ -50,9 +59,9 @@ class Neighbour:
         http = door(world.http)
         self.peers = Neighbours(
             http=http,
-            public=http,
+            strangers=http,
             hosts=[PUBLIC],
-            own=[url],
+            own=nobody(url),
             verifier=world.headers,
             clock=world.clock,
             toy=True,
@@ -591,7 +600,7 @@ async def test_only_origins_that_a_client_can_use_are_followed(world, neighbour,
 async def test_nobody_leads_us_into_a_private_network(world, url):
     async with HttpClient(public_only=True) as door:
         neighbours = Neighbours(
-            http=world.http, public=door, hosts=[PUBLIC], own=[], verifier=world.headers, clock=world.clock
+            http=world.http, strangers=door, hosts=[PUBLIC], own=nobody(), verifier=world.headers, clock=world.clock
         )
         await advertise(world, url)
 
@@ -602,7 +611,7 @@ async def test_nobody_leads_us_into_a_private_network(world, url):
 async def test_a_name_that_leads_into_a_private_network_is_asked_nothing(world):
     async with HttpClient(public_only=True) as door:
         neighbours = Neighbours(
-            http=world.http, public=door, hosts=[PUBLIC], own=[], verifier=world.headers, clock=world.clock
+            http=world.http, strangers=door, hosts=[PUBLIC], own=nobody(), verifier=world.headers, clock=world.clock
         )
         assert neighbours.at("https://stranger.example")._host._http is door
         assert neighbours.at(PUBLIC)._host._http is world.http
