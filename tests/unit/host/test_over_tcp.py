@@ -222,7 +222,9 @@ async def test_many_scripts_are_checked_beside_the_loop_that_answers(world, clie
     many = signed([*inputs, fan.change], [TxOutput(1, b"\x51")], keys)
     parents = [BeefTx(entry.transaction) for entry in fan.beef.transactions.values()]
 
-    for beef in (fan.beef, merge([fan.beef, Beef.of((), [*parents, BeefTx(many)])])):
+    small = await world.coin(keys)
+    one = world.signed(keys, [small.coin], [], [small.beef])
+    for beef in (one.beef, merge([fan.beef, Beef.of((), [*parents, BeefTx(many)])])):
         reply = await client.post("/submit", content=beef.to_bytes(), headers=headers("tm_ship"))
         assert reply.status_code == 200
 
