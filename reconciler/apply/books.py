@@ -5,7 +5,7 @@ So journal, coins, documents and published state never tell different stories.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.events import Moved, Tell
@@ -13,6 +13,7 @@ from reconciler.apply.losses import Decision, Mined, publish, unlisted
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.journal import COMMITTED, GIVEN_UP, JournalEvent, JournalState
+from reconciler.model.observed import StorageGood
 from reconciler.store.coins import Coins, CoinState, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
@@ -20,6 +21,7 @@ from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Delivery, Outbox
 from reconciler.store.outcome import Outcome
 from reconciler.store.outputs import Connection
+from reconciler.store.purchases import Bought, Purchases
 from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.transaction import Transaction
@@ -32,6 +34,8 @@ class Page:
     entry: JournalEntry
     transactions: tuple[Transaction, ...]
     created: tuple[StoredCoin, ...]
+    bought: Bought | None = None
+    """What it buys of a storage host, where it is a payment."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,8 +50,8 @@ class Books:
         self,
         pages: Sequence[Page],
         *,
-        documents: Sequence[bytes],
-        deliveries: Sequence[Delivery],
+        documents: Sequence[bytes] = (),
+        deliveries: Sequence[Delivery] = (),
         rotates: bool = False,
     ) -> tuple[JournalEntry, ...]:
         """Journal signed transactions with every coin they lock, before any byte leaves; returns the entries as they are now.
@@ -62,7 +66,8 @@ class Books:
             if rotates:
                 await _leaves_nothing(connection, among)
             await Outbox(connection).add(deliveries)
-            await _check_conflicts(connection)
+            await Purchases(connection).add(page.bought for page in pages if page.bought is not None)
+            await _check_conflicts(connection, {page.bought.good for page in pages if page.bought is not None})
         for entry in entries:
             self.tell(Moved(entry=entry.id, state=entry.state))
         return tuple(entries)
@@ -157,10 +162,15 @@ async def _leaves_nothing(connection: Connection, entries: frozenset[str]) -> No
             )
 
 
-async def _check_conflicts(connection: Connection) -> None:
-    """What nobody took may be mined yet: only what spends one of its coins may take its place (PROTOCOL §4)."""
+async def _check_conflicts(connection: Connection, goods: Collection[StorageGood]) -> None:
+    """What nobody took may be mined yet: only what spends one of its coins may take its place (PROTOCOL §4).
+
+    `goods` are what is paid for now: a refused payment for one of them is replaced.
+    """
+    replaced = {bought.txid for bought in await Purchases(connection).refused() if bought.good in goods}
     for entry in await Journal(connection).refused():
-        if entry.publishes and _are_free(await _inputs(connection, entry)):
+        is_in_place = entry.publishes or entry.id in replaced
+        if is_in_place and _are_free(await _inputs(connection, entry)):
             raise LockedError(
                 "a transaction that nobody took may be mined yet, and this plan spends none of its coins",
                 where=entry.root,

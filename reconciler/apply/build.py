@@ -5,7 +5,7 @@ Pure but for the keys it signs with.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Protocol
 
@@ -13,7 +13,6 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StalePlanError
 from reconciler.model.ids import Address, AdProtocol, Outpoint, RecordId, Txid
 from reconciler.model.keys import FUNDING_KEY, KeyRef, ad_key, batch_key, change_key, purse_key, record_key, sweep_key
-from reconciler.plan.plan import Plan
 from reconciler.plan.transactions import Made, Output, OutputRole, Spend, TxLayout, TxRole
 from reconciler.store.coins import CoinState, Purpose, StoredCoin
 from reconciler.wallet.keys import Keys
@@ -53,17 +52,26 @@ class Built:
 
 
 def build(
-    plan: Plan, tokens: Tokens, coins: Mapping[Outpoint, StoredCoin], keys: Keys, *, heir: Keys, plain_http: bool
+    layouts: Iterable[TxLayout],
+    tokens: Tokens,
+    coins: Mapping[Outpoint, StoredCoin],
+    keys: Keys,
+    *,
+    heir: Keys,
+    plain_http: bool,
+    before: Mapping[str, Built] | None = None,
 ) -> tuple[Built, ...]:
-    """Build and sign everything, in order. `coins` are the wallet's that the plan spends; `plain_http` as in AdToken.
+    """Build and sign, in order. `coins` are the wallet's that the plan spends; `before` is what was built of it, by name.
 
     `keys` sign what is spent. What is made for good is the `heir`'s: the same keys, but where a plan rotates them
-    (PROTOCOL §10). Raises StalePlanError where a transaction would not be what was shown.
+    (PROTOCOL §10); `plain_http` is as in AdToken. Raises StalePlanError where a transaction would not be what was shown.
     """
-    builder = _Builder(tokens, coins, keys, heir, plain_http)
-    for layout in plan.transactions:
+    builder = _Builder(tokens, coins, keys, heir, plain_http, dict(before or {}))
+    made = []
+    for layout in layouts:
         builder.built[layout.name] = builder.build(layout)
-    return tuple(builder.built.values())
+        made.append(builder.built[layout.name])
+    return tuple(made)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,11 +101,11 @@ class _Builder:
             raise StalePlanError(
                 f"the transaction has {len(transaction.raw)} bytes, the plan says {layout.size} at most"
             )
-        created = tuple(
-            _coin(transaction, vout, _key(output, vout, first, layout.role), output.role)
+        coins = tuple(
+            created(transaction, vout, _key(output, vout, first, layout.role), output.role)
             for vout, output in enumerate(layout.outputs)
         )
-        return Built(layout, transaction, created)
+        return Built(layout, transaction, coins)
 
     def _spendable(self, spend: Spend) -> Spendable:
         coin = self.coins.get(spend) if isinstance(spend, Outpoint) else self._made(spend)
@@ -134,19 +142,20 @@ _MONEY: Final = {
     OutputRole.FUNDING: batch_key,
     OutputRole.SWEEPING: sweep_key,
     OutputRole.CHANGE: change_key,
-    OutputRole.COIN: change_key,  # a root's coin is money like any other, should that root never be
 }
+_AT_THE_ADDRESS: Final = frozenset({OutputRole.PAYOUT, OutputRole.COIN, OutputRole.POUCH, OutputRole.STORAGE})
+"""Money that no root leads to, at least not before it is spent again: a rebuild finds it by the wallet's address."""
 
 
 def _key(output: Output, vout: int, first: Outpoint, role: TxRole) -> KeyRef:
     """The key of one output of a transaction of that role that spends `first` first."""
+    if output.role in _AT_THE_ADDRESS:
+        return FUNDING_KEY
     match output.role:
         case OutputRole.RECORD:
             return _record_key(output.record)
         case OutputRole.AD:
             return ad_key(_protocol(output.object))
-        case OutputRole.PAYOUT:
-            return FUNDING_KEY
         case OutputRole.LINK:
             return (batch_key if role is TxRole.BATCH else sweep_key)(str(first), vout)
         case money:
@@ -165,7 +174,8 @@ def _protocol(address: Address | None) -> AdProtocol:
     return AdProtocol(address.type.upper())
 
 
-def _coin(transaction: Transaction, vout: int, key: KeyRef, role: OutputRole) -> StoredCoin:
+def created(transaction: Transaction, vout: int, key: KeyRef, role: OutputRole) -> StoredCoin:
+    """An output of ours as a coin of that key."""
     output = transaction.outputs[vout]
     return StoredCoin(
         outpoint=transaction.outpoint(vout),

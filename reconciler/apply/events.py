@@ -14,6 +14,7 @@ class Step(StrEnum):
 
     LEASE = "lease"
     RECOVER = "recover"
+    PAY = "pay"
     UPLOAD = "upload"
     BUILD = "build"
     JOURNAL = "journal"

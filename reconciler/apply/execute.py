@@ -8,9 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Protocol
 
+from reconciler.apply.advance import Advance, Verifier
 from reconciler.apply.announce import deliveries, untold
 from reconciler.apply.batches import UNPROVEN, until_mined
 from reconciler.apply.books import Books, Page
@@ -22,15 +23,15 @@ from reconciler.apply.deliver import Delivered, OverlayHost, deliver, undiscover
 from reconciler.apply.draft import Draft
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
+from reconciler.apply.pages import page
 from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_seed, hand_over_seed, prepare
 from reconciler.apply.result import ads_after, destroyed, moved_copies, outcome
+from reconciler.apply.till import Till
 from reconciler.apply.upload import Storage, Uploaded, forgotten_of, upload_all
 from reconciler.content.fetching import Fetcher
-from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, StalePlanError
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.model.journal import GIVEN_UP, EntryRole
-from reconciler.plan.document import plan_id
 from reconciler.plan.plan import Plan
 from reconciler.plan.transactions import TxRole
 from reconciler.store.coins import Coins
@@ -41,14 +42,6 @@ from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import Beef, BeefTx, merge
 from reconciler.wire.documents import Source
-
-
-class Verifier(Protocol):
-    """SPV against the chain's headers."""
-
-    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> object:
-        """Raises VerificationError where the transaction would not be believed."""
-        ...
 
 
 def go_on(halted: Callable[[], bool]) -> None:
@@ -98,6 +91,7 @@ class Executor:
     judge: Judge
     patience: float
     """Seconds until a contest that is not decided is left to the next apply."""
+    till: Till
     untold: tuple[Txid, ...] = ()
     """Transactions that the plan builds on and that no host has been told of, in their order."""
     unproven: int = UNPROVEN
@@ -113,16 +107,16 @@ class Executor:
         contents = Contents(
             database=self.books.database, seed=seed, folder=self.folder, fetcher=self.fetcher, tell=self.books.tell
         )
-        stored = await self._store(plan, contents)
-        if not plan.transactions:
+        stored, paid = await self._store(plan, contents)
+        if not plan.publishes:
             await self._keep_copies(plan, stored)
             return Applied(generation=plan.generation, txid=None, failed=stored.failed, undelivered=(), missing={})
         if plan.rotation is not None:
             await hand_over_seed(self.books.database, seed, heir=self.heir, randomness=self.randomness)
         draft = await self._draft(plan, contents, seed, source, network_id)
-        built = await self._build(plan, draft)
+        built = await self._build(plan, draft, paid)
         go_on(self.halted)
-        for entry in await self._write_down(plan, draft, built, stored, source):
+        for entry in await self._write_down(plan, draft, built, stored, source, place=len(plan.pays)):
             await self._commit(entry)
         delivered = await self._deliver()
         return Applied(
@@ -133,23 +127,45 @@ class Executor:
             missing=await self._undiscoverable(),
         )
 
-    async def _store(self, plan: Plan, contents: Contents) -> Uploaded:
+    async def _store(self, plan: Plan, contents: Contents) -> tuple[Uploaded, tuple[Built, ...]]:
+        """Bring the content to its hosts, which are paid if need be; returns the transactions that their money came from, too."""
         async with self.books.database.begin() as connection:
             published = Published(connection)
             live, replicas = await published.records(), await published.replicas()
         forgotten = set(forgotten_of(plan))
         moved = moved_copies(plan, replicas)
         uploads = await contents.uploads(copies_of(plan, live))
+        await self.till.open()
+        paid = await self._advance.make_ready(plan, uploads)
         stored = await upload_all(
             uploads,
             storage=self.storage,
+            counter=self.till,
             now=self.now(),
             tell=self.books.tell,
             standing=[*(copy for copy in replicas if (copy.dataset, copy.host) not in forgotten), *moved],
             halted=self.halted,
             parallel=self.parallel,
         )
-        return Uploaded(replicas=(*stored.replicas, *moved), failed=stored.failed)
+        return Uploaded(replicas=(*stored.replicas, *moved), failed=stored.failed), paid
+
+    @property
+    def _advance(self) -> Advance:
+        return Advance(
+            books=self.books,
+            keys=self.keys,
+            verifier=self.verifier,
+            arc=self.arc,
+            proofs=self.judge.proofs,
+            storage=self.storage,
+            till=self.till,
+            commit=self._commit,
+            halt=partial(go_on, self.halted),
+            owner=self.owner,
+            parallel=self.parallel,
+            now=self.now,
+            randomness=self.randomness,
+        )
 
     async def _keep_copies(self, plan: Plan, stored: Uploaded) -> None:
         async with self.books.database.begin() as connection:
@@ -176,13 +192,22 @@ class Executor:
             now=self.now(),
         )
 
-    async def _build(self, plan: Plan, draft: Draft | None) -> Mapping[str, Built]:
+    async def _build(self, plan: Plan, draft: Draft | None, paid: Sequence[Built]) -> Mapping[str, Built]:
         """Build and sign, and check all as a stranger would, before anything is written down. By name, in order."""
         async with self.books.database.begin() as connection:
             coins = await Coins(connection).get(plan.spends)
-            ancestry = await Transactions(connection).beef({outpoint.txid for outpoint in plan.spends})
+            sources = {outpoint.txid for outpoint in plan.spends} | {each.txid for each in paid}
+            ancestry = await Transactions(connection).beef(sources)
         tokens = PlannedTokens(draft, ad_tokens(plan, self.heir.identity))
-        built = build(plan, tokens, coins, self.keys, heir=self.heir, plain_http=plan.network.is_toy)
+        built = build(
+            plan.publishes,
+            tokens,
+            coins,
+            self.keys,
+            heir=self.heir,
+            plain_http=plan.network.is_toy,
+            before={each.layout.name: each for each in paid},
+        )
         whole = merge([ancestry, Beef.of((), [BeefTx(each.transaction) for each in built])])
         for each in built:
             await self.verifier.verified(whole, each.txid, now=self.now())
@@ -191,9 +216,19 @@ class Executor:
         return {each.layout.name: each for each in built}
 
     async def _write_down(
-        self, plan: Plan, draft: Draft | None, built: Mapping[str, Built], stored: Uploaded, source: Source
+        self,
+        plan: Plan,
+        draft: Draft | None,
+        built: Mapping[str, Built],
+        stored: Uploaded,
+        source: Source,
+        *,
+        place: int,
     ) -> tuple[JournalEntry, ...]:
-        """An entry for each transaction that must be seen before the next one leaves; the root's has all that follow it."""
+        """An entry for each transaction that must be seen before the next one leaves; the root's has all that follow it.
+
+        `place` is the first one's in its apply.
+        """
         at = self.now()
         async with self.books.database.begin() as connection:
             live_ads = await Published(connection).ads()
@@ -213,38 +248,17 @@ class Executor:
         pages: list[Page] = []
         rest = list(built.values())
         while rest[0] is not _leading(built):
-            pages.append(self._page(plan, [rest.pop(0)], b"", at, place=len(pages)))
-        pages.append(self._page(plan, rest, result.to_bytes(), at, place=len(pages)))
+            pages.append(page(plan, [rest.pop(0)], owner=self.owner, at=at, place=place + len(pages)))
+        published = page(plan, rest, owner=self.owner, at=at, place=place + len(pages), outcome=result.to_bytes())
+        pages.append(published)
         return await self.books.write_down(
             pages,
             documents=draft.documents if draft is not None else (),
             deliveries=[
-                *untold(self.untold, pages[-1].entry, self.hosts),
-                *deliveries(draft, [page.entry for page in pages], built, self.hosts, self.outside),
+                *untold(self.untold, published.entry, self.hosts),
+                *deliveries(draft, [each.entry for each in pages], built, self.hosts, self.outside),
             ],
             rotates=plan.rotation is not None,
-        )
-
-    def _page(self, plan: Plan, built: list[Built], result: bytes, at: int, *, place: int) -> Page:
-        first = built[0]
-        entry = JournalEntry(
-            id=first.txid,
-            role=EntryRole.ROOT if result else EntryRole(first.role),
-            place=place,
-            plan_id=plan_id(plan),
-            generation=plan.generation,
-            txids=tuple(each.txid for each in built),
-            outcome=result,
-            owner=self.owner,
-            note=" ".join(plan.overrides),
-            spent=_spent(plan, built, publishes=bool(result)),
-            created=at,
-            updated=at,
-        )
-        return Page(
-            entry=entry,
-            transactions=tuple(each.transaction for each in built),
-            created=tuple(coin for each in built for coin in each.created),
         )
 
     async def _deliver(self) -> Delivered:
@@ -281,12 +295,6 @@ class Executor:
         if not live:
             return {}
         return await undiscoverable(live, identity=self.heir.identity, hosts=self.outside, tell=self.books.tell)
-
-
-def _spent(plan: Plan, built: Sequence[Built], *, publishes: bool) -> Satoshis:
-    """The part of the plan's gross cost that an entry bears: its fees; new tokens and storage with what publishes them."""
-    fees = sum(each.layout.fee for each in built)
-    return Satoshis(fees + (plan.gross - plan.cost.fee_satoshis if publishes else 0))
 
 
 def _leading(built: Mapping[str, Built]) -> Built:

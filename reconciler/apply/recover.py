@@ -15,9 +15,10 @@ from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
 from reconciler.apply.losses import Mined
 from reconciler.apply.prove import settle
+from reconciler.apply.till import Till
 from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.model.ids import IdentityKey, Txid
-from reconciler.model.journal import GIVEN_UP, UNFINISHED, JournalEvent, JournalState
+from reconciler.model.journal import GIVEN_UP, UNFINISHED, EntryRole, JournalEvent, JournalState
 from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outputs import Connection
@@ -38,6 +39,7 @@ async def recover(
     judge: Judge,
     hosts: Mapping[str, OverlayHost],
     identity: IdentityKey,
+    till: Till,
     now: Callable[[], int],
     patience: float = PATIENCE,
     gives_up: bool = False,
@@ -45,7 +47,9 @@ async def recover(
     """Void what was never sent or has lost, bring what may have been sent to the commit point, and empty the outbox.
 
     An entry that is only prepared is voided, not sent: the next plan will say the same, or something better. But what belongs
-    to a lock that has left is sent, or the root would stay pending, unless it `gives_up`: then its lock is taken back. Raises as broadcast does where an entry cannot be decided yet.
+    to a lock that has left is sent, or the root would stay pending, unless it `gives_up`: then its lock is taken back. A payment
+    of storage is brought to its host again (`till`), and waited for by nobody. Raises as broadcast does where an entry cannot be
+    decided yet.
     """
     await settle(books=books, arc=arc, proofs=judge.proofs, now=now)
     await complete_ours(database=books.database, index=judge.index, proofs=judge.proofs)
@@ -64,6 +68,9 @@ async def recover(
         async with books.database.begin() as connection:
             current = await Journal(connection).get(left.id)
         if current is not None and current.state in UNFINISHED:  # one that lost takes those with it that build on it
+            if current.role is EntryRole.PAYMENT:
+                await till.finish(current)
+                continue
             await until_mined(current, books=books, arc=arc, proofs=judge.proofs, now=now)
             ended = await broadcast(
                 current,

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler.apply.events import Ending, Event, Progress, Step, Tell
+from reconciler.apply.till import Shop
 from reconciler.content.sources import Stored
 from reconciler.model.errors import OverlayError, RefusedError, StalePlanError, TransientError, UnreachableError
 from reconciler.model.ids import Address, Digest, ObjectType
-from reconciler.model.observed import ObservedReplica
+from reconciler.model.observed import ObservedReplica, StorageGood
 from reconciler.plan.action import Action
 from reconciler.plan.plan import Plan
 from reconciler.wire.documents import StoredPart
+from reconciler.wire.storage import Leave, StorageAct, StorageWish
 
 PARALLEL: Final = 4
 TERM_MINUTES: Final = 180 * 24 * 60
@@ -55,6 +57,21 @@ class Upload:
         """Stored bytes of all parts."""
         return sum(part.size for part in self.stored.parts)
 
+    def good(self, index: int) -> StorageGood:
+        """What the host is paid for, where one part of it costs something."""
+        is_sold = self.parts != (self.content,)
+        return StorageGood(host=self.host, dataset=self.dataset if is_sold else "", content=self.content, part=index)
+
+    def wish(self, index: int, expires: int | None, now: int) -> StorageWish | None:
+        """What to ask of a host that keeps a part until `expires`, if at all; None where that is long enough."""
+        enough = max(self.outlives + 1, now + TERM_MINUTES * 40)  # two thirds of the term are left
+        if expires is not None and expires >= enough:
+            return None
+        is_kept = expires is not None and expires > now
+        part = self.stored.parts[index]
+        act = StorageAct.RENEW if is_kept else StorageAct.UPLOAD
+        return StorageWish(act=act, sha256=part.sha256, size=part.size, minutes=TERM_MINUTES)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Uploaded:
@@ -65,15 +82,27 @@ class Uploaded:
     """By their address in the plan."""
 
 
-class Storage(Protocol):
+class Storage(Shop, Protocol):
     """A storage host, as far as apply needs it."""
 
     async def kept_until(self, content: Digest) -> int | None:
         """Unix seconds until which the host keeps these bytes; None where it does not have them."""
         ...
 
-    async def upload(self, chunks: AsyncIterator[bytes], *, size: int, sha256: Digest, minutes: int) -> int:
-        """Store; returns unix seconds until which the bytes are kept."""
+    async def bring(self, leave: Leave, chunks: AsyncIterator[bytes], *, size: int, sha256: Digest) -> int:
+        """Bring the bytes of an upload that was granted; returns unix seconds until which they are kept."""
+        ...
+
+
+class Counter(Protocol):
+    """Where a host's leave is got, for money or not (apply/till.py)."""
+
+    async def leave(self, shop: Shop, good: StorageGood, wish: StorageWish) -> Leave:
+        """Leave to bring a good's bytes, or its renewal."""
+        ...
+
+    async def had(self, good: StorageGood, until: int) -> None:
+        """The host keeps the good until then (unix seconds)."""
         ...
 
 
@@ -81,6 +110,7 @@ async def upload_all(
     uploads: Sequence[Upload],
     *,
     storage: Mapping[str, Storage],
+    counter: Counter,
     now: int,
     tell: Tell,
     standing: Sequence[ObservedReplica] = (),
@@ -103,7 +133,7 @@ async def upload_all(
             if halted():
                 return None
             try:
-                return await _upload(upload, storage[upload.host], now, tell)
+                return await _upload(upload, storage[upload.host], counter, now, tell)
             except OverlayError as error:
                 tell(Event(step=Step.UPLOAD, subject=upload.subject, ending=Ending.FAILED, detail=error.message))
                 return error
@@ -143,9 +173,9 @@ def _summary(failures: Sequence[OverlayError], tried: int) -> OverlayError:
     return RefusedError(message, where=where)
 
 
-async def _upload(upload: Upload, storage: Storage, now: int, tell: Tell) -> ObservedReplica:
+async def _upload(upload: Upload, storage: Storage, counter: Counter, now: int, tell: Tell) -> ObservedReplica:
     """Part after part; those that the host has, and keeps long enough, are not sent again."""
-    work = _Copying(upload, storage, now, tell)
+    work = _Copying(upload, storage, counter, now, tell)
     expires = [await work.keep(part) for part in range(len(upload.stored.parts))]
     detail = f"{work.sent} bytes" if work.sent else "already there"
     tell(Event(step=Step.UPLOAD, subject=upload.subject, ending=Ending.DONE, detail=detail))
@@ -166,10 +196,11 @@ class StaleFileError(Exception):
 class _Copying:
     """One copy under way. `sent` are the bytes that have left, `_there` those that the host has."""
 
-    def __init__(self, upload: Upload, storage: Storage, now: int, tell: Tell) -> None:
+    def __init__(self, upload: Upload, storage: Storage, counter: Counter, now: int, tell: Tell) -> None:
         self._upload = upload
         self._storage = storage
-        self._wanted = now + TERM_MINUTES * 60
+        self._counter = counter
+        self._now = now
         self._tell = tell
         self._there = 0
         self._fault: StalePlanError | None = None
@@ -177,21 +208,21 @@ class _Copying:
 
     async def keep(self, index: int) -> int:
         """Unix seconds until which the host keeps a part, which it is given unless it has it."""
-        part = self._upload.stored.parts[index]
+        part, good = self._upload.stored.parts[index], self._upload.good(index)
         expires = await self._storage.kept_until(part.sha256)
-        enough = max(self._upload.outlives + 1, self._wanted - TERM_MINUTES * 20)  # and two thirds of the term are left
-        if expires is None or expires < enough:
-            expires = await self._send(index, part)
-        else:
+        wish = self._upload.wish(index, expires, self._now)
+        if wish is not None:
+            leave = await self._counter.leave(self._storage, good, wish)
+            expires = leave.until if leave.until is not None else await self._send(index, part, leave)
+        if wish is None or wish.act is StorageAct.RENEW:
             self._there += part.size
-        return expires
+        await self._counter.had(good, expires or 0)
+        return expires or 0
 
-    async def _send(self, index: int, part: StoredPart) -> int:
+    async def _send(self, index: int, part: StoredPart, leave: Leave) -> int:
         """Whatever comes of a file that changes on its way out, it is said to be that."""
         try:
-            return await self._storage.upload(
-                self._chunks(index), size=part.size, sha256=part.sha256, minutes=TERM_MINUTES
-            )
+            return await self._storage.bring(leave, self._chunks(index), size=part.size, sha256=part.sha256)
         except (OverlayError, StaleFileError):
             if self._fault is not None:
                 raise self._fault from None

@@ -87,7 +87,7 @@ async def conversation(
         answer = _given((yield {}))
         if answer.status != 402:
             return
-        charge = _charge(answer)
+        charge = charge_of(answer.headers)
         if charge.satoshis > cap:
             raise PriceError(charge, cap)
         payment = await payer.pay(charge)
@@ -124,12 +124,13 @@ def _given(answer: Answer | None) -> Answer:
     return answer
 
 
-def _charge(answer: Answer) -> Charge:
+def charge_of(headers: Mapping[str, str]) -> Charge:
+    """What an authenticated 402 asks (lower-case names). Raises VerificationError."""
     try:
-        recipient = identity_key(answer.headers.get(IDENTITY_HEADER, ""))
+        recipient = identity_key(headers.get(IDENTITY_HEADER, ""))
     except ValueError as error:
         raise VerificationError("the server asks for a payment without saying who it is") from error
-    return Charge.parse(answer.headers, recipient)
+    return Charge.parse(headers, recipient)
 
 
 def _retry_after(answer: Answer) -> float:

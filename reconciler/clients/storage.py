@@ -1,4 +1,4 @@
-"""Speaking to a storage host (WIRE §4.3): quote, upload, find, list, download. What it answers is checked."""
+"""Speaking to a storage host (WIRE §4.3): quote, upload, renew, find, list, download. What it answers is checked."""
 
 from __future__ import annotations
 
@@ -6,16 +6,19 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as new_sha256
-from typing import Final, Protocol
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.clients.answers import checked, object_of
+from reconciler.clients.payment import PayingHttp, PriceError, charge_of
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
-from reconciler.model.ids import Digest, IdentityKey
+from reconciler.model.ids import Digest
 from reconciler.model.json import Json, JsonObject
 from reconciler.wire.http import Http, Reply
-from reconciler.wire.uhrp import UhrpToken, digest_of, url_of
+from reconciler.wire.payment import Charge, PaymentError, PaymentHeader
+from reconciler.wire.storage import Leave, StorageAct, StorageWish
+from reconciler.wire.uhrp import digest_of, url_of
 
 _JSON: Final = {"content-type": "application/json"}
 _UPLOAD_SECONDS: Final = 60.0
@@ -24,6 +27,9 @@ _UPLOAD_SECONDS: Final = 60.0
 _ANSWER: Final = 1024 * 1024
 _NUMBERS: Final = range(2**53)
 """Sizes and times that JSON can say and databases hold."""
+
+_PAYMENT_REQUIRED: Final = 402
+_UNAVAILABLE: Final = 503
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,27 +44,23 @@ class KeptFile:
     """Unix seconds."""
 
 
-class SignedHttp(Http, Protocol):
-    """A door through which requests go signed (clients.auth.AuthenticatedHttp)."""
-
-    def identity_at(self, url: str) -> IdentityKey | None:
-        """Who answers there, as far as that is known."""
-        ...
+class PendingError(UnreachableError):
+    """A host was given a payment and cannot say yet: the network does not know it."""
 
 
 class StorageClient:
     """One storage host, at `url` (an origin). Raises RefusedError for its 4xx, UnreachableError where it fails or talks nonsense."""
 
-    def __init__(self, http: Http, url: str, *, signed: SignedHttp | None = None) -> None:
-        """`signed` tells the host who we are (BRC-104): what one brings, finds and lists is one's own. Without, it only quotes."""
+    def __init__(self, http: Http, url: str, *, signed: Http) -> None:
+        """`signed` tells the host who we are (BRC-104): what one brings, finds and lists is one's own."""
         self._http = http
-        self._signed: Http = signed or http
-        self._identity_at = (lambda _: None) if signed is None else signed.identity_at
+        self._signed = signed
         self.url = url.rstrip("/")
 
     async def quote(self, size: int, minutes: int) -> Satoshis:
         """What keeping so many bytes for so many minutes costs."""
-        answer = object_of(await self._post(self._http, "/quote", {"fileSize": size, "retentionPeriod": minutes}))
+        reply = await self._post(self._http, "/quote", {"fileSize": size, "retentionPeriod": minutes})
+        answer = object_of(checked(reply))
         try:
             return satoshis(_whole(answer, "quote"))
         except ValueError as error:
@@ -73,21 +75,50 @@ class StorageClient:
         minutes: int,
         media_type: str = "application/octet-stream",
     ) -> int:
-        """Store `size` bytes; returns unix seconds until which they are kept.
+        """Store `size` bytes where that costs nothing; returns unix seconds until which they are kept. Raises as `bring` does."""
+        leave = await self.ask(StorageWish(act=StorageAct.UPLOAD, sha256=sha256, size=size, minutes=minutes))
+        if isinstance(leave, Charge):
+            raise RefusedError(f"{self.url} asks for {leave.satoshis} satoshis", code="402", where=self.url)
+        return await self.bring(leave, chunks, size=size, sha256=sha256, media_type=media_type)
+
+    async def ask(self, wish: StorageWish) -> Leave | Charge:
+        """Make a wish, without money: it is granted, or has a price. Raises VerificationError for a price that is none."""
+        reply = await self._post(self._signed, wish.path, wish.body)
+        if reply.status != _PAYMENT_REQUIRED:
+            return self._granted(wish, reply)
+        return charge_of(reply.headers)
+
+    async def pay(self, wish: StorageWish, payment: PaymentHeader) -> Leave:
+        """Make a wish with the one payment that was made for it, perhaps again.
+
+        Raises PendingError where the host has the payment and waits for the network, RefusedError where it does not take it.
+        """
+        paying = PayingHttp(self._signed, _PAYS_NOTHING, cap=Satoshis(0), patience=0)
+        reply = await paying.request(
+            "POST", self.url + wish.path, headers=_JSON, content=_compact(wish.body), limit=_ANSWER, payment=payment
+        )
+        if reply.status == _UNAVAILABLE and _code(reply) == PaymentError.PENDING:
+            raise PendingError(f"{self.url} has the payment, and waits until the network knows it", where=self.url)
+        return self._granted(wish, reply)
+
+    async def bring(
+        self,
+        leave: Leave,
+        chunks: AsyncIterable[bytes],
+        *,
+        size: int,
+        sha256: Digest,
+        media_type: str = "application/octet-stream",
+    ) -> int:
+        """Bring the bytes of an upload that was granted; returns unix seconds until which they are kept.
 
         Raises VerificationError where the bytes read from `chunks` do not hash to `sha256`; the host then has others.
         """
-        wish: JsonObject = {
-            "fileSize": size,
-            "retentionPeriod": minutes,
-            "sha256": sha256,
-        }  # the reference reads no hash
-        leave = object_of(await self._post(self._signed, "/upload", wish))
         read = _Counted(chunks)
         reply = await self._http.request(
             "PUT",
-            self._upload_url(leave),
-            headers={**_headers(leave), "content-type": media_type, "content-length": str(size)},
+            leave.url or "",
+            headers={**leave.headers, "content-type": media_type, "content-length": str(size)},
             content=read.chunks(),
             within=_UPLOAD_SECONDS,
             limit=_ANSWER,
@@ -131,10 +162,6 @@ class StorageClient:
             kept[sha256] = max(expires, kept.get(sha256, 0))
         return kept
 
-    def promises(self, token: UhrpToken) -> bool:
-        """Whether a UHRP token is this host's own, as far as it has shown who it is: it has, once it has answered us."""
-        return token.host == self._identity_at(self.url) and token.url.startswith(f"{self.url}/")
-
     async def download(self, sha256: Digest, *, size: int, url: str | None = None) -> AsyncIterator[bytes]:
         """The bytes with this hash, chunk by chunk, from `url` or where the host says that it keeps them.
 
@@ -158,6 +185,12 @@ class StorageClient:
                 yield chunk
         if count != size or digest.hexdigest() != sha256:
             raise VerificationError(f"{url} gives other content than {sha256}", where=url)
+
+    def _granted(self, wish: StorageWish, reply: Reply) -> Leave:
+        answer = object_of(checked(reply))
+        if wish.act is StorageAct.RENEW:
+            return Leave(until=_number(answer, "newExpiryTime", self.url))
+        return Leave(url=self._upload_url(answer), headers=_headers(answer))
 
     def _upload_url(self, leave: JsonObject) -> str:
         """The host may send us to its bucket, but not to a plain-text stranger."""
@@ -188,14 +221,24 @@ class StorageClient:
         raise self._nonsense("a listing with an entry that is none")
 
     async def _post(self, http: Http, path: str, body: JsonObject) -> Reply:
-        content = json.dumps(body, separators=(",", ":")).encode()
-        return checked(await http.request("POST", self.url + path, headers=_JSON, content=content, limit=_ANSWER))
+        return await http.request("POST", self.url + path, headers=_JSON, content=_compact(body), limit=_ANSWER)
 
     async def _get(self, path: str) -> Reply:
         return checked(await self._signed.request("GET", self.url + path))
 
     def _nonsense(self, what: str) -> UnreachableError:
         return UnreachableError(f"{self.url} answers {what}", where=self.url)
+
+
+class _PaysNothing:
+    """A payer for requests that were paid before."""
+
+    async def pay(self, charge: Charge) -> PaymentHeader:
+        """See clients.payment.Payer; never reached, since the payment is there."""
+        raise PriceError(charge, Satoshis(0))
+
+
+_PAYS_NOTHING: Final = _PaysNothing()
 
 
 class _Counted:
@@ -215,6 +258,18 @@ class _Counted:
             self._digest.update(chunk)
             yield chunk
         self.complete = True
+
+
+def _compact(body: JsonObject) -> bytes:
+    return json.dumps(body, separators=(",", ":")).encode()
+
+
+def _code(reply: Reply) -> str:
+    """The code of an error, as far as it says one."""
+    match _json(reply):
+        case {"code": str(code)}:
+            return code
+    return ""
 
 
 def _json(reply: Reply) -> Json:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Final, Protocol, TypeAlias
 
@@ -18,6 +19,7 @@ from reconciler.apply.execute import Applied, Executor, go_on
 from reconciler.apply.handover import Courier
 from reconciler.apply.prove import settle
 from reconciler.apply.recover import recover
+from reconciler.apply.till import Till
 from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
@@ -25,7 +27,7 @@ from reconciler.control.binding import bind, check_identity, check_world, claim
 from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive_unspent, take_from_faucet
 from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.mend import submit_again
-from reconciler.control.quotes import storage_quotes
+from reconciler.control.quotes import priced
 from reconciler.control.rebuild import keep_ads, refill, write_down, write_rows
 from reconciler.control.rotation import signers
 from reconciler.control.source import Provenance
@@ -34,7 +36,7 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import DesiredState, StorageHost
 from reconciler.model.errors import GuardError, RefusedError, StalePlanError
 from reconciler.model.ids import Digest, IdentityKey, Network
-from reconciler.model.observed import ListedAd, Snapshot, StorageQuote
+from reconciler.model.observed import ListedAd, Snapshot
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import Look, Observation, observe
 from reconciler.plan.document import plan_id
@@ -296,6 +298,7 @@ class Reconciler:
             judge=self._judge,
             hosts=self.world.hosts,
             identity=self.keys.identity,
+            till=self._till(lease),
             now=self._now,
             patience=self.contest_patience,
             gives_up=gives_up,
@@ -358,7 +361,6 @@ class Reconciler:
             observation.snapshot,
             source=self.provenance.source_id(desired.producer.id.name),
             gateway_answers=await self._asked_gateway(desired),
-            quotes=await self._quotes(desired.storage_hosts),
         )
         rotated = (_HAS_ROTATED,) if self.has_rotated else ()
         observation = replace(observation, snapshot=snapshot, warnings=(*observation.warnings, *rotated))
@@ -368,7 +370,12 @@ class Reconciler:
             readings=observation.readings.readings,
             quoted_at=self._now(),
         )
-        plan = wish.make(desired, snapshot, wish.options, meta=meta)
+        plan = await priced(
+            lambda seen: wish.make(desired, seen, wish.options, meta=meta),
+            snapshot,
+            self.world.storage(desired.storage_hosts, self.keys),
+            is_toy=self.world.network.is_toy,
+        )
         return Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
 
     async def _observe(
@@ -398,7 +405,6 @@ class Reconciler:
             keys=self.keys,
             hosts=self.world.outside,
             storage=self.world.storage(storage_hosts, self.keys),
-            locate=self.world.locate(self._now()),
             verifier=self.world.headers,
             index=self.world.index,
             network_id=network_id,
@@ -414,18 +420,12 @@ class Reconciler:
             return None
         return await HostClient(self.world.http, desired.gateway_url).healthy()
 
-    async def _quotes(self, hosts: Sequence[StorageHost]) -> dict[str, StorageQuote]:
-        """What storage costs where it costs something; toy storage hosts ask nothing."""
-        if self.world.network.is_toy:
-            return {}
-        return await storage_quotes(self.world.storage(hosts, self.keys))
-
     async def _fund(self, plan: Plan) -> Satoshis:
         if self.world.faucet is None:
             return Satoshis(0)
         return await take_from_faucet(
             self.world.faucet,
-            Satoshis(FAUCET_SATOSHIS + 2 * plan.cost.fee_satoshis + len(plan.outputs)),
+            Satoshis(FAUCET_SATOSHIS + 2 * plan.cost.fee_satoshis + plan.cost.storage_satoshis + len(plan.outputs)),
             keys=self.keys,
             network=self.world.network,
             database=self.database,
@@ -490,6 +490,17 @@ class Reconciler:
             halted=halted,
             judge=self._judge,
             patience=self.contest_patience,
+            till=self._till(lease),
+        )
+
+    def _till(self, lease: Lease) -> Till:
+        return Till(
+            books=self._books(lease),
+            arc=self._courier,
+            judge=self._judge,
+            hosts=self.world.hosts,
+            shop=partial(self.world.shop, keys=self.keys),
+            now=self._now,
         )
 
     @property

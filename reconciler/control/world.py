@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final
 
 from reconciler.chain.arc import Arc
@@ -15,14 +14,12 @@ from reconciler.chain.index import AddressIndex
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.host import HostClient
 from reconciler.clients.storage import StorageClient
-from reconciler.content.locating import locate
 from reconciler.model.desired import StorageHost
-from reconciler.model.ids import Digest, Network
+from reconciler.model.ids import Network
 from reconciler.model.networks import Endpoints
 from reconciler.wallet.keys import Keys
 from reconciler.wire.arc import Callback
 from reconciler.wire.http import Http
-from reconciler.wire.uhrp import UhrpToken
 
 OWN: Final = "own"
 """The name of our own host in outbox and reports."""
@@ -65,9 +62,12 @@ class World:
 
     def storage(self, hosts: Iterable[StorageHost], keys: Keys | None) -> dict[str, StorageClient]:
         """Clients of storage hosts, by name. The hosts know us by these keys; without, they only say what they ask."""
-        signed = None if keys is None else AuthenticatedHttp(self.http, keys)
+        signed = self._signed(keys)
         return {host.name: StorageClient(self.http, host.url, signed=signed) for host in hosts}
 
-    def locate(self, now: int) -> Callable[[Digest], Awaitable[Sequence[UhrpToken]]]:
-        """Finds the promises of storage hosts to keep some bytes beyond `now` (unix seconds)."""
-        return partial(locate, hosts=self.outside.values(), now=now, plain_http=self.network.is_toy)
+    def shop(self, url: str, *, keys: Keys) -> StorageClient:
+        """The client of the storage host at a URL."""
+        return StorageClient(self.http, url, signed=self._signed(keys))
+
+    def _signed(self, keys: Keys | None) -> Http:
+        return self.http if keys is None else AuthenticatedHttp(self.http, keys)

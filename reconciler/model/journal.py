@@ -63,6 +63,10 @@ class EntryRole(StrEnum):
 
     SPLITTER = "splitter"
     """Publishes nothing, and stays valid should the rest be void."""
+    POUCH = "pouch"
+    """The same."""
+    PAYMENT = "payment"
+    """Pays a storage host, which is given it first. Nothing builds upon it, and no apply waits for it."""
     LOCK = "lock"
     """Once it has left, the root is pending, and the rest of its set must follow."""
     BATCH = "batch"

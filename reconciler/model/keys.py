@@ -44,7 +44,7 @@ def ad_key(protocol: AdProtocol) -> KeyRef:
 def change_key(anchor: str, index: int) -> KeyRef:
     """The key of money output `index` of a transaction that spends outpoint `anchor` first.
 
-    That is the change of a root transaction (PROTOCOL §5), and what a splitter makes for the root transaction.
+    That is the change of a root transaction (PROTOCOL §5).
     """
     return KeyRef(COIN_PROTOCOL, f"change {anchor} {index}", "self")
 
@@ -90,9 +90,6 @@ GATEWAY_KEY: Final = KeyRef(GATEWAY_PROTOCOL, "1", "self")
 
 UHRP_KEY: Final = KeyRef(UHRP_PROTOCOL, "1", "anyone")
 """The key of a storage host's UHRP tokens (WIRE §4.3)."""
-
-QUOTE_KEY: Final = KeyRef("payment quotes", "1", "self")
-"""The key under which a seller seals what prices were quoted for (payments/quote.py)."""
 
 UPLOAD_KEY: Final = KeyRef("storage upload", "1", "self")
 """The key under which a storage host seals the URLs that it gives out for uploads (WIRE §4.3)."""

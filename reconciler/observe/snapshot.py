@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError, UnreachableError
 from reconciler.model.ids import Address, Digest, IdentityKey, Outpoint, Txid
+from reconciler.model.journal import EntryRole
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
     Answer,
@@ -24,7 +25,7 @@ from reconciler.observe.beyond import Beyond, SpendIndex, follow, spent_of
 from reconciler.observe.catalog import Catalog, LiveRecord, read_catalog
 from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
 from reconciler.observe.pending import locked
-from reconciler.observe.replicas import Locate, StorageListing, read_replicas
+from reconciler.observe.replicas import StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
 from reconciler.observe.succession import read_succession
 from reconciler.observe.unfinished import Live, as_if_finished, said
@@ -33,6 +34,7 @@ from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Outbox
 from reconciler.store.published import Published
+from reconciler.store.purchases import Purchases
 from reconciler.wallet.keys import Keys
 from reconciler.wire.state_root import Leaf, state_root
 
@@ -110,13 +112,14 @@ async def recorded(database: Database) -> Recorded:
         published, wallet = Published(connection), Coins(connection)
         unfinished, void = await Journal(connection).unfinished(), await Journal(connection).void()
         bound, locks = await Journal(connection).bound(), await Journal(connection).locks()
-        strays = () if unfinished else await wallet.strays()
+        strays = () if _is_under_way(unfinished) else await wallet.strays()
         live = Live(
             root=await published.root(),
             records=await published.records(),
             replicas=await published.replicas(),
             ads=await published.ads(),
             coins=await wallet.spendable(),
+            paid=frozenset(bought.good for bought in await Purchases(connection).open()),
         )
         edited = await published.edited()
         if unfinished:
@@ -141,7 +144,6 @@ async def observe(
     keys: Keys,
     hosts: Mapping[str, OutsideHost],
     storage: Mapping[str, StorageListing],
-    locate: Locate,
     verifier: Verifier,
     index: SpendIndex,
     network_id: Digest,
@@ -183,13 +185,13 @@ async def observe(
             beyond = _taken_back(known, await follow(catalog, index=index, keys=keys, verifier=verifier, now=now))
             catalog, untold = beyond.catalog, beyond.untold
             warnings += tuple(_replaced(record) for record in beyond.replaced)
-        snapshot, silent = await _as_of(snapshot, catalog, storage, locate)
+        snapshot, silent = await _as_of(snapshot, catalog, storage)
         warnings += silent
         if not is_foreign:
             drifted = drifted_rows(known.live, known.edited, catalog)
             snapshot = replace(snapshot, drifted=drifted, ads=known.live.ads, coins=known.live.coins)
     if look.refresh and snapshot.root is not None:
-        snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, locate=locate, owed=known.owed)
+        snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, owed=known.owed)
         warnings += tuple(doubt for doubt in doubts if doubt not in warnings)
     ads = None
     if look.refresh or is_foreign or not _ads_settled(look, snapshot):
@@ -215,6 +217,11 @@ async def observe(
     )
 
 
+def _is_under_way(unfinished: Iterable[JournalEntry]) -> bool:
+    """Whether what is published is about to change; a payment of storage may wait for its host for long."""
+    return any(entry.role is not EntryRole.PAYMENT for entry in unfinished)
+
+
 def _as_recorded(world: Snapshot, known: Recorded, *, is_damaged: bool) -> Snapshot:
     """The snapshot with what our own database says is live."""
     return replace(
@@ -225,6 +232,7 @@ def _as_recorded(world: Snapshot, known: Recorded, *, is_damaged: bool) -> Snaps
         settings=known.live.root.settings if known.live.root else {},
         ads=known.live.ads,
         coins=known.live.coins,
+        paid=known.live.paid,
         strays=() if is_damaged else known.strays,
     )
 
@@ -290,7 +298,7 @@ def _ads_settled(look: Look, snapshot: Snapshot) -> bool:
 def _is_damaged(known: Recorded) -> bool:
     """Whether rows were edited, or records do not add up to the root that is recorded with them."""
     root = known.root
-    if root is None or known.unfinished:
+    if root is None or _is_under_way(known.unfinished):
         return bool(known.edited)
     leaves = [Leaf(record.id, record.document_hash) for record in known.live.records.values()]
     return bool(known.edited) or state_root(leaves) != root.state_root
@@ -382,9 +390,9 @@ def _is_held(known: Recorded, newest: LiveRoot) -> bool:
 
 
 async def _as_of(
-    snapshot: Snapshot, catalog: Catalog, storage: Mapping[str, StorageListing], locate: Locate
+    snapshot: Snapshot, catalog: Catalog, storage: Mapping[str, StorageListing]
 ) -> tuple[Snapshot, tuple[str, ...]]:
-    replicas, silent = await read_replicas(catalog.records, storage=storage, locate=locate)
+    replicas, silent = await read_replicas(catalog.records, storage=storage)
     received = (coin for coin in snapshot.coins if coin.key == FUNDING_KEY and coin.outpoint not in catalog.spent)
     seen = replace(
         snapshot,

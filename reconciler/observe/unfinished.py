@@ -18,6 +18,7 @@ from reconciler.model.observed import (
     ObservedRecord,
     ObservedReplica,
     ObservedRoot,
+    StorageGood,
     coin_order,
 )
 from reconciler.store.coins import CoinState, Purpose, StoredCoin
@@ -34,6 +35,7 @@ class Live:
     replicas: tuple[ObservedReplica, ...]
     ads: tuple[ObservedAd, ...]
     coins: tuple[Coin, ...]
+    paid: frozenset[StorageGood] = frozenset()
 
 
 def as_if_finished(
@@ -81,12 +83,12 @@ def _committed(live: Live, outcome: Outcome) -> Live:
     records |= {record.id: record for record in outcome.upserts}
     forgotten = {(replica.dataset, replica.host) for replica in outcome.replicas} | set(outcome.forgotten)
     kept = (replica for replica in live.replicas if (replica.dataset, replica.host) not in forgotten)
-    return Live(
+    return replace(
+        live,
         root=outcome.root,
         records=dict(sorted(records.items())),
         replicas=tuple(sorted((*kept, *outcome.replicas), key=lambda replica: (replica.dataset, replica.host))),
         ads=outcome.ads,
-        coins=live.coins,
     )
 
 

@@ -25,7 +25,7 @@ from reconciler.plan.options import REPLACE_IDENTITY, DeleteLimit, PlanOptions
 from reconciler.plan.selection import select
 from reconciler.plan.storage import Copy, Purchase, purchases_of
 from reconciler.plan.tokens import Wish
-from reconciler.plan.transactions import TxLayout, TxRole
+from reconciler.plan.transactions import PAYING, TxLayout, TxRole
 
 __all__ = [
     "FORMAT_VERSION",
@@ -42,7 +42,7 @@ __all__ = [
 FORMAT_VERSION: Final = "2.2"
 
 
-_STORED: Final = frozenset({Action.CREATE, Action.REPLACE, Action.RENEW})
+STORED: Final = frozenset({Action.CREATE, Action.REPLACE, Action.RENEW})
 """What is done to copies that storage hosts are paid for."""
 
 
@@ -182,6 +182,17 @@ class Plan:
             spend for transaction in self.transactions for spend in transaction.spends if isinstance(spend, Outpoint)
         )
 
+    @property
+    def pays(self) -> tuple[TxLayout, ...]:
+        """What leaves before anything is published: the payments of storage, and what funds them."""
+        return tuple(each for each in self.transactions if self.purchases and each.role in PAYING)
+
+    @property
+    def publishes(self) -> tuple[TxLayout, ...]:
+        """The transactions that are left then; none where only copies change."""
+        paid = len(self.pays)
+        return self.transactions[paid:]
+
     def count(self, role: TxRole) -> int:
         """How many transactions of this role there are."""
         return sum(transaction.role is role for transaction in self.transactions)
@@ -309,7 +320,7 @@ def _plan(
 
 def _purchases(comparison: Comparison, snapshot: Snapshot) -> tuple[Purchase, ...]:
     """What the copies that are made, replaced or renewed cost."""
-    stored = {change.object for change in comparison.changes if change.action in _STORED}
+    stored = {change.object for change in comparison.changes if change.action in STORED}
     copies: list[Copy] = [copy for copy in comparison.copies if copy.address in stored]
     return purchases_of(copies, snapshot.quotes, paid=snapshot.paid)
 

@@ -65,6 +65,10 @@ NUMBERED: Final = frozenset({TxRole.POUCH, TxRole.PAYMENT, TxRole.BATCH, TxRole.
 """Of these an apply may have several; of every other role it has one at most."""
 
 
+PAYING: Final = frozenset({TxRole.SPLITTER, TxRole.POUCH, TxRole.PAYMENT})
+"""What storage is paid by."""
+
+
 @dataclass(frozen=True, slots=True)
 class Made:
     """An output of another transaction of the same apply: known by its place before it has a txid."""

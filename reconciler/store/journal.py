@@ -159,7 +159,11 @@ class Journal:
             lock, and_(lock.c.plan_id == journal.c.plan_id, lock.c.created == journal.c.created)
         )
         return frozenset(
-            await self._connection.scalars(query.where(lock.c.role == EntryRole.LOCK, lock.c.state.not_in(gone)))
+            await self._connection.scalars(
+                query.where(lock.c.role == EntryRole.LOCK, lock.c.state.not_in(gone)).where(
+                    journal.c.role != EntryRole.PAYMENT
+                )
+            )
         )
 
     async def locks(self) -> frozenset[Txid]:

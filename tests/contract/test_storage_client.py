@@ -10,12 +10,15 @@ from starlette.routing import Route
 
 from reconciler.clients.http import HttpClient
 from reconciler.clients.storage import KeptFile, StorageClient
+from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
-from reconciler.model.ids import Digest
+from reconciler.model.ids import Digest, identity_key
 from reconciler.wire.canonical import sha256_hex
+from reconciler.wire.payment import Charge
 from reconciler.wire.uhrp import url_of
 
 URL = "http://storage.embedded"
+HOST = identity_key("02" + "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
 DATA = b"some content of some length" * 100
 DIGEST = Digest(sha256_hex(DATA))
 LEAVE = {
@@ -51,7 +54,7 @@ def storage():
 @pytest.fixture
 async def client(storage):
     async with HttpClient(apps={URL: storage.app, "http://other.embedded": storage.app}) as http:
-        yield StorageClient(http, f"{URL}/")
+        yield StorageClient(http, f"{URL}/", signed=http)
 
 
 async def chunks(data=DATA, size=1000):
@@ -104,10 +107,15 @@ async def test_a_refused_upload_says_why(storage, client):
     with pytest.raises(RefusedError, match="Size mismatch"):
         await upload(client)
 
-    storage.answers["/upload"] = JSONResponse({"code": "ERR_PAYMENT_REQUIRED"}, 402)
-    with pytest.raises(RefusedError) as caught:
+    asks = {"x-bsv-auth-identity-key": HOST, **Charge(Satoshis(7), "AA==", HOST).headers()}
+    storage.answers["/upload"] = JSONResponse({"code": "ERR_PAYMENT_REQUIRED"}, 402, headers=asks)
+    with pytest.raises(RefusedError, match="asks for 7 satoshis") as caught:
         await upload(client)
     assert caught.value.code == "402"
+
+    storage.answers["/upload"] = JSONResponse({"code": "ERR_PAYMENT_REQUIRED"}, 402)
+    with pytest.raises(VerificationError, match="without saying who it is"):
+        await upload(client)
 
 
 @pytest.mark.parametrize("url", [None, 7, "", "http://other.embedded/put", "ftp://x", f"{URL}.evil.test/put"])

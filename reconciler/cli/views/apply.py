@@ -19,13 +19,14 @@ from reconciler.plan.plan import Plan
 _GLYPHS = {Ending.DONE: "✓", Ending.FAILED: "✗", Ending.BLOCKED: "·", Ending.NOT_STARTED: "·"}
 _WORDS = {
     Step.RECOVER: "recovered",
+    Step.PAY: "paid",
     Step.UPLOAD: "stored",
     Step.BUILD: "built and signed",
     Step.BROADCAST: "broadcast",
     Step.DELIVER: "submitted to",
     Step.VERIFY: "found on",
 }
-_COUNTED: Final = (Step.RECOVER, Step.UPLOAD, Step.BUILD, Step.BROADCAST, Step.DELIVER, Step.VERIFY)
+_COUNTED: Final = (Step.RECOVER, Step.PAY, Step.UPLOAD, Step.BUILD, Step.BROADCAST, Step.DELIVER, Step.VERIFY)
 """The steps that do something that can be counted, in order."""
 
 Tally: TypeAlias = Counter[tuple[Step, Ending]]

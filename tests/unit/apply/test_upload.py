@@ -16,7 +16,9 @@ from reconciler.content.sealing import SealedFile, seal
 from reconciler.content.sources import FreeContent, LocalFiles
 from reconciler.model.errors import RefusedError, StalePlanError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest
-from reconciler.model.observed import ObservedReplica
+from reconciler.model.observed import ObservedReplica, StorageGood
+from reconciler.wire.payment import PaymentHeader
+from reconciler.wire.storage import Leave, StorageAct, StorageWish
 from reconciler.wire.stream_cipher import Layout, content_key
 
 MIB = 1 << 20
@@ -31,14 +33,30 @@ class Host:
     folder: Path
     fails: Exception | None = None
     sent: list[Digest] = field(default_factory=list)
+    asked: list[StorageWish] = field(default_factory=list)
 
     async def kept_until(self, content: Digest) -> int | None:
         file = self.folder / content
         return int(file.read_text()) if file.exists() else None
 
-    async def upload(self, chunks: AsyncIterator[bytes], *, size: int, sha256: Digest, minutes: int) -> int:
+    @property
+    def url(self) -> str:
+        return f"http://{self.folder.name}.embedded"
+
+    async def ask(self, wish: StorageWish) -> Leave:
         if self.fails:
             raise self.fails
+        self.asked.append(wish)
+        if wish.act is StorageAct.UPLOAD:
+            return Leave(url=f"{self.url}/put")
+        until = int((self.folder / wish.sha256).read_text()) + wish.minutes * 60
+        self.keep(wish.sha256, until)
+        return Leave(until=until)
+
+    async def pay(self, wish: StorageWish, payment: PaymentHeader) -> Leave:
+        raise NotImplementedError
+
+    async def bring(self, leave: Leave, chunks: AsyncIterator[bytes], *, size: int, sha256: Digest) -> int:
         digest, count = hashlib.sha256(), 0
         async for chunk in chunks:
             digest.update(chunk)
@@ -52,6 +70,16 @@ class Host:
     def keep(self, content: Digest, until: int = END) -> None:
         self.folder.mkdir(exist_ok=True)
         (self.folder / content).write_text(str(until))
+
+
+class Counter:
+    """Where hosts give for nothing."""
+
+    async def leave(self, shop: Host, good: StorageGood, wish: StorageWish) -> Leave:
+        return await shop.ask(wish)
+
+    async def had(self, good: StorageGood, until: int) -> None:
+        """Nothing was bought."""
 
 
 @pytest.fixture
@@ -100,7 +128,7 @@ class Told(list):
 
 async def make(uploads, hosts, told=None, **more):
     tell = (told if told is not None else Told()).append
-    return await upload_all(uploads, storage=hosts, now=NOW, tell=tell, **more)
+    return await upload_all(uploads, storage=hosts, counter=Counter(), now=NOW, tell=tell, **more)
 
 
 async def test_free_content_is_one_object(hosts, free):
@@ -133,7 +161,7 @@ async def test_sold_content_is_stored_part_by_part_and_known_by_its_plaintext(ho
 
 async def test_parts_that_are_there_are_not_sent_again(hosts, sold):
     hosts["eu"].keep(sold.parts[0].sha256)
-    hosts["eu"].keep(sold.parts[1].sha256, until=NOW + 60)  # there, but not for long
+    hosts["eu"].keep(sold.parts[1].sha256, until=NOW - 60)  # there, as long as nobody sweeps
     told = Told()
 
     (replica,) = (await make(copies(sold, "eu"), hosts, told)).replicas
@@ -148,15 +176,24 @@ async def test_parts_that_are_there_are_not_sent_again(hosts, sold):
     assert len(hosts["eu"].sent) == 2
 
 
-async def test_a_copy_that_is_renewed_is_sent_again_however_much_of_its_term_is_left_and_once_only(hosts, free):
+async def test_a_copy_that_is_renewed_is_kept_for_a_term_more_without_a_byte_and_once_only(hosts, free):
     hosts["eu"].keep(plaintext(free), until=END - 60)
     [copy] = copies(free, "eu")
     renewed = replace(copy, outlives=END - 60)
 
     (replica,) = (await make([renewed], hosts)).replicas
-    assert replica.expires == END
+    assert replica.expires == END - 60 + TERM_MINUTES * 60
     await make([renewed], hosts)
-    assert hosts["eu"].sent == [plaintext(free)]
+    assert [wish.act for wish in hosts["eu"].asked] == [StorageAct.RENEW]
+    assert hosts["eu"].sent == []
+
+
+async def test_what_is_there_for_a_short_time_is_kept_for_longer(hosts, free):
+    hosts["eu"].keep(plaintext(free), until=NOW + 60)
+    told = Told()
+    (replica,) = (await make(copies(free, "eu"), hosts, told)).replicas
+    assert replica.expires == NOW + 60 + TERM_MINUTES * 60
+    assert told.endings() == {"replica/prices@eu": (Ending.DONE, "already there")}
 
 
 async def test_a_copy_lasts_as_long_as_the_first_of_its_parts(hosts, sold):
@@ -171,9 +208,9 @@ async def test_a_copy_lasts_as_long_as_the_first_of_its_parts(hosts, sold):
 @pytest.mark.parametrize("parts_before", [0, 1, 2])
 async def test_an_upload_goes_on_where_a_kill_left_it(producer, kill, hosts, sold, parts_before):
     class Dying(Host):
-        async def upload(self, chunks, **more) -> int:
+        async def bring(self, leave, chunks, **more) -> int:
             if len(self.sent) < parts_before:
-                return await super().upload(chunks, **more)
+                return await super().bring(leave, chunks, **more)
             await anext(chunks)
             return kill()
 
@@ -248,25 +285,21 @@ async def test_a_file_that_changed_is_a_stale_plan_however_many_copies_there_are
 async def test_so_many_copies_are_made_at_a_time_as_was_asked_for(hosts, free, parallel):
     running, most = 0, 0
 
-    class Counting:
-        def __init__(self, inner):
-            self.inner = inner
-
-        async def kept_until(self, content):
-            return await self.inner.kept_until(content)
-
-        async def upload(self, chunks, **more):
+    class Counting(Host):
+        async def bring(self, leave, chunks, **more):
             nonlocal running, most
             running += 1
             most = max(most, running)
             await asyncio.sleep(0.01)
             try:
-                return await self.inner.upload(chunks, **more)
+                return await super().bring(leave, chunks, **more)
             finally:
                 running -= 1
 
     names = list(hosts)[:3]
-    done = await make(copies(free, *names), {name: Counting(host) for name, host in hosts.items()}, parallel=parallel)
+    done = await make(
+        copies(free, *names), {name: Counting(host.folder) for name, host in hosts.items()}, parallel=parallel
+    )
 
     assert len(done.replicas) == len(names) > parallel - 1
     assert most == min(parallel, len(names))
