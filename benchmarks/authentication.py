@@ -77,7 +77,7 @@ async def _sign(url: str, path: Path, count: int) -> None:
     write_requests(path, (_request(next(client.exchange(Call(method="GET", target=_PATH)))) for _ in range(count)))
 
 
-async def _answer(conversation: Generator[Call, Reply, object], http: HttpClient, url: str) -> None:
+async def _answer(conversation: Generator[Call, Reply | None, object], http: HttpClient, url: str) -> None:
     call = next(conversation)
     reply = await http.request(call.method, url + call.target, headers=call.headers, content=call.body)
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Generator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Final, TypeVar
@@ -12,13 +12,17 @@ from urllib.parse import quote
 
 import httpx
 
-from reconciler.model.errors import VerificationError
+from reconciler.model.errors import UnreachableError, VerificationError
 from reconciler.model.ids import IdentityKey
-from reconciler.wire.conversation import Call, Peer, Signer
+from reconciler.wire.certificate import Shown
+from reconciler.wire.conversation import Call, Holder, Peer, Signer
+from reconciler.wire.handshake import Wanted
 from reconciler.wire.http import Http, Reply
 
 T = TypeVar("T")
 
+_TOLD_SECONDS: Final = 2.0
+"""How long an answer is waited for that nobody needs."""
 _PLAIN: Final = "/%:@!$&()*+,;=?"
 """What, beside letters, digits and -._~, means the same to httpx and to the URLs of browsers and Node."""
 _OURS: Final = frozenset({"content-type", "authorization"})
@@ -37,7 +41,8 @@ class _Origin:
 class AuthenticatedHttp:
     """Satisfies wire.http.Http: every request is signed, every answer's signature was verified.
 
-    `servers` pins identities by origin; others are kept to once they were seen. Raises, besides what Http does,
+    `servers` pins identities by origin; others are kept to once they were seen. Servers must show the certificates that are
+    `wanted`, and are shown those of `holder` that they ask for. Raises, besides what Http does,
     VerificationError where an answer is not signed by the server, and RefusedError where it does not let us in.
     """
 
@@ -47,10 +52,14 @@ class AuthenticatedHttp:
         keys: Signer,
         *,
         servers: Mapping[str, IdentityKey] | None = None,
+        wanted: Wanted | None = None,
+        holder: Holder | None = None,
         randomness: Callable[[int], bytes] = secrets.token_bytes,
     ) -> None:
         self._http = http
         self._keys = keys
+        self._wanted = wanted
+        self._holder = holder
         self._servers = dict(servers or {})
         self._randomness = randomness
         self._origins: dict[str, _Origin] = {}
@@ -71,15 +80,20 @@ class AuthenticatedHttp:
         call = Call(method=method, target=target, headers=dict(headers or {}), body=body)
         known = self._origin(origin)
 
-        async def ask(call: Call) -> Reply:
-            return await self._http.request(
-                call.method,
-                f"{origin}{call.target}",
-                headers=call.headers,
-                content=call.body or None,
-                within=within,
-                limit=limit,
-            )
+        async def ask(call: Call) -> Reply | None:
+            try:
+                return await self._http.request(
+                    call.method,
+                    f"{origin}{call.target}",
+                    headers=call.headers,
+                    content=call.body or None,
+                    within=_TOLD_SECONDS if call.is_told else within,
+                    limit=limit,
+                )
+            except UnreachableError:
+                if call.is_told:
+                    return None
+                raise
 
         async with known.turn:
             if known.peer.session is None:
@@ -93,13 +107,23 @@ class AuthenticatedHttp:
         """See wire.http.Http.stream. Nothing is given out before all of it was verified: the body is held in memory."""
         yield _Whole(await self.request("GET", url, headers=headers, within=within))
 
+    def shown_at(self, url: str) -> Sequence[Shown]:
+        """The certificates that the server has shown."""
+        return self._origin(_split(httpx.URL(url))[0]).peer.shown
+
     def identity_at(self, url: str) -> IdentityKey | None:
         """Who serves there, as far as that is known."""
         return self._origin(_split(httpx.URL(url))[0]).peer.server
 
     def _origin(self, origin: str) -> _Origin:
         if origin not in self._origins:
-            peer = Peer(self._keys, randomness=self._randomness, server=self._servers.get(origin))
+            peer = Peer(
+                self._keys,
+                randomness=self._randomness,
+                server=self._servers.get(origin),
+                wanted=self._wanted,
+                holder=self._holder,
+            )
             self._origins[origin] = _Origin(peer)
         return self._origins[origin]
 
@@ -108,7 +132,7 @@ class BrcAuth(httpx.Auth):
     """`httpx.Client(auth=BrcAuth(keys))`, or an AsyncClient: BRC-103/104 for every request of a client of httpx.
 
     The client must not follow redirects, which is httpx's default: what is signed for one server is nobody else's to see. An
-    answer that came by one is refused. Raises as AuthenticatedHttp does.
+    answer that came by one is refused. It shows no certificates. Raises as AuthenticatedHttp does.
     """
 
     requires_request_body = True
@@ -199,7 +223,7 @@ async def _joined(content: AsyncIterable[bytes] | None) -> bytes:
     return b"" if content is None else b"".join([chunk async for chunk in content])
 
 
-async def _drive(conversation: Generator[Call, Reply, T], ask: Callable[[Call], Awaitable[Reply]]) -> T:
+async def _drive(conversation: Generator[Call, Reply | None, T], ask: Callable[[Call], Awaitable[Reply | None]]) -> T:
     """Answer what a conversation asks, until it is over."""
     call = next(conversation)
     while True:

@@ -72,6 +72,11 @@ class Certificate:
             signature=read.parsed("signature", bytes.fromhex),
         )
 
+    @classmethod
+    def parse_master(cls, value: JsonObject) -> Self:
+        """Read one as its subject keeps it: with the keys of all fields, encrypted to itself. Raises VerificationError."""
+        return cls.parse({**value, "keyring": value.get("masterKeyring")})
+
     def to_json(self) -> JsonObject:
         """As it stands in a message."""
         return {

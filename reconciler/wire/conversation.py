@@ -5,12 +5,13 @@ Whoever drives them speaks HTTP: `clients/auth.py`, with our own door and with p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final, Protocol, TypeAlias
 
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import IdentityKey
+from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef
 from reconciler.wire.auth import (
     NONCE_BYTES,
@@ -28,7 +29,8 @@ from reconciler.wire.auth import (
     response_preimage,
 )
 from reconciler.wire.canonical import parse_json
-from reconciler.wire.handshake import InitialRequest, InitialResponse, parse_message
+from reconciler.wire.certificate import Shown, checked
+from reconciler.wire.handshake import AboutCertificates, InitialRequest, InitialResponse, Wanted, parse_message
 from reconciler.wire.http import Reply
 from reconciler.wire.javascript import javascript_json
 
@@ -52,6 +54,18 @@ class Signer(Protocol):
         """Whether the counterparty of `key` signed `data` for us."""
         ...
 
+    def decrypt(self, key: KeyRef, ciphertext: bytes) -> bytes:
+        """BRC-2 decryption of what the counterparty of `key` encrypted for us. Raises VerificationError."""
+        ...
+
+
+class Holder(Protocol):
+    """Certificates of ours."""
+
+    def shown(self, wanted: Wanted, verifier: IdentityKey) -> Sequence[JsonObject]:
+        """Those that are wanted, with what is asked for revealed to `verifier`."""
+        ...
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Call:
@@ -62,6 +76,8 @@ class Call:
     """Path and query, as they will stand in the request line."""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    is_told: bool = False
+    """Whether nobody needs to answer: the reference's server never does. Who gives up waiting sends what came, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,19 +90,32 @@ class Session:
     server_nonce: str
 
 
-Conversation: TypeAlias = Generator[Call, Reply, Reply]
+Conversation: TypeAlias = Generator[Call, Reply | None, Reply]
 
 
 class Peer:
     """One origin, as a client knows it: who it is, and the session with it.
 
-    `server` pins its identity; without, the first one that it proves is kept to.
+    `server` pins its identity; without, the first one that it proves is kept to. It must show certificates that are `wanted`,
+    and is shown those of `holder` that it asks for.
     """
 
-    def __init__(self, keys: Signer, *, randomness: Callable[[int], bytes], server: IdentityKey | None = None) -> None:
+    def __init__(
+        self,
+        keys: Signer,
+        *,
+        randomness: Callable[[int], bytes],
+        server: IdentityKey | None = None,
+        wanted: Wanted | None = None,
+        holder: Holder | None = None,
+    ) -> None:
         self._keys = keys
         self._randomness = randomness
+        self._wanted = wanted or Wanted()
+        self._holder = holder
         self.server = server
+        self.shown: Sequence[Shown] = ()
+        """The server's certificates, checked."""
         self.session: Session | None = None
 
     def exchange(self, call: Call) -> Conversation:
@@ -99,27 +128,22 @@ class Peer:
         is_new = self.session is None
         session = self.session or (yield from self.shake_hands())
         stamp, signed = self._sign(call, session)
-        answer = yield signed
+        answer = _answered((yield signed))
         if _is_lost(answer) and not is_new:
             # It was restarted, or the session is over. Nothing was done: it has refused to believe us.
             if self.session is session:
                 self.session = None
             session = self.session or (yield from self.shake_hands())
             stamp, signed = self._sign(call, session)
-            answer = yield signed
+            answer = _answered((yield signed))
         self._check(answer, stamp, session, call.method)
         return answer
 
-    def shake_hands(self) -> Generator[Call, Reply, Session]:
+    def shake_hands(self) -> Generator[Call, Reply | None, Session]:
         """Make a session. Raises as `exchange` does."""
         nonce = encoded(self._randomness(SESSION_NONCE_BYTES))
-        asked = InitialRequest(identity=self._keys.identity, nonce=nonce)
-        answer = yield Call(
-            method="POST",
-            target=PATH,
-            headers={"content-type": _JSON},
-            body=javascript_json(asked.to_json()),
-        )
+        asked = InitialRequest(identity=self._keys.identity, nonce=nonce, wanted=self._wanted)
+        answer = _answered((yield _posted(asked)))
         if not answer.ok:
             raise _refused(answer)
         response = parse_message(parse_json(answer.body, "the server's answer to a handshake"))
@@ -129,8 +153,29 @@ class Peer:
         if not self._keys.verify(handshake_key(nonce, response.nonce, response.identity), signed, response.signature):
             raise VerificationError("the server's signature of the handshake is wrong", where=answer.url)
         self._recognise(response.identity, answer.url)
-        self.session = Session(server=response.identity, nonce=nonce, server_nonce=response.nonce)
-        return self.session
+        if self._wanted:
+            self.shown = checked(response.certificates, self._wanted, response.identity, self._keys)
+        session = Session(server=response.identity, nonce=nonce, server_nonce=response.nonce)
+        yield from self._show(response.wanted, session)
+        self.session = session
+        return session
+
+    def _show(self, wanted: Wanted, session: Session) -> Generator[Call, Reply | None, None]:
+        """Hand over the certificates that the server asks for, as far as there are any: it will say whether they do."""
+        certificates = self._holder.shown(wanted, session.server) if wanted and self._holder is not None else ()
+        if not certificates:
+            return
+        message = AboutCertificates(
+            identity=self._keys.identity,
+            nonce=encoded(self._randomness(NONCE_BYTES)),
+            session_nonce=session.nonce,
+            your_nonce=session.server_nonce,
+            content=certificates,
+        )
+        signature = self._keys.sign(message.key(session.server), javascript_json(certificates))
+        answer = yield replace(_posted(replace(message, signature=signature)), is_told=True)
+        if answer is not None and not answer.ok:
+            raise _refused(answer)
 
     def _recognise(self, identity: IdentityKey, url: str) -> None:
         if self.server is None:
@@ -189,6 +234,17 @@ def spelled(call: Call) -> Call:
         return replace(call, headers=headers)
     body = javascript_json(parse_json(call.body, "the request's body")) if call.body else b"{}"
     return replace(call, headers={**headers, "content-type": kind}, body=body)
+
+
+def _posted(message: InitialRequest | AboutCertificates) -> Call:
+    return Call(method="POST", target=PATH, headers={"content-type": _JSON}, body=javascript_json(message.to_json()))
+
+
+def _answered(answer: Reply | None) -> Reply:
+    """What whoever drives a conversation has to bring."""
+    if answer is None:
+        raise TypeError("this call needs an answer")
+    return answer
 
 
 def _is_lost(answer: Reply) -> bool:

@@ -1,13 +1,17 @@
 // AuthFetch against a server: one step after another, each once or several times at once.
 //
-// Question: { origin, key, steps: [{ path, plain?, times?, method?, headers?, body? }] }, where a plain step is not authenticated.
-// Answer: for each step its answers [{ status, headers, body }], or the text of what went wrong.
+// Question: { origin, key, steps: [{ path, plain?, times?, method?, headers?, body?, ask? }], certificates?, requested? }; a plain
+// step is not authenticated, one with `ask` asks for certificates, as does `requested` from the beginning.
+// Answer: for each step its answers [{ status, headers, body }], or the text of what went wrong; or the certificates, opened.
 
+import { Holder } from './holder.mjs'
 import { answer, question, sdk } from './peer.mjs'
 
-const { AuthFetch, PrivateKey, ProtoWallet } = sdk
-const { origin, key, steps } = question()
-const client = new AuthFetch(new ProtoWallet(PrivateKey.fromHex(key)))
+const { AuthFetch, PrivateKey, VerifiableCertificate } = sdk
+const { origin, key, steps, certificates = [], requested } = question()
+const wallet = new Holder(PrivateKey.fromHex(key))
+for (const each of certificates) await wallet.certify(each)
+const client = new AuthFetch(wallet, requested)
 
 const facts = async response => ({
   status: response.status,
@@ -15,7 +19,17 @@ const facts = async response => ({
   body: await response.text()
 })
 
-const take = async ({ path, plain = false, times = 1, ...options }) => {
+const opened = async received => await Promise.all(received.map(async each => {
+  const { type, serialNumber, subject, certifier, revocationOutpoint, fields, keyring, signature } = each
+  const certificate = new VerifiableCertificate(
+    type, serialNumber, subject, certifier, revocationOutpoint, fields, keyring, signature
+  )
+  return { valid: await certificate.verify(), type, fields: await certificate.decryptFields(wallet) }
+}))
+
+const take = async ({ path, plain = false, times = 1, ask: wanted, ...options }) => {
+  if (wanted !== undefined) return await opened(await client.sendCertificateRequest(origin, wanted))
+  if (path === undefined) return await opened(client.consumeReceivedCertificates())
   const ask = () => plain ? fetch(origin + path, options) : client.fetch(origin + path, { ...options })
   try {
     return await Promise.all(Array.from({ length: times }, async () => await facts(await ask())))

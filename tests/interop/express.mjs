@@ -1,15 +1,17 @@
 // A server of the reference: express with auth-express-middleware, until its stdin is closed.
 //
-// Question, the first line of stdin: { key, certificates? }. Answer: { url, identityKey } once it listens.
+// Question, the first line of stdin: { key, requested?, certificates? }: what it asks clients for, and what it has itself.
+// Answer: { url, identityKey } once it listens.
 
 import { createRequire } from 'node:module'
 import { createInterface } from 'node:readline'
+import { Holder } from './holder.mjs'
 import { sdk } from './peer.mjs'
 
 const require = createRequire(import.meta.url)
 const express = require('express')
 const { createAuthMiddleware } = require('@bsv/auth-express-middleware')
-const { PrivateKey, ProtoWallet, SessionManager } = sdk
+const { PrivateKey, SessionManager } = sdk
 
 // What the reference's server keeps of its sessions, which a route can make it forget, as a restart does.
 class Forgetful extends SessionManager {
@@ -22,8 +24,9 @@ class Forgetful extends SessionManager {
 }
 
 const lines = createInterface({ input: process.stdin })[Symbol.asyncIterator]()
-const { key } = JSON.parse((await lines.next()).value)
-const wallet = new ProtoWallet(PrivateKey.fromHex(key))
+const { key, requested, certificates = [] } = JSON.parse((await lines.next()).value)
+const wallet = new Holder(PrivateKey.fromHex(key))
+for (const each of certificates) await wallet.certify(each)
 const sessionManager = new Forgetful()
 
 const app = express()
@@ -35,7 +38,13 @@ app.use(express.json())
 app.use(express.urlencoded({ extended: false }))
 app.use(express.text())
 app.use(express.raw({ type: 'application/octet-stream' }))
-app.use(createAuthMiddleware({ wallet, sessionManager, allowUnauthenticated: false }))
+app.use(createAuthMiddleware({
+  wallet,
+  sessionManager,
+  allowUnauthenticated: false,
+  certificatesToRequest: requested,
+  onCertificatesReceived: (subject, received, request, response, next) => {}
+}))
 app.get('/empty', (_, response) => { response.status(200).end() })
 app.get('/nothing', (_, response) => { response.status(204).end() })
 app.get('/missing', (_, response) => { response.status(404).json({ status: 'error' }) })
