@@ -54,6 +54,7 @@ SQLITE, POSTGRESQL = "sqlite", "postgresql"
 ON_BOTH = (
     "unit/store/",
     "unit/host/test_limits.py",
+    "unit/host/test_processes.py",
     "unit/payments/test_processes.py",
     "integration/test_reconcile.py",
     "e2e/test_db.py",
