@@ -59,6 +59,9 @@ _SECONDS: Final = 900.0
 _ANEW: Final = 24 * 3600
 """Seconds after which a peer is asked for everything once more: what was refused may hold by now, what was lost be there."""
 
+_SOON: Final = 3600
+"""The same where something was refused: it may only have to be mined."""
+
 _LACKING: Final = 500
 """Documents that are looked for in one round."""
 
@@ -149,7 +152,8 @@ class Synchroniser:
                 await self._catch_up(peer, topic, await self._lacking(topic, batch), caught, until)
                 if self._clock() >= until:
                     return caught
-                progress = Progress(since=max(progress.since, batch[-1].score), began=progress.began)
+                began = progress.began if not caught.refused else min(progress.began, self._now() - _ANEW + _SOON)
+                progress = Progress(since=max(progress.since, batch[-1].score), began=began)
                 await self._note(url, topic, progress)
                 if caught.refused >= max(_BAD, caught.taken):
                     raise UnreachableError(f"{url} lists what it does not give, or what does not hold", where=url)
@@ -161,7 +165,7 @@ class Synchroniser:
 
     async def hunt(self, topic: str, peers: Sequence[str]) -> int:
         """Ask peers, one after the other, for the documents that outputs of a topic lack; how many were found."""
-        now = int(self._clock())
+        now = self._now()
         async with self._database.reading() as connection:
             wanted = await Wants(connection).due(topic, _LACKING, now)
         lacking, count = list(wanted), 0
@@ -181,6 +185,9 @@ class Synchroniser:
                 await Wants(connection).in_vain(dues)
         return count
 
+    def _now(self) -> int:
+        return int(self._clock())
+
     def _due(self, now: int, attempts: int) -> int:
         return int(now + _PAUSES.seconds(attempts, self._dice()))
 
@@ -191,7 +198,7 @@ class Synchroniser:
         return Caught()
 
     async def _begin(self, url: str, topic: str) -> Progress:
-        now = int(self._clock())
+        now = self._now()
         async with self._database.reading() as connection:
             progress = await Progresses(connection).get(url, topic)
         return progress if now - progress.began < _ANEW else Progress(since=0, began=now)

@@ -16,6 +16,7 @@ from reconciler.clients.http import HttpClient
 from reconciler.devnet.hosts import own_host
 from reconciler.devnet.ports import local_endpoints
 from reconciler.gateway.app import build_app
+from reconciler.host.extensions import Extensions
 from reconciler.model.ids import Network
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.store.database import Database
@@ -90,6 +91,7 @@ async def test_a_mined_transaction_is_proven_by_callback_alone(local, overlay, b
             network=Network.LOCAL,
             http=http,
             clock=time.time,
+            extensions=Extensions(),
             callback_token=token,
         )
         app = Watched(

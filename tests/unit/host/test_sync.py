@@ -21,7 +21,7 @@ from reconciler.host.proofs import Proofs
 from reconciler.host.topics.advertisements import AdTopic
 from reconciler.host.topics.data_catalog import DataCatalogTopic
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import UnreachableError, VerificationError
+from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import AdProtocol, Outpoint, Txid
 from reconciler.store.database import Database
 from reconciler.store.outputs import HostTransactions, Outputs
@@ -288,6 +288,29 @@ async def test_a_proof_that_does_not_lead_to_the_chain_is_not_believed(world, ne
     assert await north.keeps() == outpoints(good)
     async with north.database.reading() as connection:
         assert await Transactions(connection).get(bad.transaction.txid) is None
+
+
+async def test_what_a_peer_could_not_give_is_asked_for_again_within_hours(world, neighbour, published):
+    first, second = await published("a", mined=True), await published("b", mined=True)
+    north, able = neighbour(), False
+
+    def unable(node):
+        if node.transaction.txid == first.transaction.txid and not able:
+            raise RefusedError("not yet", code="400")
+        return node
+
+    led_by(north, Liar(world.http, PUBLIC, node=unable))
+    await north.sync.round()
+    assert await north.keeps() == outpoints(second)
+    able = True
+    world.clock.now += 60
+    await north.sync.round()
+    assert await north.keeps() == outpoints(second)  # its score has passed
+
+    world.clock.now += 3600
+    await north.sync.round()
+
+    assert set(await north.keeps()) == set(outpoints(first, second))
 
 
 async def test_outputs_of_another_topic_are_not_taken(world, neighbour, published):
