@@ -13,7 +13,8 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from reconciler.host.engine import Answer, Engine
+from reconciler.host.answers import Answer
+from reconciler.host.engine import Engine
 from reconciler.host.gasp import Gasp
 from reconciler.host.health import Health
 from reconciler.host.ingest import Ingest
@@ -27,8 +28,7 @@ from reconciler.store.database import Database
 from reconciler.web.background import in_background
 from reconciler.web.bodies import read_body, read_json
 from reconciler.web.origins import OpenOrigins
-from reconciler.wire.answer import AGGREGATION, BINARY, AggregatedAnswer, OutputAnswer, answer_json
-from reconciler.wire.beef import subset
+from reconciler.wire.answer import AGGREGATION, BINARY
 from reconciler.wire.spv import Limits
 from reconciler.wire.submission import parse_submission, steak_json
 
@@ -126,13 +126,15 @@ class _Routes:
         return JSONResponse(steak_json(await self._engine.submit(submission)))
 
     async def lookup(self, request: Request) -> Response:
+        name, value = AGGREGATION
+        aggregated = request.headers.get(name) == value
         match await read_json(request, _QUERY_LIMIT):
             case {"service": str(service), "query": query} if query is not None:
-                answer = await self._engine.lookup(service, query)
+                form = Answer.aggregated if aggregated else Answer.plain
+                body = await self._engine.lookup(service, query, form)
             case _:
                 raise RefusedError("the body must be an object with service, a text, and query")
-        name, value = AGGREGATION
-        return _aggregated(answer) if request.headers.get(name) == value else _plain(answer)
+        return Response(body, media_type=BINARY if aggregated else "application/json")
 
     async def topics(self, _: Request) -> Response:
         return JSONResponse({name: topic.about.to_json() for name, topic in self._engine.topics.items()})
@@ -155,17 +157,6 @@ class _Routes:
         if data is None:
             raise RefusedError(f"there is no document {wanted} here", code="404")
         return Response(data, media_type=BINARY, headers={"etag": f'"{wanted}"', "cache-control": _FOR_EVER})
-
-
-def _aggregated(answer: Answer) -> Response:
-    outputs = tuple((hit.outpoint, hit.context) for hit in answer.hits)
-    return Response(AggregatedAnswer(outputs, answer.beef.to_bytes()).to_bytes(), media_type=BINARY)
-
-
-def _plain(answer: Answer) -> Response:
-    beefs = {txid: subset(answer.beef, [txid]).to_bytes() for txid in {hit.outpoint.txid for hit in answer.hits}}
-    outputs = [OutputAnswer(beefs[hit.outpoint.txid], hit.outpoint.vout, hit.context) for hit in answer.hits]
-    return JSONResponse(answer_json(outputs))
 
 
 def _asked_for(request: Request, parameter: str) -> str:

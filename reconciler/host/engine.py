@@ -7,9 +7,11 @@ it is answered. The same submission again goes the same way and gets the same an
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
 
+from reconciler.host.answers import Answer, Linked
 from reconciler.host.conflicts import Conflicts
 from reconciler.host.history import linked
 from reconciler.host.indexing import Indexing
@@ -17,11 +19,12 @@ from reconciler.host.ports import Chain, Outgoing
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Hit, Lookup, Topic
 from reconciler.host.shelf import Shelf
-from reconciler.model.errors import RefusedError, StateError, UnreachableError, VerificationError
+from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.model.json import Json
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
+from reconciler.store.evidence import evidence
 from reconciler.store.outputs import BlockProof, Connection, HostTransactions, Outputs
 from reconciler.store.transactions import Transactions
 from reconciler.wire.beef import Beef, ancestry, parse_beef
@@ -29,13 +32,7 @@ from reconciler.wire.spv import Limits
 from reconciler.wire.submission import Admittance, Submission, unpack_documents
 from reconciler.wire.transaction import Transaction
 
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What was found, and one BEEF that holds all of it."""
-
-    hits: tuple[Hit, ...]
-    beef: Beef
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,20 +142,16 @@ class Engine:
         await self._indexing.catch_up()
         await self._database.write(lambda connection: self._shelf(connection, documents).complete())
 
-    async def lookup(self, service: str, query: Json) -> Answer:
-        """Answer a look-up (BRC-24). Raises RefusedError for an unknown service, or a query it does not understand."""
+    async def lookup(self, service: str, query: Json, render: Callable[[Answer], T]) -> T:
+        """Answer a look-up (BRC-24), as `render` has it. Raises RefusedError for an unknown service, or a query it does not understand."""
         lookup = self.lookup_named(service)
         if lookup is None:
             raise RefusedError(f"This server does not support this lookup service: {service[:80]}")
         await self._indexing.catch_up()
         await self._proofs.touch()
 
-        async def look(connection: Connection) -> Answer:
-            hits = await lookup.answer(connection, query, int(self._clock()))
-            stored = Transactions(connection)
-            answer = await _provable(stored, hits)
-            lines = [(hit.outpoint.txid, *hit.history) for hit in answer.hits if hit.history]
-            return replace(answer, beef=await linked(stored, answer.beef, lines)) if lines else answer
+        async def look(connection: Connection) -> T:
+            return render(await _answer(connection, await lookup.answer(connection, query, int(self._clock()))))
 
         return await self._database.read(look)
 
@@ -220,22 +213,13 @@ def _tips(beef: Beef, subjects: Sequence[Txid]) -> tuple[Txid, ...]:
     return tuple(subject for subject in subjects if subject not in spent)
 
 
-async def _provable(stored: Transactions, hits: tuple[Hit, ...]) -> Answer:
-    """The hits with their BEEF; after a reorg, without those whose ancestry has to be proven again first."""
-    try:
-        return Answer(hits, await stored.beef(_txids(hits)))
-    except StateError:
-        provable = tuple([hit for hit in hits if await _is_provable(stored, hit)])
-        return Answer(provable, await stored.beef(_txids(provable)))
-
-
-async def _is_provable(stored: Transactions, hit: Hit) -> bool:
-    try:
-        await stored.beef([hit.outpoint.txid])
-    except StateError:
-        return False
-    return True
-
-
-def _txids(hits: Iterable[Hit]) -> list[Txid]:
-    return list(dict.fromkeys(hit.outpoint.txid for hit in hits))
+async def _answer(connection: Connection, hits: Sequence[Hit]) -> Answer:
+    """The hits with what proves them; after a reorg, without those whose ancestry has to be proven again first."""
+    found = await evidence(connection, (hit.outpoint.txid for hit in hits))
+    provable = tuple(hit for hit in hits if found.proves(hit.outpoint.txid))
+    lines = [(hit.outpoint.txid, *hit.history) for hit in provable if hit.history]
+    if not lines:
+        return Answer(provable, found)
+    stored = Transactions(connection)
+    beef = await stored.beef(dict.fromkeys(hit.outpoint.txid for hit in provable))
+    return Answer(provable, Linked(await linked(stored, beef, lines)))

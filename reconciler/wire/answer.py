@@ -13,7 +13,7 @@ from typing import Final
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
-from reconciler.model.json import Json, JsonObject
+from reconciler.model.json import Json
 from reconciler.wire.reading import Reading, varint
 
 AGGREGATION: Final = ("x-aggregation", "yes")
@@ -22,6 +22,7 @@ AGGREGATION: Final = ("x-aggregation", "yes")
 BINARY: Final = "application/octet-stream"
 """The answer's content type in that form, to the letter: clients compare the whole string."""
 
+_NUMBERS: Final = tuple(map(str, range(256)))
 _LEAST: Final = 34  # bytes of one entry of the binary form
 _MAX_INDEX: Final = 0xFFFFFFFF
 
@@ -35,9 +36,19 @@ class OutputAnswer:
     context: bytes | None = None
 
 
-def answer_json(outputs: Sequence[OutputAnswer]) -> JsonObject:
-    """The JSON form."""
-    return {"type": "output-list", "outputs": [_output_json(output) for output in outputs]}
+def answer_text(outputs: Sequence[OutputAnswer]) -> bytes:
+    """The JSON form, in UTF-8. What is the same for many outputs is spelled once."""
+    spelled: dict[bytes, str] = {}
+    parts = []
+    for output in outputs:
+        beef = spelled.get(output.beef) or spelled.setdefault(output.beef, _numbers(output.beef))
+        context = "" if output.context is None else f',"context":{_numbers(output.context)}'
+        parts.append(f'{{"beef":{beef},"outputIndex":{output.vout}{context}}}')
+    return f'{{"type":"output-list","outputs":[{",".join(parts)}]}}'.encode()
+
+
+def _numbers(data: bytes) -> str:
+    return f"[{','.join(map(_NUMBERS.__getitem__, data))}]"
 
 
 def parse_answer(value: Json) -> tuple[OutputAnswer, ...]:
@@ -68,11 +79,6 @@ def parse_aggregated(data: bytes) -> AggregatedAnswer:
     reading = Reading(data, "the look-up's answer")
     outputs = tuple(_entry(reading) for _ in range(reading.count(_LEAST)))
     return AggregatedAnswer(outputs, reading.rest())
-
-
-def _output_json(output: OutputAnswer) -> JsonObject:
-    context = {} if output.context is None else {"context": list(output.context)}
-    return {"beef": list(output.beef), "outputIndex": output.vout, **context}
 
 
 def _output(value: Json) -> OutputAnswer:

@@ -149,6 +149,14 @@ def parse_beef(
     return beef, subject
 
 
+def beef_of(bumps: Sequence[bytes], transactions: Sequence[tuple[bytes, int | None]]) -> bytes:
+    """BEEF V2 of parts that are in its form already: paths, and transactions, parents first, each with its path's index."""
+    parts = [_V2, varint(len(bumps)), *bumps, varint(len(transactions))]
+    for raw, bump in transactions:
+        parts += (bytes([_Form.RAW]), raw) if bump is None else (bytes([_Form.PROVEN]) + varint(bump), raw)
+    return b"".join(parts)
+
+
 def merge(beefs: Sequence[Beef]) -> Beef:
     """All of them in one, the Merkle paths of each block combined.
 

@@ -7,6 +7,7 @@ root. So what proves one of its transactions proves all of them, and `root` has 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -162,6 +163,45 @@ def combine(paths: Sequence[MerklePath], txids: Iterable[Txid] | None = None) ->
     if missing := [txid for txid in wanted if txid not in offsets]:
         raise VerificationError(f"no Merkle path of block {first.height} proves {missing[0]}")
     return _path(first.height, _Tree(tuple(levels), first.tree.root), {offsets[txid] for txid in wanted})
+
+
+def joined(paths: Sequence[bytes]) -> bytes:
+    """`combine` for paths in their binary form, each the smallest for one transaction, and all known to lead to one root.
+
+    Nothing is hashed: which nodes are left out is a matter of where they stand.
+    """
+    if len(paths) == 1:
+        return paths[0]
+    height = 0
+    levels: list[dict[int, bytes]] = []
+    marked: set[int] = set()
+    for path in paths:
+        reading = Reading(path, "the Merkle path")
+        height = reading.varint()
+        for level in range(reading.integer(1)):
+            if level == len(levels):
+                levels.append({})
+            for _ in range(reading.varint()):
+                offset, flag = reading.varint(), reading.integer(1)
+                node = b"" if flag == _DUPLICATE else reading.take(32)
+                levels[level][offset] = node
+                if flag == _TXID and not level:
+                    marked.add(offset)
+    return _joined(height, levels, marked)
+
+
+def _joined(height: int, levels: Sequence[Mapping[int, bytes]], marked: AbstractSet[int]) -> bytes:
+    parts = [varint(height), bytes([len(levels)])]
+    computed = marked
+    for level, nodes in enumerate(levels):
+        alone = {offset ^ 1 for offset in computed if offset ^ 1 not in computed and offset ^ 1 in nodes}
+        given = sorted(alone | marked) if not level else sorted(alone)
+        parts.append(varint(len(given)))
+        for offset in given:
+            flag = _TXID if not level and offset in marked else _HASH if nodes[offset] else _DUPLICATE
+            parts += (varint(offset), bytes([flag]), nodes[offset])
+        computed = {offset >> 1 for offset in computed}
+    return b"".join(parts)
 
 
 def path_of(txids: Sequence[Txid], indexes: Collection[int], height: int) -> MerklePath:

@@ -100,3 +100,15 @@ def parse_transaction(raw: bytes) -> Transaction:
     transaction = read_transaction(reading)
     reading.end()
     return transaction
+
+
+def spent_txids(raw: bytes) -> tuple[bytes, ...]:
+    """The ids, 32 bytes in display order, of what a transaction spends, each once; its outputs are not looked at."""
+    reading = Reading(raw, "the transaction")
+    reading.position = 4  # after the version
+    found = []
+    for _ in range(reading.count(41)):
+        found.append(reading.take(36)[31::-1])
+        script = reading.varint()
+        reading.position += script + 4  # and the sequence number
+    return tuple(dict.fromkeys(found))

@@ -15,7 +15,7 @@ from reconciler.clients.http import HttpClient
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.model.ids import Digest, Outpoint, Txid
-from reconciler.wire.answer import AggregatedAnswer, OutputAnswer, answer_json
+from reconciler.wire.answer import AggregatedAnswer, OutputAnswer, answer_text
 from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.merkle import path_of
@@ -163,7 +163,7 @@ async def test_a_host_that_never_ends_is_given_up(host, client, monkeypatch):
 async def test_the_plain_form_is_understood_as_well(host, client):
     beef = proven(1)
     (txid,) = beef.transactions
-    host.answers["/lookup"] = JSONResponse(answer_json([OutputAnswer(beef.to_atomic(txid), 1, b"context")]))
+    host.answers["/lookup"] = Response(answer_text([OutputAnswer(beef.to_atomic(txid), 1, b"context")]))
 
     (found,) = await client.lookup("ls_a", {})
 

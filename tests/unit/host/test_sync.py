@@ -98,7 +98,7 @@ class Neighbour:
 
     async def shown(self):
         """What its catalog lists: complete tokens."""
-        answer = await self.engine.lookup("ls_data_catalog", {})
+        answer = await self.engine.lookup("ls_data_catalog", {}, lambda answer: answer)
         return {hit.outpoint for hit in answer.hits}
 
 

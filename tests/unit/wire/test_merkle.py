@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Txid
-from reconciler.wire.merkle import MAX_LEVELS, Leaf, MerklePath, combine, merkle_root, parse_path, path_of
+from reconciler.wire.merkle import MAX_LEVELS, Leaf, MerklePath, combine, joined, merkle_root, parse_path, path_of
 from reconciler.wire.reading import varint
 from reconciler.wire.transaction import double_sha256
 
@@ -201,3 +201,12 @@ def test_a_block_has_transactions_and_no_others():
         path_of(block(4), [4], 7)
     with pytest.raises(VerificationError, match="no Merkle root"):
         merkle_root([])
+
+
+@given(st.integers(1, 70), st.data())
+def test_paths_are_joined_as_bytes_as_they_are_combined(count, data):
+    txids = [Txid(sha256(bytes([number])).hexdigest()) for number in range(count)]
+    chosen = data.draw(st.lists(st.integers(0, count - 1), min_size=1, unique=True))
+    paths = [path_of(txids, [index], 7) for index in chosen]
+
+    assert joined([path.to_bytes() for path in paths]) == combine(paths).to_bytes()

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
-from reconciler.wire.transaction import FINAL, Transaction, TxInput, TxOutput, parse_transaction
+from reconciler.wire.transaction import FINAL, Transaction, TxInput, TxOutput, parse_transaction, spent_txids
 
 VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "transactions.json").read_text())["vectors"]
 
@@ -84,3 +84,12 @@ def test_an_input_waits_for_nothing_unless_told():
 def test_an_outpoint_names_the_transaction_by_its_txid():
     transaction = Transaction((), (TxOutput(Satoshis(1), b""),))
     assert transaction.outpoint(0) == Outpoint(transaction.txid, 0)
+
+
+def test_what_a_transaction_spends_is_read_without_the_rest():
+    parents = ["ab" * 32, "cd" * 32, "ab" * 32]
+    inputs = tuple(TxInput(Outpoint(Txid(each), vout), b"x" * 300 * vout) for vout, each in enumerate(parents))
+
+    spent = spent_txids(Transaction(inputs, (TxOutput(Satoshis(1), b""),)).raw)
+
+    assert [each.hex() for each in spent] == ["ab" * 32, "cd" * 32]
