@@ -45,8 +45,10 @@ KEYS = Keys(sha256(__name__.encode()).digest())
 class Public:
     """The public host of a toy world on TCP, with its chain in this process."""
 
-    def __init__(self, url: str, ledger: Ledger) -> None:
+    def __init__(self, url: str, other: str, ledger: Ledger) -> None:
         self.url = url
+        self.other = other
+        """A second host of the same kind."""
         self._ledger = ledger
 
     async def coin(self) -> tuple[Spendable, Beef]:
@@ -56,12 +58,19 @@ class Public:
         output = beef.transactions[funding.outpoint.txid].transaction.outputs[funding.outpoint.vout]
         return Spendable(funding.outpoint, output, FUNDING_KEY, Lock.P2PKH), beef
 
-    async def holding(self, *scripts: bytes, coin: tuple[Spendable, Beef] | None = None) -> tuple[Transaction, Beef]:
+    async def holding(
+        self, *scripts: bytes, coin: tuple[Spendable, Beef] | None = None, spending: Sequence[Spendable] = ()
+    ) -> tuple[Transaction, Beef]:
         """A transaction with one satoshi in each of these."""
         money, proof = coin or await self.coin()
-        transaction = signed([money], [TxOutput(Satoshis(1), script) for script in scripts], KEYS)
+        transaction = signed([money, *spending], [TxOutput(Satoshis(1), script) for script in scripts], KEYS)
         parents = [replace(entry, bump=None) for entry in proof.transactions.values()]
         return transaction, merge([proof, Beef.of((), [*parents, BeefTx(transaction)])])
+
+    async def proven_besides(self, beef: Beef) -> tuple[Spendable, Beef]:
+        """Money, and the proof of it and of something else."""
+        money, proof = await self.coin()
+        return money, merge([proof, beef])
 
     async def submit(self, beef: Beef, *topics: str, documents: Sequence[bytes] = ()) -> None:
         """Hand it over, as we do it."""
@@ -79,12 +88,15 @@ async def public(tmp_path: Path) -> AsyncIterator[Public]:
         await stack.enter_async_context(ledger)
         http = HttpClient(apps={EMBEDDED.arc: build_arc(ledger=ledger, clock=time.time)})
         await stack.enter_async_context(http)
-        database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'public.db'}")
-        stack.push_async_callback(database.close)
-        await schema.upgrade(database)
-        app = public_host(database, EMBEDDED, http=http, clock=time.time)
-        (url,) = await stack.enter_async_context(serving([Door(app=app, host="127.0.0.1", port=0)]))
-        yield Public(url, ledger)
+        doors = []
+        for name in ("public", "other"):
+            database = Database.open(f"sqlite+aiosqlite:///{tmp_path / name}.db")
+            stack.push_async_callback(database.close)
+            await schema.upgrade(database)
+            app = public_host(database, EMBEDDED, http=http, clock=time.time)
+            doors.append(Door(app=app, host="127.0.0.1", port=0))
+        url, other = await stack.enter_async_context(serving(doors))
+        yield Public(url, other, ledger)
 
 
 def ad(protocol: AdProtocol, name: str, url: str) -> bytes:
@@ -132,3 +144,70 @@ async def test_the_sdk_finds_the_host_of_a_capability_and_of_a_topic(run_peer, p
     async with HttpClient() as http:
         (found,) = await Tracker(HostClient(http, public.url), plain_http=True).hosts_for("tm_data_prices")
     assert found.outpoint == further.outpoint(0)
+
+
+SENT_TO = "Sent to {} Overlay Services hosts."
+ALL_TOPICS, ANY_TOPICS, AT = (
+    f"requireAcknowledgmentFrom{whom}ForTopics" for whom in ("AllHosts", "AnyHost", "SpecificHosts")
+)
+
+
+async def test_the_sdks_broadcaster_gets_every_acknowledgement_that_it_may_want(run_peer, public):
+    _, ads = await public.holding(
+        *(ad(AdProtocol.SHIP, topic, public.url) for topic in ("tm_ship", "tm_slap", "tm_data_catalog")),
+        ad(AdProtocol.SHIP, "tm_data_catalog", public.other),
+    )
+    await public.submit(ads, "tm_ship")
+    _, both_ads = await public.holding(
+        ad(AdProtocol.SHIP, "tm_data_prices", public.url), ad(AdProtocol.SLAP, SERVICE, public.url)
+    )
+    coin = await public.coin()
+    document, script = dataset(coin[0].outpoint)
+    published, record_beef = await public.holding(script, coin=coin)
+    token = Spendable(published.outpoint(0), published.outputs[0], record_key(Kind.DATASET, "btc"), Lock.PUSHDROP)
+    _, revoked = await public.holding(b"\x51", coin=await public.proven_besides(record_beef), spending=[token])
+    _, nothing = await public.holding(b"\x51")
+
+    def sent(beef: Beef, *topics: str, **require: object) -> dict[str, object]:
+        return {"topics": topics, "beef": beef.to_bytes().hex(), "require": require}
+
+    records = {**sent(record_beef, "tm_data_catalog"), "offChain": pack_documents([document]).hex()}
+    catalog = ["tm_data_catalog"]
+    expected = [
+        (sent(both_ads, "tm_ship", "tm_slap"), SENT_TO.format(1).replace("hosts", "host")),
+        ({**records, "require": {ALL_TOPICS: "all"}}, SENT_TO.format(2)),
+        (
+            {**records, "require": {ALL_TOPICS: catalog, AT: {public.url: "all", public.other: catalog}}},
+            SENT_TO.format(2),
+        ),
+        ({**records, "require": {AT: {public.other: ["tm_ship"]}}}, "ERR_REQUIRE_ACK_FROM_SPECIFIC_HOSTS_FAILED"),
+        (sent(nothing, "tm_data_catalog"), "ERR_REQUIRE_ACK_FROM_ANY_HOST_FAILED"),
+        (
+            sent(nothing, "tm_data_catalog", **{ANY_TOPICS: [], ALL_TOPICS: catalog}),
+            "ERR_REQUIRE_ACK_FROM_ALL_HOSTS_FAILED",
+        ),
+        (sent(nothing, "tm_nowhere"), "ERR_NO_HOSTS_INTERESTED"),
+        (sent(both_ads, "tm_slap", "tm_data_catalog", **{ANY_TOPICS: "any"}), SENT_TO.format(2)),
+    ]
+    told = await asyncio.to_thread(
+        run_peer, "broadcast.mjs", {"tracker": public.url, "broadcasts": [question for question, _ in expected]}
+    )
+
+    assert told == [result for _, result in expected]
+    async with HttpClient() as http:
+        for url in (public.url, public.other):
+            (found,) = await HostClient(http, url).lookup("ls_data_catalog", {})
+            assert (found.outpoint, found.context) == (published.outpoint(0), document)
+        (gateway,) = await Tracker(HostClient(http, public.url), plain_http=True).hosts_for("tm_data_prices")
+        assert gateway.url == public.url
+
+    told = await asyncio.to_thread(
+        run_peer,
+        "broadcast.mjs",
+        {"tracker": public.url, "broadcasts": [sent(revoked, "tm_data_catalog", **{ALL_TOPICS: "all"})] * 2},
+    )
+
+    assert told == [SENT_TO.format(2)] * 2
+    async with HttpClient() as http:
+        for url in (public.url, public.other):
+            assert await HostClient(http, url).lookup("ls_data_catalog", {}) == ()
