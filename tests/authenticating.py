@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from itertools import count
 
+import pytest
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -22,6 +23,8 @@ from reconciler.wallet.keys import Keys
 from reconciler.web.auth import Authenticated, identity_of, required_identity
 from reconciler.web.failures import UnauthorizedError, unauthorized
 from reconciler.web.sessions import Sessions
+from reconciler.wire.conversation import Call, Peer, Session
+from reconciler.wire.http import Reply
 
 ORIGIN = "http://gateway.embedded"
 
@@ -118,3 +121,34 @@ class House:
     ) -> AsyncIterator[AuthenticatedHttp]:
         async with HttpClient(apps={ORIGIN: self.app() if app is None else app}) as http:
             yield AuthenticatedHttp(http, keys_of(name), randomness=Dice(name), **options)
+
+
+class Tampering:
+    """A client that signs honestly, and a hand that may change what it sends."""
+
+    def __init__(self, http: HttpClient, name: str = "client") -> None:
+        self.http = http
+        self.peer = Peer(keys_of(name), randomness=Dice(f"{name}, tampering"))
+
+    async def shake_hands(self) -> Session:
+        """A session."""
+        conversation = self.peer.shake_hands()
+        reply = await self.send(next(conversation))
+        with pytest.raises(StopIteration) as end:
+            conversation.send(reply)
+        return end.value.value
+
+    async def signed(self, call: Call | None = None) -> Call:
+        """A request as it would be sent."""
+        if self.peer.session is None:
+            await self.shake_hands()
+        return next(self.peer.exchange(call or Call(method="GET", target="/whoami")))
+
+    async def send(self, call: Call) -> Reply:
+        return await self.http.request(call.method, ORIGIN + call.target, headers=call.headers, content=call.body)
+
+
+def changed(call: Call, **headers: str) -> Call:
+    """A request with other headers; an empty one is left out."""
+    named = {name.replace("_", "-"): value for name, value in headers.items()}
+    return replace(call, headers={name: value for name, value in {**call.headers, **named}.items() if value})

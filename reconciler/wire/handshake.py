@@ -13,13 +13,13 @@ from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.keys import KeyRef
-from reconciler.wire.auth import VERSION, check_version, identity_of, nonce_of, signature_key
+from reconciler.wire.auth import VERSION, check_version, decoded, identity_of, nonce_of, signature_key
 from reconciler.wire.javascript import javascript_json
 
 MAX_BYTES: Final = 256 * 1024
 """Of a message: a handful of certificates."""
-_CLIENT_NONCE: Final = range(12, 90)
-"""Characters of base64: 8 to 64 bytes. Our own nonce carries it."""
+_CLIENT_NONCE: Final = range(8, 65)
+"""Bytes. Our own nonce carries it."""
 _MOST_TYPES: Final = 32
 _MOST_CERTIFICATES: Final = 32
 
@@ -177,7 +177,7 @@ def parse_message(value: Json) -> Message:
 
 def _initial_request(value: JsonObject) -> InitialRequest:
     nonce = nonce_of(value.get("initialNonce"), "the client's nonce")
-    if len(nonce) not in _CLIENT_NONCE:
+    if len(decoded(nonce, "the client's nonce")) not in _CLIENT_NONCE:
         raise VerificationError("the client's nonce has less than 8 or more than 64 bytes")
     return InitialRequest(
         identity=identity_of(value.get("identityKey")),
