@@ -20,7 +20,7 @@ def javascript_json(value: Json) -> bytes:
     """The bytes that JavaScript would make of a value after parsing it.
 
     Compact; keys that are array indices come first and ascend, as in JavaScript's objects. Raises VerificationError for what
-    would not come back as it is: lone surrogates, NaN, integers that a double does not hold.
+    would not come back as it is: lone surrogates, NaN, integers beyond 2^53.
     """
     try:
         return "".join(_spell(value)).encode()
