@@ -6,19 +6,19 @@ import json
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256 as new_sha256
-from typing import Final
+from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
 from reconciler.clients.answers import checked, object_of
 from reconciler.clients.payment import PayingHttp, PriceError, charge_of
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
-from reconciler.model.ids import Digest
+from reconciler.model.ids import Digest, IdentityKey
 from reconciler.model.json import Json, JsonObject
 from reconciler.wire.http import Http, Reply
 from reconciler.wire.payment import Charge, PaymentError, PaymentHeader
 from reconciler.wire.storage import Leave, StorageAct, StorageWish
-from reconciler.wire.uhrp import digest_of, url_of
+from reconciler.wire.uhrp import UhrpToken, digest_of, url_of
 
 _JSON: Final = {"content-type": "application/json"}
 _UPLOAD_SECONDS: Final = 60.0
@@ -44,6 +44,14 @@ class KeptFile:
     """Unix seconds."""
 
 
+class SignedHttp(Http, Protocol):
+    """A door through which requests go signed (clients.auth.AuthenticatedHttp)."""
+
+    def identity_at(self, url: str) -> IdentityKey | None:
+        """Who answers there, as far as that is known."""
+        ...
+
+
 class PendingError(UnreachableError):
     """A host was given a payment and cannot say yet: the network does not know it."""
 
@@ -51,10 +59,11 @@ class PendingError(UnreachableError):
 class StorageClient:
     """One storage host, at `url` (an origin). Raises RefusedError for its 4xx, UnreachableError where it fails or talks nonsense."""
 
-    def __init__(self, http: Http, url: str, *, signed: Http) -> None:
-        """`signed` tells the host who we are (BRC-104): what one brings, finds and lists is one's own."""
+    def __init__(self, http: Http, url: str, *, signed: SignedHttp | None = None) -> None:
+        """`signed` tells the host who we are (BRC-104): what one brings, finds and lists is one's own. Without, it only quotes."""
         self._http = http
-        self._signed = signed
+        self._signed: Http = signed or http
+        self._identity_at = (lambda _: None) if signed is None else signed.identity_at
         self.url = url.rstrip("/")
 
     async def quote(self, size: int, minutes: int) -> Satoshis:
@@ -161,6 +170,10 @@ class StorageClient:
             sha256, expires = self._listed(upload)
             kept[sha256] = max(expires, kept.get(sha256, 0))
         return kept
+
+    def promises(self, token: UhrpToken) -> bool:
+        """Whether a UHRP token is this host's own, as far as it has shown who it is: it has, once it has answered us."""
+        return token.host == self._identity_at(self.url) and token.url.startswith(f"{self.url}/")
 
     async def download(self, sha256: Digest, *, size: int, url: str | None = None) -> AsyncIterator[bytes]:
         """The bytes with this hash, chunk by chunk, from `url` or where the host says that it keeps them.

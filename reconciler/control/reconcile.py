@@ -405,6 +405,7 @@ class Reconciler:
             keys=self.keys,
             hosts=self.world.outside,
             storage=self.world.storage(storage_hosts, self.keys),
+            locate=self.world.locate(self._now()),
             verifier=self.world.headers,
             index=self.world.index,
             network_id=network_id,

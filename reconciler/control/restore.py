@@ -75,8 +75,11 @@ async def take_in(
     Raises UnreachableError where trackers do not say what it advertises, StalePlanError where the root is spent already.
     """
     identity = catalog.live.document.producer
-    storage = world.storage(storage_hosts(catalog.state.producer, world), keys)
-    replicas, silent = await read_replicas(catalog.records, storage=storage)
+    # A gateway with a key of its own has brought nothing: where content lies is asked when somebody wants it.
+    hosts = storage_hosts(catalog.state.producer, world) if keys.identity == identity else ()
+    replicas, silent = await read_replicas(
+        catalog.records, storage=world.storage(hosts, keys), locate=world.locate(now)
+    )
     ads = await read_ads(
         identity, hosts=world.outside, verifier=world.headers, now=now, plain_http=world.network.is_toy
     )

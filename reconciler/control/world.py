@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 from reconciler.chain.arc import Arc
@@ -14,12 +15,16 @@ from reconciler.chain.index import AddressIndex
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.host import HostClient
 from reconciler.clients.storage import StorageClient
+from reconciler.clients.survey import Answers, survey
+from reconciler.content.locating import locate
 from reconciler.model.desired import StorageHost
-from reconciler.model.ids import Network
+from reconciler.model.ids import Digest, Network
+from reconciler.model.json import JsonObject
 from reconciler.model.networks import Endpoints
 from reconciler.wallet.keys import Keys
 from reconciler.wire.arc import Callback
 from reconciler.wire.http import Http
+from reconciler.wire.uhrp import UhrpToken
 
 OWN: Final = "own"
 """The name of our own host in outbox and reports."""
@@ -69,5 +74,22 @@ class World:
         """The client of the storage host at a URL."""
         return StorageClient(self.http, url, signed=self._signed(keys))
 
-    def _signed(self, keys: Keys | None) -> Http:
-        return self.http if keys is None else AuthenticatedHttp(self.http, keys)
+    def locate(self, now: int) -> Callable[[Digest], Awaitable[Sequence[UhrpToken]]]:
+        """Finds the promises of storage hosts to keep some bytes beyond `now` (unix seconds)."""
+        lookups = _Lookups(self.outside, self.headers, now)
+        return partial(locate, lookups=lookups, now=now, plain_http=self.network.is_toy)
+
+    def _signed(self, keys: Keys | None) -> AuthenticatedHttp | None:
+        return None if keys is None else AuthenticatedHttp(self.http, keys)
+
+
+@dataclass(frozen=True, slots=True)
+class _Lookups:
+    """Satisfies content.locating.Lookups: the hosts that are not ours, what they show verified."""
+
+    hosts: Mapping[str, HostClient]
+    headers: Headers
+    now: int
+
+    async def lookup(self, service: str, query: JsonObject) -> Answers:
+        return await survey(self.hosts, service, query, now=self.now, verifier=self.headers)

@@ -26,7 +26,9 @@ from reconciler.devnet.hosts import public_host
 from reconciler.devnet.lazy import LazyApp
 from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import StorageHost
+from reconciler.model.keys import QUOTE_KEY
 from reconciler.model.networks import Endpoints
+from reconciler.payments.till import Till
 from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app as build_storage
 from reconciler.storage.disk import Disk
@@ -108,11 +110,12 @@ class ToyWorld:
     async def _build_storage(self, host: StorageHost) -> ASGIApp:
         database = await self._database(host.name)
         keys = self._keys_of(host)
+        miner, chain = Arc(self._http, self._endpoints.arc), Headers(self._http, self._endpoints.headers)
         advertiser = Advertiser(
             database=database,
             signer=keys,
-            miner=Arc(self._http, self._endpoints.arc),
-            chain=Headers(self._http, self._endpoints.headers),
+            miner=miner,
+            chain=chain,
             archive=AddressIndex(self._http, self._endpoints.headers),
             hosts=[HostClient(self._http, origin) for origin in self._endpoints.hosts],
             funder=_Gifts(Faucet(self._http, self._endpoints.faucet)) if self._endpoints.faucet else None,
@@ -130,6 +133,15 @@ class ToyWorld:
             keeper=keeper,
             keys=keys,
             replays=Replays(database),
+            till=Till(
+                database=database,
+                receiver=keys,
+                miner=miner,
+                chain=chain,
+                secret=keys.mac(QUOTE_KEY, b""),
+                clock=self._clock,
+                randomness=self._randomness,
+            ),
             clock=self._clock,
             randomness=self._randomness,
             prices=self._prices,

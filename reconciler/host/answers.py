@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Final, Protocol
 
 from reconciler.host.services import Hit
+from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Txid
 from reconciler.wire.answer import AggregatedAnswer, OutputAnswer, answer_text
 from reconciler.wire.beef import Beef, subset
+
+_LIMIT: Final = 16 * 1024 * 1024
+"""Bytes of the transactions and contexts of an answer in JSON, which takes four times as many to write them."""
 
 
 class Proof(Protocol):
@@ -51,8 +55,9 @@ class Answer:
         return AggregatedAnswer(outputs, self.proof.whole()).to_bytes()
 
     def plain(self) -> bytes:
-        """The JSON form."""
+        """The JSON form. Raises RefusedError where that is too long."""
         beefs = {txid: self.proof.of(txid) for txid in {hit.outpoint.txid for hit in self.hits}}
-        return answer_text(
-            [OutputAnswer(beefs[hit.outpoint.txid], hit.outpoint.vout, hit.context) for hit in self.hits]
-        )
+        outputs = [OutputAnswer(beefs[hit.outpoint.txid], hit.outpoint.vout, hit.context) for hit in self.hits]
+        if sum(len(output.beef) + len(output.context or b"") for output in outputs) > _LIMIT:
+            raise RefusedError("the answer is too long for JSON; ask with x-aggregation: yes, or for fewer at once")
+        return answer_text(outputs)

@@ -26,7 +26,7 @@ from reconciler.model.errors import RefusedError, TransientError, VerificationEr
 from reconciler.model.ids import digest
 from reconciler.store.database import Database
 from reconciler.web.background import in_background
-from reconciler.web.bodies import read_body, read_json
+from reconciler.web.bodies import Room, read_json
 from reconciler.web.origins import OpenOrigins
 from reconciler.wire.answer import AGGREGATION, BINARY
 from reconciler.wire.spv import Limits
@@ -34,6 +34,9 @@ from reconciler.wire.submission import parse_submission, steak_json
 
 BODY_LIMIT: Final = 64 * 1024 * 1024
 """Bytes of one request."""
+
+_ROOM: Final = 4 * BODY_LIMIT
+"""Bytes of all submissions that are worked on at one time."""
 
 NAME: Final = "overlay-node"
 """What the reference calls a host that was given no name."""
@@ -103,6 +106,7 @@ def build_app(
                 VerificationError: _refused,
                 TransientError: _unavailable,
                 HTTPException: _no_route,
+                Exception: _broken,
             },
             lifespan=in_background(
                 None if refresh_every is None else partial(proofs.run, refresh_every),
@@ -118,12 +122,14 @@ class _Routes:
     def __init__(self, engine: Engine, body_limit: int) -> None:
         self._engine = engine
         self._body_limit = body_limit
+        self._room = Room(_ROOM)
 
     async def submit(self, request: Request) -> Response:
         if request.headers.get("content-type") != BINARY:
             raise RefusedError(f"the content type must be {BINARY}")
-        submission = parse_submission(request.headers, await read_body(request, self._body_limit))
-        return JSONResponse(steak_json(await self._engine.submit(submission)))
+        async with self._room.body(request, self._body_limit) as body:
+            submission = parse_submission(request.headers, body)
+            return JSONResponse(steak_json(await self._engine.submit(submission)))
 
     async def lookup(self, request: Request) -> Response:
         name, value = AGGREGATION
@@ -178,6 +184,11 @@ async def _refused(_: Request, error: Exception) -> Response:
 
 async def _unavailable(_: Request, error: Exception) -> Response:
     return JSONResponse({"status": "error", "message": str(error)}, status_code=503, headers={"retry-after": "1"})
+
+
+async def _broken(_: Request, __: Exception) -> Response:
+    """The server raises the error again, and logs it."""
+    return JSONResponse({"status": "error", "message": "Unexpected error"}, status_code=500)
 
 
 async def _no_route(_: Request, error: Exception) -> Response:

@@ -91,6 +91,9 @@ GATEWAY_KEY: Final = KeyRef(GATEWAY_PROTOCOL, "1", "self")
 UHRP_KEY: Final = KeyRef(UHRP_PROTOCOL, "1", "anyone")
 """The key of a storage host's UHRP tokens (WIRE §4.3)."""
 
+QUOTE_KEY: Final = KeyRef("payment quotes", "1", "self")
+"""The key under which a seller seals what prices were quoted for (payments/quote.py)."""
+
 UPLOAD_KEY: Final = KeyRef("storage upload", "1", "self")
 """The key under which a storage host seals the URLs that it gives out for uploads (WIRE §4.3)."""
 

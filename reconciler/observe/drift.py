@@ -10,7 +10,7 @@ from reconciler.model.ids import Address, IdentityKey, Outpoint
 from reconciler.model.observed import Drifted, DriftPlace, ObservedAd, Snapshot
 from reconciler.observe.ads import AdReadings
 from reconciler.observe.catalog import Catalog
-from reconciler.observe.replicas import StorageListing, read_listings
+from reconciler.observe.replicas import Locate, StorageListing, read_listings
 from reconciler.observe.roots import SERVICE, CatalogHost
 from reconciler.observe.unfinished import Live
 
@@ -52,6 +52,7 @@ async def refreshed(
     *,
     hosts: Mapping[str, CatalogHost],
     storage: Mapping[str, StorageListing],
+    locate: Locate,
     owed: Collection[str],
 ) -> tuple[Snapshot, tuple[str, ...]]:
     """The snapshot after a look at everything: what a host does not list is drift, a copy that is not kept is gone.
@@ -68,7 +69,8 @@ async def refreshed(
             doubts.append(f"{name} does not say what it lists")
         else:
             drifted += _unlisted(snapshot, listed, name)
-    kept, silent = await read_listings(storage)
+    parts = {part for copy in snapshot.replicas for part in copy.parts}
+    kept, silent = await read_listings(storage, parts, locate)
     doubts += (f"storage host {name} does not say what it keeps" for name in silent)
     replicas = tuple(
         copy

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Final, Protocol, TypeAlias
 
 from reconciler.model.errors import RefusedError, TransientError
 from reconciler.model.ids import Digest, digest
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import ObservedReplica
 from reconciler.observe.catalog import LiveRecord
+from reconciler.wire.uhrp import UhrpToken
+
+_AT_ONCE: Final = 16
+"""Look-ups on their way."""
 
 
 class StorageListing(Protocol):
@@ -20,23 +24,55 @@ class StorageListing(Protocol):
         """What it keeps of ours: SHA-256 of the stored bytes to expiry (unix seconds)."""
         ...
 
+    def promises(self, token: UhrpToken) -> bool:
+        """Whether a token is this host's own."""
+        ...
+
+
+Locate: TypeAlias = Callable[[Digest], Awaitable[Sequence[UhrpToken]]]
+"""Finds the promises to keep some bytes, whoever made them."""
+
 
 async def read_replicas(
-    records: Sequence[LiveRecord], *, storage: Mapping[str, StorageListing]
+    records: Sequence[LiveRecord], *, storage: Mapping[str, StorageListing], locate: Locate
 ) -> tuple[tuple[ObservedReplica, ...], tuple[str, ...]]:
     """The copies of these records' content on the given hosts, and the names of hosts that did not answer."""
-    kept, silent = await read_listings(storage)
+    parts = {part.sha256 for record in records if record.content is not None for part in record.content.parts}
+    kept, silent = await read_listings(storage, parts, locate)
     replicas = [replica for record in records for replica in _copies(record, kept)]
     return tuple(replicas), silent
 
 
 async def read_listings(
-    storage: Mapping[str, StorageListing],
+    storage: Mapping[str, StorageListing], parts: Collection[Digest], locate: Locate
 ) -> tuple[dict[str, Mapping[Digest, int]], tuple[str, ...]]:
-    """What each storage host keeps of ours, and the names of those that did not answer."""
+    """What each storage host keeps of ours, and the names of those that did not answer.
+
+    A host lists what was brought under this very key. Those `parts` that none lists, because they were brought before the key
+    was rotated, are looked up by the tokens of the hosts.
+    """
     listings = await asyncio.gather(*(_listing(host) for host in storage.values()))
     kept = {name: listing for name, listing in zip(storage, listings, strict=True) if listing is not None}
+    tokens = await _promised(sorted(set(parts).difference(*kept.values())) if kept else [], locate)
+    for name, listing in kept.items():
+        kept[name] = {**_own(tokens, storage[name]), **listing}
     return kept, tuple(name for name in storage if name not in kept)
+
+
+async def _promised(parts: Iterable[Digest], locate: Locate) -> list[UhrpToken]:
+    gate = asyncio.Semaphore(_AT_ONCE)
+
+    async def one(part: Digest) -> Sequence[UhrpToken]:
+        async with gate:
+            return await locate(part)
+
+    return [token for tokens in await asyncio.gather(*map(one, parts)) for token in tokens]
+
+
+def _own(tokens: Iterable[UhrpToken], host: StorageListing) -> dict[Digest, int]:
+    """The latest expiry of each file that a host has promised to keep."""
+    own = sorted((token.expires, token.sha256) for token in tokens if host.promises(token))
+    return {sha256: expires for expires, sha256 in own}
 
 
 async def _listing(host: StorageListing) -> Mapping[Digest, int] | None:

@@ -25,7 +25,7 @@ from reconciler.observe.beyond import Beyond, SpendIndex, follow, spent_of
 from reconciler.observe.catalog import Catalog, LiveRecord, read_catalog
 from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
 from reconciler.observe.pending import locked
-from reconciler.observe.replicas import StorageListing, read_replicas
+from reconciler.observe.replicas import Locate, StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
 from reconciler.observe.succession import read_succession
 from reconciler.observe.unfinished import Live, as_if_finished, said
@@ -144,6 +144,7 @@ async def observe(
     keys: Keys,
     hosts: Mapping[str, OutsideHost],
     storage: Mapping[str, StorageListing],
+    locate: Locate,
     verifier: Verifier,
     index: SpendIndex,
     network_id: Digest,
@@ -185,13 +186,13 @@ async def observe(
             beyond = _taken_back(known, await follow(catalog, index=index, keys=keys, verifier=verifier, now=now))
             catalog, untold = beyond.catalog, beyond.untold
             warnings += tuple(_replaced(record) for record in beyond.replaced)
-        snapshot, silent = await _as_of(snapshot, catalog, storage)
+        snapshot, silent = await _as_of(snapshot, catalog, storage, locate)
         warnings += silent
         if not is_foreign:
             drifted = drifted_rows(known.live, known.edited, catalog)
             snapshot = replace(snapshot, drifted=drifted, ads=known.live.ads, coins=known.live.coins)
     if look.refresh and snapshot.root is not None:
-        snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, owed=known.owed)
+        snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, locate=locate, owed=known.owed)
         warnings += tuple(doubt for doubt in doubts if doubt not in warnings)
     ads = None
     if look.refresh or is_foreign or not _ads_settled(look, snapshot):
@@ -390,9 +391,9 @@ def _is_held(known: Recorded, newest: LiveRoot) -> bool:
 
 
 async def _as_of(
-    snapshot: Snapshot, catalog: Catalog, storage: Mapping[str, StorageListing]
+    snapshot: Snapshot, catalog: Catalog, storage: Mapping[str, StorageListing], locate: Locate
 ) -> tuple[Snapshot, tuple[str, ...]]:
-    replicas, silent = await read_replicas(catalog.records, storage=storage)
+    replicas, silent = await read_replicas(catalog.records, storage=storage, locate=locate)
     received = (coin for coin in snapshot.coins if coin.key == FUNDING_KEY and coin.outpoint not in catalog.spent)
     seen = replace(
         snapshot,

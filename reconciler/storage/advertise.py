@@ -130,6 +130,7 @@ class Advertiser:
     async def _write(self, offers: Sequence[Offer], rate: FeeRate) -> None:
         missing = await self._try_write(offers, rate)
         if missing > 0:
+            await self._purse.earn()
             await self._purse.settle()
             missing = await self._try_write(offers, rate)
         if missing > 0:

@@ -1,7 +1,7 @@
 """A storage host's HTTP surface, as the reference has it (WIRE §4.3), as one ASGI app.
 
-Who brings, finds, lists and renews has proven who they are (BRC-103/104); quotes and downloads are anybody's, and a PUT
-has leave by its URL.
+Who brings, finds, lists and renews has proven who they are (BRC-103/104), and what has a price is paid for (BRC-105);
+quotes and downloads are anybody's, and a PUT has leave by its URL.
 """
 
 from __future__ import annotations
@@ -24,6 +24,7 @@ from reconciler.model.errors import OverlayError, RefusedError, TransientError, 
 from reconciler.model.ids import Digest, digest
 from reconciler.model.json import Json
 from reconciler.model.keys import UPLOAD_KEY
+from reconciler.payments.till import Till
 from reconciler.storage.keeper import MISSING, Keeper, path_of
 from reconciler.storage.terms import Grant, Prices, Seal, Wish, checked_extension
 from reconciler.web.auth import Authenticated, required_identity
@@ -33,6 +34,7 @@ from reconciler.web.content import HARMLESS, content
 from reconciler.web.failures import UnauthorizedError
 from reconciler.web.handshakes import Signer
 from reconciler.web.origins import OpenOrigins
+from reconciler.web.paywall import Paywall
 from reconciler.web.sessions import Replays, Sessions
 from reconciler.wire.uhrp import digest_of, url_of
 
@@ -56,6 +58,7 @@ def build_app(
     keeper: Keeper,
     keys: Signer,
     replays: Replays,
+    till: Till,
     clock: Callable[[], float],
     randomness: Callable[[int], bytes],
     prices: Prices | None = None,
@@ -64,9 +67,10 @@ def build_app(
 ) -> ASGIApp:
     """A host over what `keeper` keeps.
 
-    `keys` are the host's own, and with what `replays` remember the same in every process of it; `clock` gives unix seconds;
-    `randomness` so many bytes. Above `uploads_at_once` in this process a PUT is told to come again. With `sweep_every`
-    (seconds) expired objects and what dead processes left are removed in the background of the server's lifespan.
+    `keys` are the host's own, and, as what `replays` remember and the `till` takes, the same in every process of it; `clock`
+    gives unix seconds; `randomness` so many bytes. Without `prices` nothing costs anything. Above `uploads_at_once` in this
+    process a PUT is told to come again. With `sweep_every` (seconds) expired objects and what dead processes left are removed
+    in the background of the server's lifespan, and what became of payments is looked up.
     """
     routes = _Routes(
         keeper=keeper,
@@ -74,6 +78,7 @@ def build_app(
         clock=clock,
         randomness=randomness,
         prices=prices or Prices(),
+        paywall=Paywall(till),
         uploads_at_once=uploads_at_once,
     )
     app = Starlette(
@@ -94,7 +99,7 @@ def build_app(
             TransientError: _unavailable,
             HTTPException: _no_route,
         },
-        lifespan=in_background(None if sweep_every is None else partial(_sweep, keeper, sweep_every)),
+        lifespan=in_background(None if sweep_every is None else partial(_tend, keeper, till, sweep_every)),
     )
     sessions = Sessions(keys=keys, replays=replays, clock=clock, randomness=randomness)
     return OpenOrigins(Authenticated(app, keys=keys, sessions=sessions, randomness=randomness))
@@ -111,6 +116,7 @@ class _Routes:
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
         prices: Prices,
+        paywall: Paywall,
         uploads_at_once: int,
     ) -> None:
         self._keeper = keeper
@@ -118,6 +124,7 @@ class _Routes:
         self._clock = clock
         self._randomness = randomness
         self._prices = prices
+        self._paywall = paywall
         self._free = uploads_at_once
 
     async def quote(self, request: Request) -> Response:
@@ -125,23 +132,28 @@ class _Routes:
         return JSONResponse({"quote": self._prices.of(wish)})
 
     async def upload(self, request: Request) -> Response:
+        """The same payment again gives the same URL: its object is named after the payment, and kept from when it came."""
         uploader = required_identity(request)
         wish = Wish.parse(await read_json(request, _JSON_LIMIT))
+        admitted = await self._paywall.admit(request, wish.good, self._prices.of(wish))
+        if isinstance(admitted, Response):
+            return admitted
+        since = int(self._clock()) if admitted.booked is None else admitted.booked
         grant = Grant(
             size=wish.size,
-            object_id=self._randomness(_OBJECT_ID).hex(),
-            expires=int(self._clock()) + wish.minutes * 60,
+            object_id=admitted.payment or self._randomness(_OBJECT_ID).hex(),
+            expires=since + wish.minutes * 60,
             uploader=uploader,
+            sha256=wish.sha256,
         )
-        return JSONResponse(
-            {
-                "status": "success",
-                "uploadURL": f"{self._keeper.base_url}/put?{grant.query(self._seal)}",
-                "requiredHeaders": {},
-                "amount": self._prices.of(wish),
-                "description": "File can now be uploaded.",
-            }
-        )
+        answer = {
+            "status": "success",
+            "uploadURL": f"{self._keeper.base_url}/put?{grant.query(self._seal)}",
+            "requiredHeaders": {},
+            "amount": admitted.satoshis,
+            "description": "File can now be uploaded.",
+        }
+        return self._paywall.deliver(admitted, JSONResponse(answer))
 
     async def put(self, request: Request) -> Response:
         grant = Grant.parse(request.query_params, self._seal, self._clock())
@@ -190,15 +202,17 @@ class _Routes:
                 raise RefusedError("uhrpUrl and additionalMinutes are needed", code="ERR_MISSING_FIELDS")
         file = await self._keeper.find(uploader, sha256)
         price = self._prices.of(Wish(file.size, checked_extension(minutes, file.expires - self._clock())))
-        renewal = await self._keeper.renew(sha256, minutes)
-        return JSONResponse(
-            {
-                "status": "success",
-                "prevExpiryTime": renewal.before,
-                "newExpiryTime": renewal.after,
-                "amount": price,
-            }
-        )
+        admitted = await self._paywall.admit(request, f"storage renewal {sha256} {minutes}", price)
+        if isinstance(admitted, Response):
+            return admitted
+        renewal = await self._keeper.renew(sha256, minutes, payment=admitted.payment)
+        answer = {
+            "status": "success",
+            "prevExpiryTime": renewal.before,
+            "newExpiryTime": renewal.after,
+            "amount": admitted.satoshis,
+        }
+        return self._paywall.deliver(admitted, JSONResponse(answer))
 
     async def download(self, request: Request) -> Response:
         try:
@@ -277,7 +291,7 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok", "ready": True})
 
 
-async def _sweep(keeper: Keeper, pause: float) -> None:
+async def _tend(keeper: Keeper, till: Till, pause: float) -> None:
     """What fails today, because a database or a bucket is away, is done in the next round."""
     due = 0.0
     while True:
@@ -286,5 +300,7 @@ async def _sweep(keeper: Keeper, pause: float) -> None:
             if due <= 0:
                 await keeper.tidy()
                 due = _TIDY_SECONDS
+        with suppress(TransientError, RefusedError):
+            await till.settle()
         await asyncio.sleep(pause)
         due -= pause

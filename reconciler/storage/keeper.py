@@ -138,6 +138,10 @@ class Keeper:
                     await self._bucket.remove(name)
 
     async def _note(self, grant: Grant, brought: StoredFile) -> StoredFile:
+        if grant.sha256 not in {None, brought.sha256}:
+            raise RefusedError(
+                f"the bytes hash to {brought.sha256}, not to what was announced", code="ERR_INVALID_HASH"
+            )
         lost = await self._lost(brought.sha256)
         async with self._database.begin() as connection:
             objects = Objects(connection)

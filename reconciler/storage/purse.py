@@ -15,6 +15,7 @@ from reconciler.store.ancestry import Archive, complete
 from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.outputs import Connection
+from reconciler.store.payments import Payments
 from reconciler.store.transactions import Transactions
 from reconciler.wire.beef import Beef, parse_beef, subset
 from reconciler.wire.merkle import parse_path
@@ -32,7 +33,7 @@ _FUNDING: Final = Satoshis(100_000)
 
 
 class Purse:
-    """Coins under the funding key, in the host's own database."""
+    """Coins in the host's own database: under the funding key, and those that uploaders have paid."""
 
     def __init__(
         self,
@@ -47,6 +48,7 @@ class Purse:
     ) -> None:
         """Without a `funder` coins have to be sent by hand, to `address`."""
         self._database = database
+        self._signer = signer
         self._miner = miner
         self._chain = chain
         self._archive = archive
@@ -59,7 +61,7 @@ class Purse:
         stored = Transactions(connection)
         return tuple(
             [
-                Spend(coin.outpoint, TxOutput(coin.satoshis, self._locking), coin.key)
+                Spend(coin.outpoint, TxOutput(coin.satoshis, p2pkh(self._signer.public(coin.key))), coin.key)
                 for coin in await Coins(connection).spendable()
                 if await _is_shallow(stored, coin.outpoint.txid)
             ]
@@ -79,6 +81,13 @@ class Purse:
             if output.locking == self._locking
         ]
         await Coins(connection).add(money)
+
+    async def earn(self) -> None:
+        """Take over what uploaders have paid, once it is mined: no advertisement may hang on what could be spent twice."""
+        async with self._database.begin() as connection:
+            for payment, proof in await Payments(connection).untaken():
+                await Transactions(connection).put(payment.transaction, proof)
+                await Coins(connection).add([payment.coin])
 
     async def settle(self) -> None:
         """Fetch proofs for what has been mined since. Raises UnreachableError, RefusedError."""

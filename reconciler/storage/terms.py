@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError
+from reconciler.model.ids import Digest, digest
 from reconciler.model.json import Json
 
 MAX_SIZE: Final = 11_000_000_000
@@ -37,6 +38,8 @@ class Wish:
 
     size: int
     minutes: int
+    sha256: Digest | None = None
+    """Of the bytes, where that was said. The reference's clients do not."""
 
     @classmethod
     def parse(cls, body: Json, *, unsized: str = "ERR_INVALID_SIZE") -> Wish:
@@ -50,7 +53,13 @@ class Wish:
         return cls(
             checked_size(_whole(size, "fileSize", "ERR_INVALID_SIZE")),
             checked_minutes(_whole(minutes, "retentionPeriod", "ERR_INVALID_RETENTION_PERIOD")),
+            _hash(fields.get("sha256")),
         )
+
+    @property
+    def good(self) -> str:
+        """What is bought by it: all that it says."""
+        return f"storage upload {self.size} {self.minutes} {self.sha256 or ''}".rstrip()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +86,8 @@ class Grant:
     expires: int
     """Unix seconds until which the object is kept."""
     uploader: str
+    sha256: Digest | None = None
+    """What it must hash to, where that was said beforehand."""
 
     def query(self, seal: Seal) -> str:
         """The query of the URL to PUT to."""
@@ -86,7 +97,13 @@ class Grant:
     def parse(cls, query: Mapping[str, str], seal: Seal, now: float) -> Grant:
         """Read such a query. Raises RefusedError unless it is ours, and of today."""
         try:
-            grant = cls(int(query["fileSize"][:20]), query["objectID"], int(query["expiry"][:20]), query["uploader"])
+            grant = cls(
+                size=int(query["fileSize"][:20]),
+                object_id=query["objectID"],
+                expires=int(query["expiry"][:20]),
+                uploader=query["uploader"],
+                sha256=digest(query["sha256"]) if "sha256" in query else None,
+            )
             shown = bytes.fromhex(query["hmac"])
         except (KeyError, ValueError):
             raise RefusedError("the upload URL is malformed", code="ERR_INVALID_URL") from None
@@ -97,11 +114,13 @@ class Grant:
         return grant
 
     def _fields(self) -> dict[str, str]:
+        announced = {} if self.sha256 is None else {"sha256": self.sha256}
         return {
             "fileSize": str(self.size),
             "objectID": self.object_id,
             "expiry": str(self.expires),
             "uploader": self.uploader,
+            **announced,
         }
 
     def _hmac(self, seal: Seal) -> bytes:
@@ -134,6 +153,15 @@ def checked_extension(minutes: int, left: float) -> int:
             code="ERR_INVALID_TIME",
         )
     return minutes
+
+
+def _hash(value: Json) -> Digest | None:
+    if value is None:
+        return None
+    try:
+        return digest(value if isinstance(value, str) else "")
+    except ValueError as error:
+        raise RefusedError("sha256 must be 64 lower-case hex digits", code="ERR_INVALID_HASH") from error
 
 
 def _whole(value: Json, name: str, code: str) -> int:

@@ -22,6 +22,7 @@ from sqlalchemy import (
     Table,
     Text,
     delete,
+    exists,
     func,
     select,
     update,
@@ -33,11 +34,11 @@ from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
 from reconciler.model.keys import KeyRef, payment_key
 from reconciler.model.payment import EARNED, HOLDING, OWED, PaymentEvent, PaymentState, advance
-from reconciler.store.coins import Purpose, StoredCoin
+from reconciler.store.coins import Purpose, StoredCoin, coins
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, metadata
 from reconciler.wire.beef import Beef, parse_beef
-from reconciler.wire.merkle import MerklePath
+from reconciler.wire.merkle import MerklePath, parse_path
 from reconciler.wire.payment import PAID_OUTPUT, PaymentHeader
 from reconciler.wire.transaction import Transaction
 
@@ -262,6 +263,13 @@ class Payments:
             select(payments).where(payments.c.state.in_(sorted(EARNED))).order_by(payments.c.booked, payments.c.txid)
         )
         return tuple(_payment(row) for row in await self._connection.execute(query))
+
+    async def untaken(self) -> tuple[tuple[Payment, MerklePath], ...]:
+        """What was earned and is proven, with the proof, and is not among `Coins` yet."""
+        taken = exists().where(coins.c.txid == payments.c.txid, coins.c.vout == PAID_OUTPUT)
+        query = select(payments).where(payments.c.proof.is_not(None), payments.c.state.in_(sorted(EARNED)), ~taken)
+        rows = await self._connection.execute(query.order_by(payments.c.booked, payments.c.txid))
+        return tuple((_payment(row), parse_path(row.proof)) for row in rows)
 
     async def _hold(self, payment: Payment) -> None:
         rows: Sequence[dict[str, object]] = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Final
 
 from starlette.requests import ClientDisconnect, Request
@@ -18,17 +19,34 @@ _DIGITS: Final = 15
 SLOW: Final = "ERR_TIMEOUT"
 
 
+class Room:
+    """For the bodies that a server works on at one time, all of them together."""
+
+    def __init__(self, size: int) -> None:
+        self._left = size
+
+    @asynccontextmanager
+    async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
+        """The whole body; it takes room for as long as the block runs. Raises as `read_body`, UnreachableError where it is full."""
+        _check_announced(request, limit)
+        body = bytearray()
+        try:
+            async for chunk in chunks(request):
+                if len(body) + len(chunk) > limit:
+                    raise _too_long(limit)
+                if len(chunk) > self._left:
+                    raise UnreachableError("too much is sent at the same time")
+                self._left -= len(chunk)
+                body += chunk
+            yield bytes(body)
+        finally:
+            self._left += len(body)
+
+
 async def read_body(request: Request, limit: int) -> bytes:
     """The whole body. Raises RefusedError (code 413) above `limit` bytes, UnreachableError where the sender goes away."""
-    announced = request.headers.get("content-length", "0")
-    if announced.isascii() and announced.isdigit() and (len(announced) > _DIGITS or int(announced) > limit):
-        raise _too_long(limit)
-    body = bytearray()
-    async for chunk in chunks(request):
-        body += chunk
-        if len(body) > limit:
-            raise _too_long(limit)
-    return bytes(body)
+    async with Room(limit).body(request, limit) as body:
+        return body
 
 
 async def chunks(request: Request) -> AsyncIterator[bytes]:
@@ -65,6 +83,12 @@ async def paced(
 async def read_json(request: Request, limit: int) -> Json:
     """The body as JSON. Raises RefusedError where it is too long, VerificationError where it is none."""
     return parse_json(await read_body(request, limit), "the body")
+
+
+def _check_announced(request: Request, limit: int) -> None:
+    announced = request.headers.get("content-length", "0")
+    if announced.isascii() and announced.isdigit() and (len(announced) > _DIGITS or int(announced) > limit):
+        raise _too_long(limit)
 
 
 def _too_long(limit: int) -> RefusedError:

@@ -37,6 +37,8 @@ class Paid:
     payment: Txid | None
     satoshis: Satoshis
     """What was paid: the price that was quoted, or more."""
+    booked: int | None
+    """When the payment first came, in unix seconds."""
 
 
 class Paywall:
@@ -61,9 +63,9 @@ class Paywall:
         except TransientError as error:
             return _error(503, PaymentError.PENDING.value, error)
         if payment is not None:
-            return Paid(offer.buyer, good, payment.txid, payment.satoshis)
+            return Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked)
         if price == 0:
-            return Paid(offer.buyer, good, None, price)
+            return Paid(offer.buyer, good, None, price, None)
         charge = self._till.charge(offer)
         return JSONResponse(charge.body(), status_code=402, headers=charge.headers())
 

@@ -35,10 +35,10 @@ class StorageWish:
 
     @property
     def body(self) -> JsonObject:
-        """The request's JSON. An upload does not say what its bytes hash to."""
+        """The request's JSON. The reference does not read what the bytes of an upload hash to; ours takes no others."""
         if self.act is StorageAct.RENEW:
             return {"uhrpUrl": url_of(self.sha256), "additionalMinutes": self.minutes}
-        return {"fileSize": self.size, "retentionPeriod": self.minutes}
+        return {"fileSize": self.size, "retentionPeriod": self.minutes, "sha256": self.sha256}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

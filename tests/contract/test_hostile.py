@@ -85,15 +85,11 @@ CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
     "host services": lambda http, url: HostClient(http, url).services(),
     "host health": lambda http, url: HostClient(http, url).healthy(),
     "tracker": lambda http, url: Tracker(HostClient(http, url), plain_http=True).ads(KEY),
-    "storage quote": lambda http, url: StorageClient(http, url, signed=http).quote(1, 1),
-    "storage upload": lambda http, url: StorageClient(http, url, signed=http).upload(
-        _chunks(), size=1000, sha256=SHA, minutes=1
-    ),
-    "storage find": lambda http, url: StorageClient(http, url, signed=http).find(SHA),
-    "storage list": lambda http, url: StorageClient(http, url, signed=http).listing(),
-    "storage download": lambda http, url: _drained(
-        StorageClient(http, url, signed=http).download(SHA, size=1000, url=url)
-    ),
+    "storage quote": lambda http, url: StorageClient(http, url).quote(1, 1),
+    "storage upload": lambda http, url: StorageClient(http, url).upload(_chunks(), size=1000, sha256=SHA, minutes=1),
+    "storage find": lambda http, url: StorageClient(http, url).find(SHA),
+    "storage list": lambda http, url: StorageClient(http, url).listing(),
+    "storage download": lambda http, url: _drained(StorageClient(http, url).download(SHA, size=1000, url=url)),
     "content": lambda http, url: _drained(download(http, url, sha256=SHA, size=1000, plain_http=True)),
     "headers root": lambda http, url: Headers(http, url).root(7),
     "headers height": lambda http, url: Headers(http, url).height(),

@@ -54,7 +54,7 @@ def storage():
 @pytest.fixture
 async def client(storage):
     async with HttpClient(apps={URL: storage.app, "http://other.embedded": storage.app}) as http:
-        yield StorageClient(http, f"{URL}/", signed=http)
+        yield StorageClient(http, f"{URL}/")
 
 
 async def chunks(data=DATA, size=1000):

@@ -105,7 +105,7 @@ class World:
 
     def serve(self, **more: object) -> None:
         """Put a host over the database; again is as if it had been restarted."""
-        app = build_app(
+        self.app = build_app(
             database=self.database,
             headers=self.headers,
             arc=self.arc,
@@ -119,7 +119,7 @@ class World:
             more_lookups=capability_lookup,
             **more,
         )
-        self.http.mount(HOST, app)
+        self.http.mount(HOST, self.app)
 
     def keys(self, who: str = "producer") -> Keys:
         """A key of this test's."""

@@ -29,6 +29,8 @@ from reconciler.host.lookups.uhrp import UhrpLookup
 from reconciler.host.topics.uhrp import UhrpTopic
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest
+from reconciler.model.keys import QUOTE_KEY
+from reconciler.payments.till import Till
 from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app
 from reconciler.storage.bucket import Bucket
@@ -141,10 +143,20 @@ class World:
             clock=self.clock,
             randomness=self.randomness,
         )
+        self.till = Till(
+            database=self.databases["storage"],
+            receiver=self.keys,
+            miner=self.miner,
+            chain=self.headers,
+            secret=self.keys.mac(QUOTE_KEY, b""),
+            clock=self.clock,
+            randomness=self.randomness,
+        )
         app = build_app(
             keeper=self.keeper,
             keys=self.keys,
             replays=Replays(self.databases["storage"]),
+            till=self.till,
             clock=self.clock,
             randomness=self.randomness,
             **{"prices": Prices(), **more},

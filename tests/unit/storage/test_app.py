@@ -321,7 +321,12 @@ async def test_unknown_routes_and_health_are_as_everywhere(world):
 
 
 async def test_a_server_sweeps_for_as_long_as_it_lives_whatever_is_away_for_a_while(world):
-    swept = asyncio.Event()
+    swept, settled = asyncio.Event(), asyncio.Event()
+
+    class Till:
+        @staticmethod
+        async def settle():
+            settled.set()
 
     class Keeper:
         calls = 0
@@ -338,6 +343,7 @@ async def test_a_server_sweeps_for_as_long_as_it_lives_whatever_is_away_for_a_wh
         keeper=Keeper(),
         keys=world.keys,
         replays=None,
+        till=Till,
         clock=world.clock,
         randomness=world.randomness,
         sweep_every=0,
@@ -348,6 +354,7 @@ async def test_a_server_sweeps_for_as_long_as_it_lives_whatever_is_away_for_a_wh
     async def receive():
         if said:
             await swept.wait()
+            await settled.wait()
         return {"type": next(coming)}
 
     async def send(message):
