@@ -46,7 +46,6 @@ from reconciler.wire.transaction import Transaction, TxOutput
 
 ARC = "http://arc.embedded"
 ORIGIN = "http://shop.embedded"
-SECRET = b"what seals the quotes"
 PRICE = Satoshis(1000)
 FEE = 100
 GOOD = "dataset/btc"
@@ -162,7 +161,6 @@ class Shop:
             "receiver": self.keys,
             "miner": self.arc,
             "chain": self.headers,
-            "secret": SECRET,
             "clock": self.clock,
             "randomness": self.randomness,
             "pause": self.waiting,
@@ -263,8 +261,9 @@ async def open_shop(folder: Path, url: str, name: str) -> AsyncIterator[Shop]:
 def in_children(*works: Callable[[], Awaitable[Any]]) -> list[Any]:
     """Run coroutine functions at the same time, each in a process of its own: their JSON results, None for those that were killed."""
     children = [_forked(work) for work in works]
-    for child in children:
-        os.close(child.start)  # all are there: off they go
+    for child in children:  # all are there: off they go
+        os.write(child.start, b"!")
+        os.close(child.start)
     return [child.result() for child in children]
 
 
@@ -295,7 +294,7 @@ def _forked(work: Callable[[], Awaitable[Any]]) -> _Child:
     os.close(start)
     code = 1
     try:
-        os.read(waiting, 1)  # ends when nobody holds the other side any more
+        os.read(waiting, 1)
         os.write(telling, json.dumps(asyncio.run(work())).encode())
         code = 0
     except BaseException:  # noqa: BLE001 - a child reports whatever ends it, and ends

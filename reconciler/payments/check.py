@@ -7,7 +7,7 @@ from typing import Final
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.payments.ports import Chain, Receiver
-from reconciler.payments.quote import Offer, quoted
+from reconciler.payments.quote import Offer, Seal, quoted
 from reconciler.store.payments import Payment
 from reconciler.wire.payment import MAX_HEADER, MAX_TRANSACTIONS, PAID_OUTPUT, PaymentError, PaymentHeader
 from reconciler.wire.script import p2pkh
@@ -18,7 +18,7 @@ _LIMITS: Final = Limits(bytes=MAX_HEADER, transactions=MAX_TRANSACTIONS, depth=5
 
 
 async def checked(
-    header: PaymentHeader, offer: Offer, *, receiver: Receiver, chain: Chain, secret: bytes, now: int
+    header: PaymentHeader, offer: Offer, *, receiver: Receiver, chain: Chain, seal: Seal, now: int
 ) -> Payment:
     """The payment, as it would be written down: enough, to our key, by a valid transaction, for a price that was quoted.
 
@@ -28,7 +28,7 @@ async def checked(
     output = header.output
     if output is None:
         raise _insufficient("the transaction has no outputs")
-    price = quoted(header.prefix, offer, amounts=(output.satoshis, offer.price), secret=secret, now=now)
+    price = quoted(header.prefix, offer, amounts=(output.satoshis, offer.price), seal=seal, now=now)
     if output.satoshis < price:
         raise _insufficient(f"output {PAID_OUTPUT} pays {output.satoshis} satoshis, and the price is {price}")
     if output.locking != p2pkh(receiver.public(header.key(offer.buyer))):

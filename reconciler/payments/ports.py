@@ -24,6 +24,10 @@ class Receiver(Protocol):
         """The public half of a child key of the seller's."""
         ...
 
+    def mac(self, key: KeyRef, data: bytes) -> bytes:
+        """HMAC-SHA256 under a key that only the seller can derive."""
+        ...
+
 
 class Miner(Protocol):
     """ARC. Raises UnreachableError, and RefusedError with ARC's code."""

@@ -2,7 +2,7 @@
 
 prefix = base64(random (8) | expiry (4, unix seconds) | HMAC-SHA256 over purpose, random, expiry, buyer, good and price)
 
-So a price that was quoted holds, in every process that has the secret, until its prefix expires; and a prefix is worth
+So a price that was quoted holds, in every process that has the seller's key, until its prefix expires; and a prefix is worth
 nothing to another buyer, for another good, or at another price. A nonce of BRC-103 has 48 bytes and another key.
 """
 
@@ -11,16 +11,18 @@ from __future__ import annotations
 import base64
 import binascii
 import hmac
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from hashlib import sha256
-from typing import Final
+from typing import Final, TypeAlias
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey
 from reconciler.wire.canonical import canonical_cbor
 from reconciler.wire.payment import PaymentError
+
+Seal: TypeAlias = Callable[[bytes], bytes]
+"""HMAC-SHA256 under a key of the seller's, kept for this."""
 
 RANDOM: Final = 8
 """Random bytes of a prefix."""
@@ -44,13 +46,13 @@ class Offer:
             raise ValueError(f"not the name of a good: {self.good!r:.80}")
 
 
-def prefix_of(offer: Offer, *, secret: bytes, random: bytes, expires: int) -> str:
+def prefix_of(offer: Offer, *, seal: Seal, random: bytes, expires: int) -> str:
     """The prefix by which an offer is paid until `expires` (unix seconds); `random` are `RANDOM` bytes."""
     nonce = random + expires.to_bytes(_EXPIRY, "big")
-    return base64.b64encode(nonce + _seal(secret, nonce, offer, offer.price)).decode()
+    return base64.b64encode(nonce + seal(_sealed(nonce, offer, offer.price))).decode()
 
 
-def quoted(prefix: str, offer: Offer, *, amounts: Iterable[Satoshis], secret: bytes, now: float) -> Satoshis:
+def quoted(prefix: str, offer: Offer, *, amounts: Iterable[Satoshis], seal: Seal, now: float) -> Satoshis:
     """Which of `amounts` was the price when this prefix was given to this buyer for this good.
 
     A prefix does not say its price; whoever asks knows the candidates: what was paid, and what is asked today. Raises
@@ -64,16 +66,15 @@ def quoted(prefix: str, offer: Offer, *, amounts: Iterable[Satoshis], secret: by
         raise _refused("the derivation prefix is not one of this server's")
     nonce, shown = data[: RANDOM + _EXPIRY], data[RANDOM + _EXPIRY :]
     for amount in amounts:
-        if hmac.compare_digest(shown, _seal(secret, nonce, offer, amount)):
+        if hmac.compare_digest(shown, seal(_sealed(nonce, offer, amount))):
             if int.from_bytes(nonce[RANDOM:], "big") <= now:
                 raise _refused("the quoted price has expired")
             return amount
     raise _refused("the derivation prefix was not given to this buyer for this, at a price that was paid")
 
 
-def _seal(secret: bytes, nonce: bytes, offer: Offer, price: Satoshis) -> bytes:
-    told = canonical_cbor([_PURPOSE, nonce, bytes.fromhex(offer.buyer), offer.good, price])
-    return hmac.digest(secret, told, sha256)
+def _sealed(nonce: bytes, offer: Offer, price: Satoshis) -> bytes:
+    return canonical_cbor([_PURPOSE, nonce, bytes.fromhex(offer.buyer), offer.good, price])
 
 
 def _refused(message: str) -> RefusedError:

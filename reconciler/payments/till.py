@@ -8,10 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final
 
 from reconciler.model.errors import RefusedError, TransientError
 from reconciler.model.ids import IdentityKey, Txid
+from reconciler.model.keys import QUOTE_KEY
 from reconciler.model.payment import EARNED, PaymentEvent, PaymentState
 from reconciler.payments.check import checked
 from reconciler.payments.network import Network, Told
@@ -46,7 +48,7 @@ class PendingError(TransientError):
 
 
 class Till:
-    """What one seller is paid. `secret` seals quotes, and is the same in every process; `clock` gives unix seconds."""
+    """What one seller is paid. `receiver` is the same in every process; `clock` gives unix seconds."""
 
     def __init__(
         self,
@@ -55,7 +57,6 @@ class Till:
         receiver: Receiver,
         miner: Miner,
         chain: Chain,
-        secret: bytes,
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
         policy: Policy | None = None,
@@ -67,7 +68,7 @@ class Till:
         self._receiver = receiver
         self._chain = chain
         self._network = Network(miner=miner, chain=chain)
-        self._secret = secret
+        self._seal = partial(receiver.mac, QUOTE_KEY)
         self._clock = clock
         self._randomness = randomness
         self._policy = policy or Policy()
@@ -78,7 +79,7 @@ class Till:
     def charge(self, offer: Offer) -> Charge:
         """What a 402 asks for an offer. Nothing is kept of it."""
         expires = int(self._clock()) + self._quote_seconds
-        prefix = prefix_of(offer, secret=self._secret, random=self._randomness(RANDOM), expires=expires)
+        prefix = prefix_of(offer, seal=self._seal, random=self._randomness(RANDOM), expires=expires)
         return Charge(offer.price, prefix, self._receiver.identity)
 
     async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
@@ -100,7 +101,7 @@ class Till:
                     offer,
                     receiver=self._receiver,
                     chain=self._chain,
-                    secret=self._secret,
+                    seal=self._seal,
                     now=int(self._clock()),
                 )
             )
@@ -109,12 +110,7 @@ class Till:
     async def awaited(self, payment: Payment) -> Payment:
         """The payment, once it is accepted. Raises as `take` does."""
         with suppress(TimeoutError):
-            async with asyncio.timeout(self._hold_seconds):
-                for seconds in _BETWEEN_LOOKS:
-                    payment = await self._look(payment)
-                    if payment.state is not PaymentState.PENDING:
-                        break
-                    await self._pause(seconds)
+            payment = await self._watched(payment, asyncio.get_running_loop().time() + self._hold_seconds)
         if payment.state in EARNED:
             return payment
         if payment.state is PaymentState.PENDING:
@@ -174,9 +170,24 @@ class Till:
             await payments.book(payment)
         return payment
 
+    async def _watched(self, payment: Payment, until: float) -> Payment:
+        """The payment when it is known, or cannot be waited for any longer. Time breaks off questions, never what is written."""
+        for seconds in _BETWEEN_LOOKS:
+            if payment.state is not PaymentState.PENDING:
+                break
+            async with asyncio.timeout_at(until):
+                told = await self._network.ask(payment)
+            payment = await self._note(payment, told)
+            if payment.state is PaymentState.PENDING:
+                async with asyncio.timeout_at(until):
+                    await self._pause(seconds)
+        return payment
+
     async def _look(self, payment: Payment) -> Payment:
-        """Ask the network about a payment, and write down what follows."""
-        told = await self._network.ask(payment)
+        return await self._note(payment, await self._network.ask(payment))
+
+    async def _note(self, payment: Payment, told: Told) -> Payment:
+        """Write down what follows of what the network says."""
         if told.word is Word.NOTHING:
             return payment
         now = int(self._clock())

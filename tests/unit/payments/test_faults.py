@@ -269,12 +269,14 @@ async def test_rounds_go_on_after_a_failure_and_settle_what_nobody_waits_for(sho
     async def look():
         if await state_of(shop, header.subject) is PaymentState.ACCEPTED:
             settled.set()
+            await asyncio.Event().wait()
 
     shop.waiting.meanwhile = look
-    broken = shop.till(database=Broken(shop.database, 1))
-    work = asyncio.create_task(broken.settling())
+    work = asyncio.create_task(shop.till(database=Broken(shop.database, 1)).settling())
     await settled.wait()
     work.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await work
 
 
 async def test_two_processes_do_not_look_at_the_same_payment_at_the_same_time(shop, buyer):

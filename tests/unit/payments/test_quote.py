@@ -1,17 +1,20 @@
 from __future__ import annotations
 
 import base64
+from functools import partial
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.errors import RefusedError
+from reconciler.model.keys import FUNDING_KEY, QUOTE_KEY
 from reconciler.payments.quote import RANDOM, prefix_of, quoted
-from tests.paying import GOOD, PRICE, SECRET, keys_of
+from tests.paying import GOOD, PRICE, keys_of
 from tests.paying import offer as offer_to
 
 NOW = 1_800_000_000
+SEAL = partial(keys_of("seller").mac, QUOTE_KEY)
 
 
 class Somebody:
@@ -21,11 +24,11 @@ class Somebody:
 
 BUYER, OTHER = Somebody("buyer"), Somebody("other")
 OFFER = offer_to(BUYER)
-PREFIX = prefix_of(OFFER, secret=SECRET, random=bytes(RANDOM), expires=NOW + 60)
+PREFIX = prefix_of(OFFER, seal=SEAL, random=bytes(RANDOM), expires=NOW + 60)
 
 
-def price(prefix=PREFIX, offer=OFFER, *, amounts=(PRICE,), secret=SECRET, now=NOW):
-    return quoted(prefix, offer, amounts=amounts, secret=secret, now=now)
+def price(prefix=PREFIX, offer=OFFER, *, amounts=(PRICE,), seal=SEAL, now=NOW):
+    return quoted(prefix, offer, amounts=amounts, seal=seal, now=now)
 
 
 def test_a_prefix_has_the_form_that_the_protocol_gives_it():
@@ -33,7 +36,7 @@ def test_a_prefix_has_the_form_that_the_protocol_gives_it():
     assert (len(data), data[:8], data[8:12]) == (44, bytes(8), (NOW + 60).to_bytes(4, "big"))
 
 
-def test_a_prefix_is_known_again_by_whoever_has_the_secret():
+def test_a_prefix_is_known_again_by_whoever_has_the_key():
     assert price() == PRICE
     assert price(offer=offer_to(BUYER, price=7), amounts=(7, PRICE)) == PRICE
 
@@ -51,7 +54,8 @@ def test_it_holds_until_it_expires():
         {"offer": offer_to(BUYER, good="dataset/other")},
         {"amounts": (PRICE - 1, PRICE + 1)},
         {"amounts": ()},
-        {"secret": SECRET + b"."},
+        {"seal": partial(keys_of("another seller").mac, QUOTE_KEY)},
+        {"seal": partial(keys_of("seller").mac, FUNDING_KEY)},
         {"prefix": ""},
         {"prefix": "!"},
         {"prefix": base64.b64encode(bytes(44)).decode()},
@@ -82,7 +86,7 @@ def test_goods_have_names_that_can_be_written_down(good):
 def test_two_offers_never_share_a_prefix():
     fields = [(GOOD, 1), (GOOD, 11), (GOOD + "1", 1)]
     made = {
-        prefix_of(offer_to(BUYER, good=good, price=price), secret=SECRET, random=bytes(RANDOM), expires=NOW)
+        prefix_of(offer_to(BUYER, good=good, price=price), seal=SEAL, random=bytes(RANDOM), expires=NOW)
         for good, price in fields
     }
     assert len(made) == len(fields)
