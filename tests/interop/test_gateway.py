@@ -1,70 +1,41 @@
-"""The reference TypeScript SDK finds a gateway by SLAP, reads what is served there, and walks a record's history."""
+"""`overlay serve` and a client of the reference: whoever asks is told who they are, before and after a restart."""
 
 from __future__ import annotations
 
-import hashlib
+import json
 
+import httpx
 import pytest
 
-CAPABILITY = """\
----
-apiVersion: overlay/v1
-kind: Advertisement
-metadata: {name: tables}
-spec: {serviceType: data-feed, capability: market-tables}
-"""
+from reconciler.clients.auth import BrcAuth
+from tests.authenticating import keys_of
+
+pytestmark = pytest.mark.long
 
 
-@pytest.fixture
-def gateway(overlay, local, base_port):
-    """A producer who has published three versions of a record, and serves them."""
-    manifest = overlay.folder / "producer.yaml"
-    url = f"http://localhost:{base_port + 1}"
-    text = manifest.read_text().replace("  displayName:", f"  gateway: {{url: '{url}'}}\n  displayName:") + CAPABILITY
-    text = text.replace("  tags: [test]", "  tags: [test]\n  capability: market-tables")
-    documents = []
-    for number in range(3):
-        manifest.write_text(text.replace('"Table {stem}"', f'"Table {{stem}}, edition {number}"'))
-        overlay.run("apply", "--yes")
-        documents.append(listed(overlay))
-    with overlay.started("serve", "--port", str(base_port + 1)) as server:
-        assert server.ready["url"] == url
-        yield url, documents
-
-
-def listed(overlay):
-    """The published records by their addresses."""
-    return {each["object"]: each for each in overlay.json("state", "list")["objects"] if "documentHash" in each}
-
-
-def test_the_sdk_finds_a_gateway_and_walks_three_versions_of_a_record(run_peer, gateway, local):
-    url, editions = gateway
-    live = editions[-1]
-
-    told = run_peer(
-        "gateway.mjs",
-        {
-            "tracker": local.ready["hosts"][0],
-            "host": local.ready["hosts"][0],
-            "service": "ls_data_market_tables",
-            "name": "tables/data/a.csv",
-        },
-    )
-
-    assert told["asked"] == [local.ready["hosts"][0], url]
-    found = {each["outpoint"]: each["context"] for each in told["found"]}
-    assert found.keys() == {each["outpoint"] for each in live.values()}
-    for record in live.values():
-        if not record["object"].startswith("record/producer"):
-            context = bytes.fromhex(found[record["outpoint"]])
-            assert hashlib.sha256(context).hexdigest() == record["documentHash"]
-    assert told["root"][0] == live["record/producer/acme"]["documentHash"]
-    assert sorted(told["local"]) == sorted(found)
-    versions = [edition["record/dataset/tables/data/a.csv"]["documentHash"] for edition in editions]
-    assert len(set(versions)) == 3
-    assert told["histories"] == {
-        "resolver 1": [versions[1:]],
-        "resolver 2": [versions],
-        "resolver 5": [versions],
-        "plain": [versions],
-    }
+def test_authfetch_and_httpx_are_known_to_the_gateway_before_and_after_a_restart(run_peer, overlay, producer):
+    overlay.folder, overlay.home = producer.folder, producer.home
+    overlay.run("apply", "--yes")
+    auth = BrcAuth(keys_of("httpx"))
+    nonces = []
+    port = "0"
+    for _ in range(2):
+        with overlay.started("serve", "--port", port) as server:
+            url = server.ready["url"]
+            port = url.rpartition(":")[2]
+            question = {
+                "origin": url,
+                "key": keys_of("AuthFetch").secret().hex(),
+                "steps": [{"path": "/v1/whoami", "times": 20}, {"path": "/v1/catalog?kind=dataset"}],
+            }
+            who, catalog = run_peer("authfetch.mjs", question)
+            gateway = httpx.get(f"{url}/v1/producer").json()["gateway"]["identityKey"]
+            assert [json.loads(each["body"]) for each in who] == [
+                {"identityKey": keys_of("AuthFetch").identity, "tier": "none", "quota": None}
+            ] * 20
+            assert {each["headers"]["x-bsv-auth-identity-key"] for each in (*who, *catalog)} == {gateway}
+            assert len(json.loads(catalog[0]["body"])["records"]) == 2
+            reply = httpx.get(f"{url}/v1/whoami", auth=auth)
+            assert reply.json()["identityKey"] == keys_of("httpx").identity
+            nonces.append(reply.headers["x-bsv-auth-your-nonce"])
+    assert nonces[0] == nonces[1]
