@@ -26,7 +26,6 @@ from reconciler.devnet.hosts import public_host
 from reconciler.devnet.lazy import LazyApp
 from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import StorageHost
-from reconciler.model.keys import QUOTE_KEY
 from reconciler.model.networks import Endpoints
 from reconciler.payments.till import Till
 from reconciler.storage.advertise import Advertiser
@@ -138,7 +137,6 @@ class ToyWorld:
                 receiver=keys,
                 miner=miner,
                 chain=chain,
-                secret=keys.mac(QUOTE_KEY, b""),
                 clock=self._clock,
                 randomness=self._randomness,
             ),

@@ -102,6 +102,3 @@ SHIP_KEY: Final = KeyRef(SHIP_PROTOCOL, "1", "anyone")
 
 SLAP_KEY: Final = KeyRef(SLAP_PROTOCOL, "1", "anyone")
 """The key of advertisements that a host answers a look-up service."""
-
-QUOTE_KEY: Final = KeyRef("payment quote", "1", "self")
-"""The key by which a seller knows a price of its own again (PROTOCOL §7)."""

@@ -29,7 +29,6 @@ from reconciler.host.lookups.uhrp import UhrpLookup
 from reconciler.host.topics.uhrp import UhrpTopic
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest
-from reconciler.model.keys import QUOTE_KEY
 from reconciler.payments.till import Till
 from reconciler.storage.advertise import Advertiser
 from reconciler.storage.app import build_app
@@ -148,7 +147,6 @@ class World:
             receiver=self.keys,
             miner=self.miner,
             chain=self.headers,
-            secret=self.keys.mac(QUOTE_KEY, b""),
             clock=self.clock,
             randomness=self.randomness,
         )
