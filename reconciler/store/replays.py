@@ -19,6 +19,8 @@ _BYTES: Final = 16
 """Of a SHA-256. Two messages that share it would have to be looked for, by someone who can only lock out himself with them."""
 _SPAN: Final = 60
 """Seconds of expiry that lie together: old rows are at the beginning of the table, and go at once."""
+_SLACK: Final = 600
+"""Seconds that clocks of machines which share a database may be apart."""
 _EPOCH: Final = 2**63 - 1
 """The span of a row that is no message: never over."""
 _IN_FLIGHT: Final = 2
@@ -56,7 +58,8 @@ class Replays:
     def __init__(self, database: Database) -> None:
         self._database = database
         self._next = _Batch()
-        self._gathering: asyncio.Task[None] | None = None
+        self._is_gathering = False
+        self._writing: set[asyncio.Task[None]] = set()
         self._room = asyncio.Semaphore(_IN_FLIGHT)
         self._pruned = 0
 
@@ -68,8 +71,11 @@ class Replays:
         answer: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._next.waiting[row] = answer
         self._next.now = now
-        if self._gathering is None:
-            self._gathering = asyncio.create_task(self._write())
+        if not self._is_gathering:
+            self._is_gathering = True
+            task = asyncio.create_task(self._write())
+            self._writing.add(task)
+            task.add_done_callback(self._writing.discard)
         return await answer
 
     async def seen(self, message: bytes, *, until: int) -> bool:
@@ -85,7 +91,7 @@ class Replays:
         async with self._room:
             for _ in range(_TURNS):
                 await asyncio.sleep(0)
-            batch, self._next, self._gathering = self._next, _Batch(), None
+            batch, self._next, self._is_gathering = self._next, _Batch(), False
             await self._answer(batch)
 
     async def _answer(self, batch: _Batch) -> None:
@@ -107,7 +113,7 @@ class Replays:
         """Once in a span: forget what belongs to sessions that are over."""
         if now // _SPAN != self._pruned:
             self._pruned = now // _SPAN
-            await self._database.write(partial(_forget, self._pruned))
+            await self._database.write(partial(_forget, (now - _SLACK) // _SPAN))
 
 
 async def _record(rows: Sequence[_Row], connection: Connection) -> frozenset[_Row]:

@@ -57,10 +57,10 @@ async def test_another_process_has_seen_it_after_a_restart(database, database_ur
 
 async def test_what_belongs_to_sessions_that_are_over_is_forgotten_and_nothing_else(database):
     seen = Replays(database)
-    await seen.first(b"short", until=NOW + 100, now=NOW)
+    await seen.first(b"short", until=NOW + 100, now=NOW)  # and ten minutes more, for clocks that are apart
     await seen.first(b"long", until=UNTIL, now=NOW)
     assert await rows(database) == 2
-    assert not await seen.first(b"long", until=UNTIL, now=NOW + 200)
+    assert not await seen.first(b"long", until=UNTIL, now=NOW + 800)
     assert await rows(database) == 1
     assert not await seen.first(b"long", until=UNTIL, now=UNTIL)
 
@@ -86,3 +86,23 @@ async def test_one_who_gives_up_does_not_hinder_the_others(database):
     with pytest.raises(asyncio.CancelledError):
         await gone
     assert not await seen.first(b"gone", until=UNTIL, now=NOW)
+
+
+async def test_a_memory_keeps_its_name_as_long_as_it_forgets_nothing(database, database_url, databases):
+    name = await Replays(database).epoch(bytes(16))
+    later, another = Database.open(database_url), Database.open(databases.create())
+    assert name == bytes(16)
+    assert await Replays(later).epoch(b"1" * 16) == name
+    assert await Replays(later).first(b"a", until=UNTIL, now=NOW + 10**9)
+    assert await Replays(later).epoch(b"1" * 16) == name
+    assert await Replays(another).epoch(b"2" * 16) != name
+    await later.close()
+    await another.close()
+
+
+async def test_what_was_seen_is_known_without_being_seen_again(database):
+    seen = Replays(database)
+    assert not await seen.seen(b"a", until=UNTIL)
+    await seen.first(b"a", until=UNTIL, now=NOW)
+    assert await seen.seen(b"a", until=UNTIL)
+    assert not await seen.seen(b"b", until=UNTIL)
