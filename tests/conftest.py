@@ -231,6 +231,8 @@ class Producer:
     home: Path
     databases: Databases
     environment: dict[str, str]
+    storage_price: int = 0
+    """Satoshis for a gigabyte and month, at the world's storage hosts."""
 
     @property
     def manifest(self) -> Path:
@@ -259,7 +261,8 @@ class Producer:
 
     @asynccontextmanager
     async def site(self) -> AsyncIterator[Site]:
-        async with open_site(self.invocation, Network.EMBEDDED, identity=None) as site:
+        price = self.storage_price
+        async with open_site(self.invocation, Network.EMBEDDED, identity=None, storage_price=price) as site:
             yield site
 
     async def reconciler(

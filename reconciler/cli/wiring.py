@@ -95,10 +95,12 @@ async def open_site(
     successor: IdentityKey | None = None,
     otherwise: Otherwise = Otherwise.REFUSE,
     endpoints: Endpoints | None = None,
+    storage_price: int = 0,
 ) -> AsyncIterator[Site]:
     """Open one network's world, and the identity's database, for the block (cli/databases.py says which).
 
     `endpoints` are those of the manifests; without, those that were applied here last, else the network's own.
+    `storage_price` is that of an embedded world's storage hosts (see ToyWorld).
     """
     home = invocation.home
     async with AsyncExitStack() as stack:
@@ -115,7 +117,9 @@ async def open_site(
         own = own_host(database, endpoints, network=network, http=http, clock=clock, extensions=extensions)
         http.mount(OWN_ORIGIN, own)
         if network is Network.EMBEDDED:
-            toy = await stack.enter_async_context(open_toy(home.world(network), endpoints, http))
+            toy = await stack.enter_async_context(
+                open_toy(home.world(network), endpoints, http, storage_price=storage_price)
+            )
         resolver = resolver_of(network, endpoints, http=http, strangers=strangers)
         yield Site(
             network=network,
@@ -147,7 +151,13 @@ def resolver_of(network: Network, endpoints: Endpoints, *, http: Http, strangers
 
 @asynccontextmanager
 async def open_toy(
-    folder: Path, endpoints: Endpoints, http: HttpClient, *, block_time: float = BLOCK_SECONDS, pace: Pace | None = None
+    folder: Path,
+    endpoints: Endpoints,
+    http: HttpClient,
+    *,
+    block_time: float = BLOCK_SECONDS,
+    storage_price: int = 0,
+    pace: Pace | None = None,
 ) -> AsyncIterator[ToyWorld]:
     """Open the toy world in `folder` for the block; through `http` it is reached in this process, whatever its addresses."""
     toy = ToyWorld(
@@ -157,6 +167,7 @@ async def open_toy(
         clock=clock,
         randomness=secrets.token_bytes,
         block_time=block_time,
+        storage_price=storage_price,
         pace=pace,
     )
     for origin, app in toy.apps.items():

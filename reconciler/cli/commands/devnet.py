@@ -56,6 +56,16 @@ def up(
     block_time: Annotated[
         str, typer.Option("--block-time", metavar="D", help="From a transaction to its block; 0: by hand.")
     ] = "1s",
+    storage_price: Annotated[
+        int,
+        typer.Option(
+            "--storage-price",
+            metavar="SAT",
+            min=0,
+            help="What storage hosts ask for a gigabyte (10^9 bytes) and month (30 days), in satoshis, and never less than 10 "
+            "for one object; 0: nothing.",
+        ),
+    ] = 0,
     base_port: _BasePort = BASE_PORT,
     json: options.Json = False,
 ) -> None:
@@ -64,7 +74,8 @@ def up(
     named = invocation.options.network
     if named not in {None, Network.LOCAL}:
         raise UsageError(f"devnet up runs the local network, not {named}")
-    invocation.finish(_up(invocation, _local(base_port), seconds(block_time), as_json=json))
+    world = _up(invocation, _local(base_port), seconds(block_time), storage_price=storage_price, as_json=json)
+    invocation.finish(world)
 
 
 @app.command("status", epilog="Example: overlay devnet status --json")
@@ -140,12 +151,21 @@ def reorg(
     invocation.finish(_asked(invocation, _toy_network(invocation), base_port, ask, as_json=json))
 
 
-async def _up(invocation: Invocation, endpoints: Endpoints, block_time: float, *, as_json: bool) -> int:
+async def _up(
+    invocation: Invocation, endpoints: Endpoints, block_time: float, *, storage_price: int, as_json: bool
+) -> int:
     home, console = invocation.home, invocation.console
     home.create()
     async with (
         HttpClient() as http,
-        open_toy(home.world(Network.LOCAL), endpoints, http, block_time=block_time, pace=_PACE) as toy,
+        open_toy(
+            home.world(Network.LOCAL),
+            endpoints,
+            http,
+            block_time=block_time,
+            storage_price=storage_price,
+            pace=_PACE,
+        ) as toy,
     ):
         doors = [Door(app=server, host=_HOST, port=port_of(origin)) for origin, server in toy.apps.items()]
         with stoppable() as stop:

@@ -44,9 +44,20 @@ async def sold(file, content):
     return SealedFile(file, key, await seal(file, key=key, sha256=file.sha256, layout=Layout(file.size)))
 
 
+class Counter:
+    """Where hosts give for nothing."""
+
+    async def leave(self, shop, good, wish):
+        return await shop.ask(wish)
+
+    async def had(self, good, until):
+        """Nothing was bought."""
+
+
 async def store(world, stored):
     upload = Upload(dataset="prices", host="eu", content=stored.plaintext.sha256, stored=stored)
-    return await upload_all([upload], storage={"eu": world.client}, now=int(world.clock()), tell=lambda _: None)
+    now = int(world.clock())
+    return await upload_all([upload], storage={"eu": world.client}, counter=Counter(), now=now, tell=lambda _: None)
 
 
 async def test_sold_content_is_stored_and_comes_back_as_it_was(world, file, sold, tmp_path):
