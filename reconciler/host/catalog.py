@@ -26,9 +26,17 @@ _SOLD: Final = frozenset({Kind.DATASET, Kind.STREAM})
 """What is free unless it says what it costs (MANIFESTS §1)."""
 
 
-@lru_cache(maxsize=4096)
+_REMEMBERED: Final = 2048
+"""Bytes of a script that is remembered. A token has some hundreds; others would fill the memory."""
+
+
 def token_of(locking: bytes) -> RecordToken | None:
     """`wire.record.parse`, for tokens that are looked at several times: its signature check is what an admission costs."""
+    return _token_of(locking) if len(locking) <= _REMEMBERED else parse(locking)
+
+
+@lru_cache(maxsize=4096)
+def _token_of(locking: bytes) -> RecordToken | None:
     return parse(locking)
 
 

@@ -32,6 +32,9 @@ MAX_DEPTH: Final = 64
 _CONTAINERS: Final = 1_000_000
 """Brackets in a JSON text; each costs twenty times its byte in memory."""
 
+_VALUES: Final = 500_000
+"""Numbers, texts, arrays and objects in what is written anew to be compared: each costs a microsecond or two."""
+
 _SAFE_INTEGER: Final = 2**53 - 1
 _DIGITS_UNTIL: Final = 1e21  # from here on RFC 8785 writes a number with an exponent
 _CBOR_INTEGERS: Final = range(-(2**64), 2**64)
@@ -55,6 +58,8 @@ def canonical_json(value: Json) -> bytes:
 
 def parse_canonical(data: bytes, what: str = "the document") -> Json:
     """Read canonical JSON, and nothing but canonical JSON. `what` names it in the VerificationError."""
+    if sum(map(data.count, (b",", b"[", b"{"))) > _VALUES:
+        raise VerificationError(f"{what} holds more than {_VALUES} values")
     value = parse_json(data, what)
     try:
         canonical = canonical_json(value)
@@ -99,6 +104,8 @@ def canonical_cbor(value: Cbor) -> bytes:
 def parse_cbor(data: bytes, what: str = "the CBOR") -> Any:
     """Read one deterministic CBOR item (a `Cbor`). `what` names it in the VerificationError."""
     _bounded(data, what)
+    if _items(data) > _VALUES:
+        raise VerificationError(f"{what} holds more than {_VALUES} values")
     try:
         value = cbor2.loads(
             data,
@@ -119,6 +126,19 @@ def parse_cbor(data: bytes, what: str = "the CBOR") -> Any:
 def _bounded(data: bytes, what: str) -> None:
     if len(data) > MAX_BYTES:
         raise VerificationError(f"{what} has {len(data)} bytes, more than {MAX_BYTES}")
+
+
+def _items(data: bytes) -> int:
+    """How many CBOR items follow one another, nested or not, as far as that can be told; counted to a little above the limit."""
+    at = count = 0
+    while at < len(data) and count <= _VALUES:
+        major, info = data[at] >> 5, data[at] & 31
+        width = 1 << (info - 24) if 24 <= info <= 27 else 0
+        at += 1 + width
+        if major in {2, 3}:  # texts and byte strings are passed over
+            at += int.from_bytes(data[at - width : at], "big") if width else info
+        count += 1
+    return count
 
 
 def _reason(error: ValueError | RecursionError) -> str:

@@ -16,6 +16,10 @@ from reconciler.wire.script import OP_2DROP, OP_CHECKSIG, OP_DROP, push, pushes
 _LOST: Final = frozenset({b"", b"\x00", b"\x10"})
 _OPCODES: Final = frozenset({*(bytes([value]) for value in range(1, 16)), b"\x81"})
 
+_HEAD: Final = 35  # the key's push, and OP_CHECKSIG
+_PARTS: Final = 150
+"""Fields and drops: a hundred fields, ten times what any token has."""
+
 
 @dataclass(frozen=True, slots=True)
 class PushDrop:
@@ -41,18 +45,17 @@ def lock(key: IdentityKey, fields: Sequence[bytes], *, numbers: bool = False) ->
 
 def parse(locking: bytes) -> PushDrop | None:
     """The token that a locking script is, or None where it is none in exactly this form, minimal pushes included."""
+    # What does not begin as one is not taken apart: a stranger's script is as long as he likes.
+    if len(locking) < _HEAD or locking[:1] != b"\x21" or locking[1] not in {2, 3} or locking[34] != OP_CHECKSIG:
+        return None
     try:
-        parts = pushes(locking)
+        parts = pushes(locking[_HEAD:], most=_PARTS)
     except VerificationError:
         return None
-    match parts:
-        case [bytes() as key, int(opcode), *rest] if opcode == OP_CHECKSIG and len(key) == 33:
-            fields = tuple(part for part in rest if isinstance(part, bytes))
-        case _:
-            return None
-    if not fields or key[0] not in {2, 3}:
+    fields = tuple(part for part in parts if isinstance(part, bytes))
+    if not fields:
         return None
-    token = PushDrop(identity_key(key), fields)
+    token = PushDrop(identity_key(locking[1:34]), fields)
     return token if _script(token.key, token.fields) == locking else None
 
 

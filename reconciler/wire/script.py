@@ -9,6 +9,7 @@ from typing import Final
 
 from bsv.hash import hash160
 
+from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey
 from reconciler.wire.base58 import decode_check, encode_check
 from reconciler.wire.reading import Reading
@@ -59,14 +60,16 @@ def push(data: bytes) -> bytes:
     raise ValueError(f"{len(data)} bytes are too many for one push")
 
 
-def pushes(script: bytes) -> tuple[bytes | int, ...]:
+def pushes(script: bytes, *, most: int) -> tuple[bytes | int, ...]:
     """A script taken apart: what a push pushes as bytes, any other opcode as its number.
 
-    Raises VerificationError where the script ends inside a push.
+    Raises VerificationError where the script ends inside a push, or has more than `most` parts.
     """
     reading = Reading(script, "the script")
     parts: list[bytes | int] = []
     while reading.remaining:
+        if len(parts) == most:
+            raise VerificationError(f"the script has more than {most} parts")
         parts.append(_part(reading))
     return tuple(parts)
 

@@ -4,35 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import tracemalloc
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from typing import Any
 
 import pytest
 
-from reconciler.chain.arc import Arc
-from reconciler.chain.faucet import Faucet
-from reconciler.chain.headers import Headers
-from reconciler.chain.index import AddressIndex
-from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient, _timed
-from reconciler.clients.storage import StorageClient
-from reconciler.clients.trackers import Tracker
-from reconciler.clients.webhooks import post
 from reconciler.content.fetching import download
-from reconciler.control.serving import serves
-from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, RefusedError, UnreachableError
-from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
-from reconciler.wire.extended import Extended
 from reconciler.wire.http import Http, Reply, Streamed
-from reconciler.wire.submission import Submission
-from reconciler.wire.transaction import Transaction, TxInput, TxOutput
+from tests.contract.calls import CALLS, INNOCENT, SHA, chunks, drained
 from tests.contract.hostile import ENDLESS, SLOW, WRONG, answering, listening, request_of, saying
 
-SHA = Digest("ab" * 32)
-TXID = Txid("cd" * 32)
-KEY = IdentityKey("02" + "ab" * 32)
 SECONDS = 0.3
 """In place of the deadlines that clients give."""
 LIMIT = 4 * 1024 * 1024
@@ -60,63 +44,6 @@ class Hasty:
 async def http() -> AsyncIterator[Hasty]:
     async with HttpClient() as client:
         yield Hasty(client)
-
-
-async def _chunks(count: int = 1) -> AsyncIterator[bytes]:
-    for _ in range(count):
-        yield b"x" * 1000
-
-
-async def _drained(chunks: AsyncIterator[bytes]) -> None:
-    async for _ in chunks:
-        pass
-
-
-def transaction() -> Extended:
-    spent = TxInput(Outpoint(TXID, 0))
-    return Extended(Transaction((spent,), (TxOutput(Satoshis(1), b"\x51"),)), (TxOutput(Satoshis(2), b"\x51"),))
-
-
-CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
-    "host submit": lambda http, url: HostClient(http, url).submit(Submission(b"beef", ("tm_a",))),
-    "host look-up": lambda http, url: HostClient(http, url).lookup("ls_a", {}),
-    "host document": lambda http, url: HostClient(http, url).document(SHA),
-    "host topics": lambda http, url: HostClient(http, url).topics(),
-    "host services": lambda http, url: HostClient(http, url).services(),
-    "host health": lambda http, url: HostClient(http, url).healthy(),
-    "tracker": lambda http, url: Tracker(HostClient(http, url), plain_http=True).ads(KEY),
-    "storage quote": lambda http, url: StorageClient(http, url).quote(1, 1),
-    "storage upload": lambda http, url: StorageClient(http, url).upload(_chunks(), size=1000, sha256=SHA, minutes=1),
-    "storage find": lambda http, url: StorageClient(http, url).find(SHA),
-    "storage list": lambda http, url: StorageClient(http, url).listing(),
-    "storage download": lambda http, url: _drained(StorageClient(http, url).download(SHA, size=1000, url=url)),
-    "content": lambda http, url: _drained(download(http, url, sha256=SHA, size=1000, plain_http=True)),
-    "headers root": lambda http, url: Headers(http, url).root(7),
-    "headers height": lambda http, url: Headers(http, url).height(),
-    "headers network": lambda http, url: Headers(http, url).network_id(),
-    "arc submit": lambda http, url: Arc(http, url).send([transaction()]),
-    "arc submit many": lambda http, url: Arc(http, url).send([transaction(), transaction()]),
-    "arc status": lambda http, url: Arc(http, url).status(TXID),
-    "arc policy": lambda http, url: Arc(http, url).policy(),
-    "arc health": lambda http, url: Arc(http, url).health(),
-    "index unspent": lambda http, url: AddressIndex(http, url).unspent("1abc"),
-    "index spender": lambda http, url: AddressIndex(http, url).spender(Outpoint(TXID, 0)),
-    "index beef": lambda http, url: AddressIndex(http, url).beef(TXID),
-    "faucet": lambda http, url: Faucet(http, url).fund("1abc", Satoshis(1)),
-    "webhook": lambda http, url: post(http, url, b"{}", message="1", at=1, secret=None),
-    "gateway": lambda http, url: serves(http, url, KEY),
-}
-
-INNOCENT: dict[str, Any] = {
-    "host submit": {},
-    "host health": False,
-    "gateway": False,
-    "arc health": False,
-    "host topics": frozenset(),
-    "host services": frozenset(),
-    "index unspent": (),
-}
-"""What a call may make of an answer that is none for others."""
 
 
 async def ends_well(name: str, http: Http, url: str) -> str | None:
@@ -170,7 +97,7 @@ async def test_a_download_that_is_redirected_takes_no_header_of_ours_along_and_s
 
     async with listening(again) as url:
         with pytest.raises(UnreachableError, match="redirects more than"):
-            await _drained(download(http, url, sha256=SHA, size=1, plain_http=True))
+            await drained(download(http, url, sha256=SHA, size=1, plain_http=True))
     assert len(asked) == 6
     assert not any(b"x-bsv" in request or b"authorization" in request.lower() for request in asked)
 
@@ -218,7 +145,7 @@ async def test_every_chunk_of_an_upload_has_its_own_deadline_and_making_one_has_
         def reschedule(self, when):
             told.append(when)
 
-    async for _ in _timed(_chunks(2), Deadline(), 10.0):
+    async for _ in _timed(chunks(2), Deadline(), 10.0):
         told.append("sent")  # noqa: PERF401 - the order counts
 
     assert [each if each in {None, "sent"} else "limit" for each in told] == [
@@ -229,7 +156,7 @@ async def test_every_chunk_of_an_upload_has_its_own_deadline_and_making_one_has_
 async def test_an_upload_that_is_answered_by_a_drip_ends():
     async with listening(SLOW["a dripping body"]) as url, HttpClient() as client:
         with pytest.raises(UnreachableError, match="in time"):
-            await client.request("PUT", url, headers={"content-length": "1000"}, content=_chunks(), within=SECONDS)
+            await client.request("PUT", url, headers={"content-length": "1000"}, content=chunks(), within=SECONDS)
 
 
 async def test_a_door_for_what_strangers_name_leads_to_no_private_network_and_sends_nothing_there():

@@ -99,3 +99,8 @@ def test_a_token_without_fields_is_refused():
 )
 def test_scripts_that_only_resemble_a_token_are_none(script):
     assert parse(bytes.fromhex(script)) is None
+
+
+def test_a_script_with_very_many_fields_is_no_token_and_is_not_taken_apart():
+    assert parse(lock(KEY, [b"ab"] * 90)) is not None
+    assert parse(lock(KEY, [b"ab"] * 1000)) is None
