@@ -9,6 +9,8 @@ from reconciler.chain.arc import Arc
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
+from reconciler.clients.auth import AuthenticatedHttp
+from reconciler.clients.gasp import GaspClient
 from reconciler.clients.host import HostClient
 from reconciler.clients.storage import StorageClient
 from reconciler.clients.trackers import Tracker
@@ -17,7 +19,9 @@ from reconciler.content.fetching import download
 from reconciler.control.serving import serves
 from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
+from reconciler.wallet.keys import Keys
 from reconciler.wire.extended import Extended
+from reconciler.wire.gasp import ListRequest, NodeRequest
 from reconciler.wire.http import Http
 from reconciler.wire.submission import Submission
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
@@ -25,6 +29,7 @@ from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 SHA = Digest("ab" * 32)
 TXID = Txid("cd" * 32)
 KEY = IdentityKey("02" + "ab" * 32)
+KEYS = Keys(bytes(31) + b"\x01")
 
 
 async def chunks(count: int = 1) -> AsyncIterator[bytes]:
@@ -50,15 +55,11 @@ CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
     "host services": lambda http, url: HostClient(http, url).services(),
     "host health": lambda http, url: HostClient(http, url).healthy(),
     "tracker": lambda http, url: Tracker(HostClient(http, url), plain_http=True).ads(KEY),
-    "storage quote": lambda http, url: StorageClient(http, url, signed=http).quote(1, 1),
-    "storage upload": lambda http, url: StorageClient(http, url, signed=http).upload(
-        chunks(), size=1000, sha256=SHA, minutes=1
-    ),
-    "storage find": lambda http, url: StorageClient(http, url, signed=http).find(SHA),
-    "storage list": lambda http, url: StorageClient(http, url, signed=http).listing(),
-    "storage download": lambda http, url: drained(
-        StorageClient(http, url, signed=http).download(SHA, size=1000, url=url)
-    ),
+    "storage quote": lambda http, url: StorageClient(http, url).quote(1, 1),
+    "storage upload": lambda http, url: StorageClient(http, url).upload(chunks(), size=1000, sha256=SHA, minutes=1),
+    "storage find": lambda http, url: StorageClient(http, url).find(SHA),
+    "storage list": lambda http, url: StorageClient(http, url).listing(),
+    "storage download": lambda http, url: drained(StorageClient(http, url).download(SHA, size=1000, url=url)),
     "content": lambda http, url: drained(download(http, url, sha256=SHA, size=1000, plain_http=True)),
     "headers root": lambda http, url: Headers(http, url).root(7),
     "headers height": lambda http, url: Headers(http, url).height(),
@@ -73,6 +74,9 @@ CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
     "index beef": lambda http, url: AddressIndex(http, url).beef(TXID),
     "faucet": lambda http, url: Faucet(http, url).fund("1abc", Satoshis(1)),
     "webhook": lambda http, url: post(http, url, b"{}", message="1", at=1, secret=None),
+    "gasp list": lambda http, url: GaspClient(http, url).listed("tm_a", ListRequest(0, 10)),
+    "gasp node": lambda http, url: GaspClient(http, url).node(NodeRequest(Outpoint(TXID, 0), Outpoint(TXID, 0))),
+    "handshake": lambda http, url: AuthenticatedHttp(http, KEYS).request("GET", f"{url}/v1/whoami"),
     "gateway": lambda http, url: serves(http, url, KEY),
 }
 

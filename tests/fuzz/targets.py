@@ -31,6 +31,7 @@ from reconciler.wire.arc import parse_callback, parse_report
 from reconciler.wire.base58 import decode_check
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import canonical_json, parse_canonical, parse_cbor, parse_json, sha256_hex
+from reconciler.wire.certificate import Certificate
 from reconciler.wire.documents import PublishedContent, StoredPart, parse_record_document, parse_root_document
 from reconciler.wire.encryption import decrypt
 from reconciler.wire.extended import is_extended, parse_extended, read_extended
@@ -203,6 +204,13 @@ def _clients(data: bytes) -> None:
             error.message.encode()
 
 
+def _certificate(value: Json) -> None:
+    if isinstance(value, Mapping):
+        for parse in (Certificate.parse, Certificate.parse_master):
+            with suppress(VerificationError):
+                parse(value).signed()
+
+
 def _charge(fields: list[tuple[str, str]]) -> None:
     Charge.parse(dict(fields), KEY)
 
@@ -284,6 +292,7 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         "stamp": Target(of_fields(_signed), (auth.Stamp.parse, auth.decoded, auth.check_version)),
         "message": Target(of_json(handshake.parse_message), (handshake.parse_message,)),
         "wanted": Target(of_json(handshake.Wanted.parse), (handshake.Wanted.parse,)),
+        "certificate": Target(of_json(_certificate), (Certificate.parse, Certificate.parse_master)),
         "charge": Target(of_fields(_charge), (Charge.parse,)),
         "payment": Target(of_text(PaymentHeader.parse), (PaymentHeader.parse,)),
     },
@@ -393,6 +402,17 @@ _BODIES: Final[tuple[Json, ...]] = (
     },
     {"policy": {"miningFee": {"satoshis": 1, "bytes": 1000}}, "healthy": True, "ready": True},
     [{"height": 1, "time": 1, "hash": "ab" * 32, "merkleroot": "ab" * 32, "confirmations": 200}],
+    {
+        "type": f"{'A' * 43}=",
+        "serialNumber": f"{'A' * 43}=",
+        "subject": KEY,
+        "certifier": KEY,
+        "revocationOutpoint": f"{'ab' * 32}.0",
+        "fields": {"name": "AAAA"},
+        "signature": "3006020101020101",
+        "keyring": {"name": "AAAA"},
+        "masterKeyring": {"name": "AAAA"},
+    },
     [{"tx_hash": "ab" * 32, "tx_pos": 0, "value": 1}],
 )
 _SMALL: Final = (

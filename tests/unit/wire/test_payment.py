@@ -82,7 +82,7 @@ def test_transactions_beside_the_subject_and_its_ancestry_are_left_out():
         (changed(derivationSuffix="a" * 129), "derivation suffix"),
         (changed(derivationPrefix="gr\xfc\xdf"), "derivation prefix"),
         (changed(transaction="!"), "not base64"),
-        (changed(transaction="\ud800"), "not base64"),
+        (changed(transaction="\ud800"), "not JSON"),
         (changed(transaction=""), "ends"),
         (changed(transaction=base64.b64encode(FIRST.beef.to_bytes()).decode()), "not an Atomic one"),
         (changed(transaction=base64.b64encode(b"\x00" * 40).decode()), "not a BEEF"),
