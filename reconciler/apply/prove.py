@@ -11,6 +11,7 @@ from reconciler.model.ids import Txid
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.transactions import Transactions
+from reconciler.store.waiting import waiting
 from reconciler.wire.arc import Standing
 from reconciler.wire.merkle import MerklePath, parse_path
 
@@ -39,9 +40,9 @@ async def _drop_lost_proofs(*, books: Books, proofs: Proofs, now: Callable[[], i
 
 
 async def prove_coins(*, database: Database, arc: Reporter, proofs: Proofs) -> None:
-    """The same for transactions that are not an apply's: coins that were received."""
-    async with database.begin() as connection:
-        unproven = await Transactions(connection).unproven()
+    """The same for transactions that are not an apply's: coins that were received. Other people's are their hosts' to ask after."""
+    async with database.reading() as connection:
+        unproven = await waiting(connection)
     for txid in unproven:
         path = await proof_of(txid, arc=arc, proofs=proofs)
         if path is not None:

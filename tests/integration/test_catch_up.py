@@ -6,7 +6,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -20,7 +20,6 @@ from reconciler.host.proofs import Proofs
 from reconciler.host.topics.data_catalog import DataCatalogTopic
 from reconciler.model.amounts import Satoshis
 from reconciler.model.keys import FUNDING_KEY, record_key
-from reconciler.store.batches import batches
 from reconciler.store.database import Database
 from reconciler.store.outputs import Outputs
 from reconciler.wallet.signing import Lock, Spendable, signed
@@ -98,25 +97,27 @@ async def fill(world: World, engine: Engine) -> None:
     """The records of ten thousand transactions, all but the last of them mined, at a host."""
     money, proofs = await coins(world, TRANSACTIONS)
     made = [publish(world, number, coin) for number, coin in enumerate(money)]
-    for (transaction, _), coin in zip(made[:-UNPROVEN], money, strict=False):
-        await world.ledger.submit(transaction, [coin.output])
-    await world.ledger.mine()
-    for some in batches(made, 200):
-        await take(world, engine, proofs, some)
+    last = TRANSACTIONS - UNPROVEN
+    for start in range(0, TRANSACTIONS, 200):  # a block each: a proof is made from all of its transactions
+        some = made[start : start + 200]
+        for (transaction, _), coin in zip(some if start < last else (), money[start:], strict=False):
+            await world.ledger.submit(transaction, [coin.output])
+        await world.ledger.mine()
+        await take(world, engine, proofs, some, mined=start < last)
 
 
-async def take(world: World, engine: Engine, proofs: Beef, made: Iterable[tuple[Transaction, bytes]]) -> None:
-    beefs = []
-    for transaction, _ in made:
-        report = await world.ledger.status(transaction.txid)
-        if report is not None:
-            beefs.append(await world.ledger.beef(transaction.txid))
-        else:
-            parent = proofs.transactions[transaction.inputs[0].outpoint.txid]
-            beefs.append(Beef.of(proofs.bumps, [parent, BeefTx(transaction)]))
+async def take(
+    world: World, engine: Engine, proofs: Beef, made: Sequence[tuple[Transaction, bytes]], *, mined: bool
+) -> None:
     txids = [transaction.txid for transaction, _ in made]
+    if mined:
+        beef = merge([await world.ledger.beef(txid) for txid in txids])
+    else:
+        parents = {spent.outpoint.txid for transaction, _ in made for spent in transaction.inputs}
+        entries = [proofs.transactions[parent] for parent in parents]
+        beef = Beef.of(proofs.bumps, [*entries, *(BeefTx(transaction) for transaction, _ in made)])
     wanted = [transaction.outpoint(0) for transaction, _ in made]
-    await engine.take(TOPIC, merge(beefs), txids, wanted=wanted, documents=[document for _, document in made])
+    await engine.take(TOPIC, beef, txids, wanted=wanted, documents=[document for _, document in made])
 
 
 async def kept(database: Database) -> dict[str, bool]:
