@@ -14,12 +14,13 @@ from typing import Final
 from reconciler.model.errors import RefusedError, TransientError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.keys import QUOTE_KEY
-from reconciler.model.payment import EARNED, PaymentEvent, PaymentState
+from reconciler.model.payment import EARNED, PaymentState
+from reconciler.payments.books import Book, Deliver, Known, Note, Unprove
 from reconciler.payments.check import checked
 from reconciler.payments.network import Network, Told
 from reconciler.payments.ports import Chain, Miner, Receiver
 from reconciler.payments.quote import RANDOM, Offer, prefix_of
-from reconciler.payments.verdict import Policy, Word, event_of, in_doubt
+from reconciler.payments.verdict import Policy, Word
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment, Payments
 from reconciler.wire.payment import Charge, PaymentError, PaymentHeader
@@ -84,8 +85,7 @@ class Till:
 
     async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
         """The payment of this buyer for this good for which nothing was served yet: accepted, or still to be known."""
-        async with self._database.reading() as connection:
-            return await Payments(connection).owed(buyer, good)
+        return await self._database.read(lambda connection: Payments(connection).owed(buyer, good))
 
     async def take(self, header: PaymentHeader, offer: Offer) -> Payment:
         """A payment that came with a request for an offer; returns once it is accepted. The same again is the same payment.
@@ -93,18 +93,17 @@ class Till:
         Raises RefusedError with a code of `PaymentError`, PendingError where the network has not shown it in time, and
         UnreachableError where nothing could be done; after either of these, the same again may be accepted.
         """
-        payment = await self._known(header, offer)
+        payment = await self._database.read(Known(header, offer))
         if payment is None:
-            payment = await self._book(
-                await checked(
-                    header,
-                    offer,
-                    receiver=self._receiver,
-                    chain=self._chain,
-                    seal=self._seal,
-                    now=int(self._clock()),
-                )
+            found = await checked(
+                header,
+                offer,
+                receiver=self._receiver,
+                chain=self._chain,
+                seal=self._seal,
+                now=int(self._clock()),
             )
+            payment = await self._database.write(Book(found))
         return await self.awaited(payment)
 
     async def awaited(self, payment: Payment) -> Payment:
@@ -122,9 +121,7 @@ class Till:
 
     async def delivered(self, txid: Txid) -> Payment:
         """Note that what was bought was served. Again changes nothing. Raises StateError for a payment that is not good."""
-        async with self._database.begin() as connection:
-            payments = Payments(connection)
-            return await payments.move(await _found(payments, txid), PaymentEvent.DELIVER)
+        return await self._database.write(Deliver(txid))
 
     async def settle(self) -> tuple[Payment, ...]:
         """One round of what goes on without requests: pending payments get known, others proven, or lost.
@@ -132,10 +129,12 @@ class Till:
         Returns those that were looked at, as they are now.
         """
         await self._drop_lost_proofs()
-        async with self._database.begin() as connection:
-            due = await Payments(connection).due(
-                int(self._clock()), every=_EVERY, seldom=_SELDOM, patience=_LOST_LOOKED_AT, limit=_AT_ONCE
+        now = int(self._clock())
+        due = await self._database.write(
+            lambda connection: Payments(connection).due(
+                now, every=_EVERY, seldom=_SELDOM, patience=_LOST_LOOKED_AT, limit=_AT_ONCE
             )
+        )
         return tuple(await asyncio.gather(*map(self._look, due)))
 
     async def settling(self, every: float = 5.0) -> None:
@@ -146,29 +145,6 @@ class Till:
                 looked = await self.settle()
             if len(looked) < _AT_ONCE:
                 await self._pause(every)
-
-    async def _known(self, header: PaymentHeader, offer: Offer) -> Payment | None:
-        """The payment that this transaction is already. Raises RefusedError where it was for something, or somebody, else."""
-        async with self._database.reading() as connection:
-            payment = await Payments(connection).find(header.subject)
-        if payment is not None:
-            _check_same(payment, header, offer)
-        return payment
-
-    async def _book(self, payment: Payment) -> Payment:
-        """Write it down, unless another request of the same payment has done so meanwhile."""
-        async with self._database.begin() as connection:
-            payments = Payments(connection)
-            known = await payments.find(payment.txid)
-            if known is not None:
-                _check_same(known, payment.header, Offer(payment.buyer, payment.good, payment.price))
-                return known
-            if await payments.holders(payment.inputs):
-                raise RefusedError(
-                    "a coin that the transaction spends has paid for something already", code=PaymentError.REUSED.value
-                )
-            await payments.book(payment)
-        return payment
 
     async def _watched(self, payment: Payment, until: float) -> Payment:
         """The payment when it is known, or cannot be waited for any longer. Time breaks off questions, never what is written."""
@@ -190,51 +166,14 @@ class Till:
         """Write down what follows of what the network says."""
         if told.word is Word.NOTHING:
             return payment
-        now = int(self._clock())
-        async with self._database.begin() as connection:
-            payments = Payments(connection)
-            current = await _found(payments, payment.txid)
-            if told.proof is not None:
-                await _give_way(payments, current)
-                current = await payments.prove(current, told.proof)
-            current = await payments.doubt(current, in_doubt(told.word, since=current.doubted, now=now))
-            event = self._event(current, told, now)
-            return current if event is None else await payments.move(current, event, reason=told.reason)
-
-    def _event(self, payment: Payment, told: Told, now: int) -> PaymentEvent | None:
-        doubted_for = 0 if payment.doubted is None else now - payment.doubted
-        enough = self._policy.takes(told.word, payment.satoshis)
-        return event_of(payment.state, told.word, enough=enough, doubted_for=doubted_for)
+        note = Note(payment.txid, told, self._policy, int(self._clock()))
+        return await self._database.write(note)
 
     async def _drop_lost_proofs(self) -> None:
         """A reorg takes the end of the chain away: where the highest proof holds, all do."""
         while True:
-            async with self._database.reading() as connection:
-                newest = await Payments(connection).newest_blocks()
+            newest = await self._database.read(lambda connection: Payments(connection).newest_blocks())
             lost = [block for block in newest if await self._chain.root(block[0]) != block[1]]
             if not lost:
                 return
-            async with self._database.begin() as connection:
-                for height, root in lost:
-                    await Payments(connection).unprove(height, root, int(self._clock()))
-
-
-async def _found(payments: Payments, txid: Txid) -> Payment:
-    payment = await payments.find(txid)
-    if payment is None:
-        raise RefusedError(f"there is no payment {txid}", code=PaymentError.FAILED.value)
-    return payment
-
-
-async def _give_way(payments: Payments, proven: Payment) -> None:
-    """Whoever holds a coin of a payment that is mined can never be mined."""
-    for txid in await payments.holders(proven.inputs) - {proven.txid}:
-        loser = await _found(payments, txid)
-        await payments.move(loser, PaymentEvent.LOSE, reason=f"another transaction spent its coins: {proven.txid}")
-
-
-def _check_same(payment: Payment, header: PaymentHeader, offer: Offer) -> None:
-    """Whoever brings a payment again must be its buyer, for the same good, and name the same key."""
-    same = (payment.buyer, payment.good, payment.header.prefix, payment.header.suffix)
-    if same != (offer.buyer, offer.good, header.prefix, header.suffix):
-        raise RefusedError("the transaction has paid for something already", code=PaymentError.REUSED.value)
+            await self._database.write(Unprove(tuple(lost), int(self._clock())))

@@ -27,7 +27,6 @@ from sqlalchemy import (
     select,
     update,
 )
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError
@@ -37,6 +36,7 @@ from reconciler.model.payment import EARNED, HOLDING, OWED, PaymentEvent, Paymen
 from reconciler.store.coins import Purpose, StoredCoin, coins
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, metadata
+from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.merkle import MerklePath, parse_path
 from reconciler.wire.payment import PAID_OUTPUT, PaymentHeader
@@ -138,7 +138,7 @@ class Payment:
 class Payments:
     """The payments of one seller, or of several whose goods are named apart."""
 
-    def __init__(self, connection: AsyncConnection) -> None:
+    def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
     async def find(self, txid: Txid) -> Payment | None:

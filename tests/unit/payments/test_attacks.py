@@ -153,7 +153,7 @@ async def test_a_session_nonce_as_prefix(shop, buyer):
     """The reference takes any nonce of its own, such as every handshake gives away."""
     sessions = Sessions(keys=shop.keys, replays=Replays(shop.database), clock=shop.clock, randomness=shop.randomness)
     nonces = [
-        sessions.start(buyer.identity, base64.b64encode(shop.randomness(32)).decode()).nonce,
+        (await sessions.start(buyer.identity, base64.b64encode(shop.randomness(32)).decode())).nonce,
         base64.b64encode(shop.randomness(48)).decode(),
         base64.b64encode(shop.randomness(44)).decode(),
     ]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import asynccontextmanager
 
 import pytest
 
@@ -134,17 +133,13 @@ class Broken:
         self._database = database
         self.times = times
 
-    @asynccontextmanager
-    async def begin(self):
+    async def write(self, work):
         self._check()
-        async with self._database.begin() as connection:
-            yield connection
+        return await self._database.write(work)
 
-    @asynccontextmanager
-    async def reading(self):
+    async def read(self, work):
         self._check()
-        async with self._database.reading() as connection:
-            yield connection
+        return await self._database.read(work)
 
     def _check(self):
         self.times -= 1
