@@ -218,8 +218,7 @@ class Moto:
     def __init__(self, endpoint: str, name: str) -> None:
         self._endpoint = endpoint
         self._name = f"test-{hashlib.sha256(name.encode()).hexdigest()[:20]}"
-        self._requests = httpx.Client(base_url=endpoint, trust_env=False)
-        self._requests.put(f"/{self._name}").raise_for_status()
+        httpx.put(f"{endpoint}/{self._name}", trust_env=False).raise_for_status()
 
     def bucket(self, *, name: str | None = None, prefix: str = "") -> Bucket:
         return S3(name or self._name, prefix=prefix, endpoint=self._endpoint, region="us-east-1")
