@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
 from typing import Final
 
 import rfc8785
@@ -20,11 +21,11 @@ def javascript_json(value: Json) -> bytes:
     """The bytes that JavaScript would make of a value after parsing it.
 
     Compact; keys that are array indices come first and ascend, as in JavaScript's objects. Raises VerificationError for what
-    would not come back as it is: lone surrogates, NaN, integers beyond 2^53.
+    would not come back as it is: lone surrogates, NaN, integers that would be rounded.
     """
     try:
         return "".join(_spell(value)).encode()
-    except (ValueError, RecursionError) as error:
+    except (ValueError, OverflowError, RecursionError) as error:
         raise VerificationError("the JSON has a value that JavaScript would not repeat") from error
 
 
@@ -35,7 +36,7 @@ def _spell(value: Json) -> Iterator[str]:
         case None | bool():
             yield json.dumps(value)
         case int() | float():
-            yield rfc8785.dumps(value).decode()  # which writes numbers as ECMAScript does
+            yield _number(value)
         case Mapping():
             yield "{"
             for comma, (key, item) in zip(_commas(), sorted(value.items(), key=_place), strict=False):
@@ -48,6 +49,13 @@ def _spell(value: Json) -> Iterator[str]:
                 yield comma
                 yield from _spell(item)
             yield "]"
+
+
+def _number(value: float) -> str:
+    spelled = rfc8785.dumps(float(value)).decode()  # which writes them as ECMAScript does
+    if isinstance(value, int) and Decimal(spelled) != value:
+        raise ValueError("an integer that is rounded")
+    return spelled
 
 
 def _commas() -> Iterator[str]:

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from contextlib import suppress
+
 import pytest
 
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.http import HttpClient
+from reconciler.web.server import Door, serving
 from tests.authenticating import ORIGIN, Dice, House, keys_of
 
 
@@ -97,3 +101,22 @@ async def test_a_session_outlives_the_process_that_made_it(house):
         after = await client.request("GET", f"{ORIGIN}/whoami")
 
     assert before.headers["x-bsv-auth-your-nonce"] == after.headers["x-bsv-auth-your-nonce"]
+
+
+async def test_headers_without_end_are_cut_off_and_the_server_goes_on(house):
+    async with serving([Door(app=house.app(), host="127.0.0.1", port=0)]) as (url,):
+        reading, writing = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writing.write(b"GET /whoami HTTP/1.1\r\nhost: a\r\nx-bsv-auth-request-id: ")
+        with suppress(ConnectionError):
+            for _ in range(200):
+                writing.write(b"A" * 10_000)
+                await writing.drain()
+        answer = b""
+        with suppress(ConnectionError):
+            answer = await reading.read()
+        writing.close()
+        async with HttpClient() as http:
+            reply = await AuthenticatedHttp(http, keys_of("client")).request("GET", f"{url}/whoami")
+
+    assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
+    assert reply.status == 200
