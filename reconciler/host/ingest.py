@@ -119,6 +119,8 @@ def _reports(value: Json) -> Sequence[Json]:
     if not isinstance(value, Mapping):
         raise RefusedError("the callback is not an object")
     if "callbacks" not in value:
+        if not isinstance(value.get("txid"), str):
+            raise RefusedError("the callback names no transaction")
         return (value,)
     callbacks = value["callbacks"]
     if not isinstance(callbacks, list) or len(callbacks) > _REPORTS:

@@ -165,12 +165,14 @@ class Synchroniser:
 
     async def hunt(self, topic: str, peers: Sequence[str]) -> int:
         """Ask peers, one after the other, for the documents that outputs of a topic lack; how many were found."""
-        now = self._now()
+        now, until = self._now(), self._clock() + _SECONDS
         async with self._database.reading() as connection:
             wanted = await Wants(connection).due(topic, _LACKING, now)
         lacking, count = list(wanted), 0
         for url in peers:
-            for some in batches(tuple(lacking), _WINDOW) if lacking else ():
+            for some in batches(tuple(lacking), _WINDOW):
+                if self._clock() >= until:
+                    break
                 found = await self._documents(self._peers.at(url), some)
                 if found:
                     await self._engine.offer(list(found.values()))

@@ -6,7 +6,7 @@ HTTP 200 can be a failure: what counts is the status inside, and what that means
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum, StrEnum
 from typing import Final
 
@@ -110,7 +110,7 @@ class Callback:
     """Where ARC shall report changes of status: `X-CallbackUrl`, and the bearer token that it then shows."""
 
     url: str
-    token: str = ""
+    token: str = field(default="", repr=False)
     every: bool = True
     """Every change (`X-FullStatusUpdates`), or only the final ones."""
 
