@@ -9,9 +9,12 @@ import httpx
 import pytest
 
 from reconciler.clients.auth import AuthenticatedHttp, BrcAuth
+from reconciler.clients.http import HttpClient
 from reconciler.clients.payment import PayingHttp, PaymentAuth
+from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.model.payment import PaymentState
 from reconciler.store.payments import Payments
+from reconciler.web.server import Door, serving
 from reconciler.wire.payment import PAYMENT_HEADER, Charge
 from tests.paying import ORIGIN, PRICE, Away, Buyer, Counter, Shop
 
@@ -142,3 +145,32 @@ async def test_a_request_with_a_payment_that_is_none_is_answered_400(shop, buyer
 
 def _charge(reply, shop):
     return Charge.parse(reply.headers, shop.keys.identity)
+
+
+async def test_a_signed_request_with_a_payment_that_somebody_sends_again_buys_nothing(shop, buyer):
+    counter = Counter(shop)
+    heard = []
+
+    class Listening:
+        async def request(self, method, url, **how):
+            heard.append((method, url, how))
+            return await shop.http.request(method, url, **how)
+
+    http = AuthenticatedHttp(Listening(), buyer.keys, randomness=shop.randomness)
+    await PayingHttp(http, buyer, cap=PRICE).request("GET", URL)
+    method, url, how = heard[-1]
+    assert PAYMENT_HEADER in how["headers"]
+    again = await shop.http.request(method, url, **how)
+    assert (again.status, len(counter.served)) == (401, 1)
+
+
+async def test_a_header_that_is_too_long_for_a_payment_is_answered_or_not_read_over_tcp(shop, buyer):
+    counter = Counter(shop)
+    async with serving([Door(app=counter.app, host="127.0.0.1", port=0)]) as (origin,), HttpClient() as http:
+        signing = AuthenticatedHttp(http, buyer.keys)
+        told = await signing.request("GET", f"{origin}/goods/btc", headers={PAYMENT_HEADER: "x" * 50_000})
+        assert (told.status, told.json()["code"]) == (400, "ERR_MALFORMED_PAYMENT")
+        with pytest.raises((RefusedError, UnreachableError)):
+            await signing.request("GET", f"{origin}/goods/btc", headers={PAYMENT_HEADER: "x" * 500_000})
+        assert (await signing.request("GET", f"{origin}/goods/btc")).status == 402
+    assert counter.served == []
