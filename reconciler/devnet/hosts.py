@@ -8,6 +8,7 @@ from starlette.types import ASGIApp
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
+from reconciler.host.admin import Operator
 from reconciler.host.app import build_app
 from reconciler.host.extensions import Extensions
 from reconciler.host.lookups.advertisements import AdLookup
@@ -34,6 +35,7 @@ def own_host(
     refresh_every: float | None = None,
     callback_token: str | None = None,
     neighbourhood: Neighbourhood | None = None,
+    operator: Operator | None = None,
 ) -> ASGIApp:
     """The producer's host: the records' topic, and what third parties add, on the producer's database.
 
@@ -51,6 +53,7 @@ def own_host(
         network=network.value,
         callback_token=callback_token,
         neighbourhood=neighbourhood,
+        operator=operator,
     )
 
 

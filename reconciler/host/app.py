@@ -13,6 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
+from reconciler.host.admin import Admin, Operator
 from reconciler.host.answers import Answer
 from reconciler.host.engine import Engine
 from reconciler.host.gasp import Gasp
@@ -24,6 +25,7 @@ from reconciler.host.proofs import Proofs
 from reconciler.host.services import Lookup, Topic
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
 from reconciler.model.ids import digest
+from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
 from reconciler.web.background import in_background
 from reconciler.web.bodies import Room, read_json
@@ -41,6 +43,7 @@ _ROOM: Final = 4 * BODY_LIMIT
 NAME: Final = "overlay-node"
 """What the reference calls a host that was given no name."""
 
+_STATUSES: Final = frozenset({"401", "403", "404", "413"})
 _QUERY_LIMIT: Final = 64 * 1024
 _FOR_EVER: Final = "public, max-age=31536000, immutable"
 
@@ -61,6 +64,7 @@ def build_app(
     network: str | None = None,
     callback_token: str | None = None,
     neighbourhood: Neighbourhood | None = None,
+    operator: Operator | None = None,
 ) -> ASGIApp:
     """A host that keeps what it takes in `database`; several processes may serve one, and ours shares the producer's.
 
@@ -68,6 +72,7 @@ def build_app(
     are looked after in the background of the server's lifespan; without, requests set that off. `more_lookups` makes services
     that are answered without being listed, by name; they read what the listed ones have indexed. `name` and `network` are what
     /health says of this host. With `callback_token` ARC may report proofs: it has to show that token.
+    `operator` says who may look after the host by the routes under /admin.
     With `neighbourhood` other hosts are told what is submitted here, and are caught up with, during the server's lifespan.
     """
     proofs = Proofs(database=database, chain=headers, statuses=arc, clock=clock)
@@ -85,6 +90,8 @@ def build_app(
     )
     routes = _Routes(engine, body_limit)
     ingest = [] if callback_token is None else Ingest(proofs, headers, callback_token).routes()
+    about: JsonObject = {"name": name} if network is None else {"name": name, "network": network}
+    admin = Admin(operator or Operator(), database=database, engine=engine, clock=clock, about=about)
     health = Health(database, engine, name=name, network=network)
     return OpenOrigins(
         Starlette(
@@ -98,6 +105,7 @@ def build_app(
                 Route("/v1/documents/{digest}", routes.document),
                 *Gasp(database, engine.topics).routes(),
                 *ingest,
+                *admin.routes(),
                 Route("/health/live", health.live),
                 *(Route(path, health.ready) for path in ("/health", "/health/ready")),
             ],
@@ -178,7 +186,7 @@ def _documentation(service: Topic | Lookup | None) -> Response:
 
 
 async def _refused(_: Request, error: Exception) -> Response:
-    status = int(error.code) if isinstance(error, RefusedError) and error.code in {"404", "413"} else 400
+    status = int(error.code) if isinstance(error, RefusedError) and error.code in _STATUSES else 400
     return JSONResponse({"status": "error", "message": str(error)}, status_code=status)
 
 

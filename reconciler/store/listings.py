@@ -13,6 +13,7 @@ from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint
 from reconciler.store.database import insert_new, upsert
 from reconciler.store.outputs import (
     Connection,
+    at_banned_domain,
     host_ads,
     host_adverts,
     host_outputs,
@@ -25,7 +26,7 @@ from reconciler.store.outputs import (
     spent,
 )
 
-_ESCAPE: Final = "\\"
+ESCAPE: Final = "\\"
 
 
 class Order(StrEnum):
@@ -275,7 +276,7 @@ class Ads:
         Of advertisements that say the same only the first is shown; when it is spent, the next one is.
         """
         columns = host_ads.c
-        conditions = [columns.protocol == query.protocol.value, ~spent(), ~not_shown()]
+        conditions = [columns.protocol == query.protocol.value, ~spent(), ~not_shown(), ~at_banned_domain()]
         if query.identity is not None:
             conditions.append(columns.identity == query.identity)
         if query.url is not None:
@@ -312,7 +313,7 @@ def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:
     if query.price is not None:
         conditions += _priced(query.price)
     if query.text is not None:
-        conditions.append(host_records.c.text.like(f"%{_literal(query.text.casefold())}%", escape=_ESCAPE))
+        conditions.append(host_records.c.text.like(f"%{literal_pattern(query.text.casefold())}%", escape=ESCAPE))
     if query.outpoint is not None:
         conditions.append(_is(query.outpoint))
     if query.rotated_from is not None:
@@ -349,9 +350,10 @@ def _is(outpoint: Outpoint) -> ColumnElement[bool]:
     return (host_outputs.c.txid == outpoint.txid) & (host_outputs.c.vout == outpoint.vout)
 
 
-def _literal(text: str) -> str:
-    for special in (_ESCAPE, "%", "_"):
-        text = text.replace(special, _ESCAPE + special)
+def literal_pattern(text: str) -> str:
+    """For LIKE, with `ESCAPE`."""
+    for special in (ESCAPE, "%", "_"):
+        text = text.replace(special, ESCAPE + special)
     return text
 
 

@@ -32,6 +32,8 @@ from sqlalchemy import (
     exists,
     func,
     insert,
+    literal,
+    or_,
     select,
     tuple_,
     update,
@@ -149,9 +151,39 @@ host_adverts = Table(
 )
 
 
+_SCHEMES: Final = ("https://", "http://")
+
+host_banned_outputs = Table(
+    "host_banned_outputs",
+    metadata,
+    Column("txid", Hex, primary_key=True),
+    Column("vout", BigInteger, primary_key=True),
+    Column("reason", ForeignText, nullable=False),
+    Column("since", BigInteger, nullable=False),  # unix seconds
+)
+
+host_banned_domains = Table(
+    "host_banned_domains",
+    metadata,
+    Column("domain", ForeignName(2048), primary_key=True),  # a URL as it is advertised, or its host
+    Column("reason", ForeignText, nullable=False),
+    Column("since", BigInteger, nullable=False),
+)
+
+
 def not_shown() -> ColumnElement[bool]:
-    """Of a row of host_outputs: that its transaction is shadowed."""
-    return exists().where(host_transactions.c.txid == host_outputs.c.txid, host_transactions.c.shadowed.is_(True))
+    """Of a row of host_outputs: that its transaction is shadowed, or the operator does not want it shown."""
+    shadowed = exists().where(host_transactions.c.txid == host_outputs.c.txid, host_transactions.c.shadowed.is_(True))
+    banned = exists().where(
+        host_banned_outputs.c.txid == host_outputs.c.txid, host_banned_outputs.c.vout == host_outputs.c.vout
+    )
+    return shadowed | banned
+
+
+def at_banned_domain() -> ColumnElement[bool]:
+    """Of a row of host_ads: that the operator does not want its URL shown."""
+    domain, url = host_banned_domains.c.domain, host_ads.c.url
+    return exists().where(or_(url == domain, *(url == literal(scheme).concat(domain) for scheme in _SCHEMES)))
 
 
 def spent() -> ColumnElement[bool]:

@@ -22,6 +22,7 @@ from reconciler.clients.peers import Neighbours
 from reconciler.control.follow import Follower
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
+from reconciler.host.admin import Operator
 from reconciler.host.neighbourhood import Neighbourhood
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
@@ -88,6 +89,7 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
             refresh_every=_PROOF_SECONDS,
             callback_token=None if reader is None else await _callback_token(site, reader),
             neighbourhood=_neighbourhood(site),
+            operator=Operator(identity=identity, token=invocation.environment.get("OVERLAY_ADMIN_TOKEN")),
         )
         app = build_app(
             database=site.database,
