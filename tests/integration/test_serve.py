@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import signal
 import socket
+import time
+from dataclasses import replace
 
 import httpx
 import pytest
@@ -117,6 +119,27 @@ def test_it_serves_the_local_world_on_the_ports_that_were_applied(overlay, local
         answer = httpx.post(f"{url}/lookup", json={"service": "ls_data_catalog", "query": {}})
         assert len(answer.json()["outputs"]) == 3
         assert server.stop() == 0
+
+
+@pytest.mark.only("sqlite")
+def test_it_catches_up_with_what_others_have_published(overlay, local, tmp_path):
+    overlay.run("apply", "--yes")
+    other = replace(overlay, home=tmp_path / "other-home")
+    other.run("apply", "--yes")
+    mine, theirs = (each.json("identity", "show")["identityKey"] for each in (other, overlay))
+    with other.started("serve", "--port", "0") as server:
+        ended = time.monotonic() + 60
+        while _records(server, theirs) < 3:
+            assert time.monotonic() < ended, server.log.read_text()
+            time.sleep(0.2)  # a round begins when it does; nobody is told
+        assert _records(server, mine) == _records(server, theirs) == 3
+        assert server.stop() == 0
+        assert server.log.read_text() == ""
+
+
+def _records(server, producer: str) -> int:
+    query = {"service": "ls_data_catalog", "query": {"producer": producer}}
+    return len(httpx.post(f"{server.ready['url']}/lookup", json=query).json()["outputs"])
 
 
 def _titles(url: str) -> list[str]:
