@@ -33,7 +33,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
 from reconciler.model.keys import KeyRef, payment_key
 from reconciler.model.payment import EARNED, HOLDING, OWED, PaymentEvent, PaymentState, advance
-from reconciler.store.coins import Purpose, StoredCoin, coins
+from reconciler.store.coins import CoinState, Purpose, StoredCoin, coins
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, metadata
 from reconciler.store.works import Connection
@@ -188,8 +188,9 @@ class Payments:
         await self._hold(payment)
 
     async def move(self, payment: Payment, event: PaymentEvent, *, reason: str = "") -> Payment:
-        """Take a payment one step on, as read in this very transaction. Its coins are free while it is lost.
+        """Take a payment one step on, as read in this very transaction. While it is lost, the coins that it spends are free.
 
+        And what it paid is not ours: unless somebody has spent that already, it goes from `Coins`, if it was taken over.
         Raises StateError for a step that there is not, and where its coins have paid for something else since it was lost.
         """
         state = advance(payment.state, event)
@@ -198,6 +199,8 @@ class Payments:
         await self._update(payment.txid, state=state, reason=reason or None)
         if payment.state in HOLDING and state not in HOLDING:
             await self._connection.execute(delete(payment_inputs).where(payment_inputs.c.payment == payment.txid))
+            taken = coins.c.txid == payment.txid, coins.c.vout == PAID_OUTPUT, coins.c.state == CoinState.FREE
+            await self._connection.execute(delete(coins).where(*taken))
         if state in HOLDING and payment.state not in HOLDING:
             others = await self.holders(payment.inputs)
             if others:

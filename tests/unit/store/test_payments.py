@@ -11,7 +11,9 @@ from reconciler.model.errors import StateError
 from reconciler.model.ids import identity_key
 from reconciler.model.keys import KeyRef
 from reconciler.model.payment import PaymentEvent, PaymentState
+from reconciler.store.coins import Coins
 from reconciler.store.payments import Payment, Payments
+from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import path_of
 from reconciler.wire.payment import PaymentHeader
 
@@ -85,6 +87,24 @@ async def test_what_is_owed_is_by_buyer_and_good_accepted_before_pending(databas
         await payments.move(payment(0), E.LOSE)
         assert await payments.owed(BUYER, GOOD) is None
         assert [each.txid for each in await payments.earned()] == [payment(1).txid]
+
+
+async def test_what_was_paid_is_taken_over_once_when_it_is_proven_and_given_up_when_it_is_lost(database):
+    async with database.begin() as connection:
+        payments, wallet = Payments(connection), Coins(connection)
+        await payments.book(payment())
+        block = path_of([payment().txid], [0], 5)
+        accepted = await payments.prove(await payments.move(payment(), E.ACCEPT), block)
+        ((untaken, proof),) = await payments.untaken()
+        assert (untaken, proof.height) == (accepted, 5)
+        await Transactions(connection).put(accepted.transaction)
+        await wallet.add([accepted.coin])
+        assert await payments.untaken() == ()
+        lost = await payments.move(accepted, E.LOSE)
+        assert await wallet.all() == ()
+        assert await payments.untaken() == ()
+        await payments.move(lost, E.PROVE)
+        assert len(await payments.untaken()) == 1
 
 
 async def test_why_a_payment_was_lost_is_kept_and_forgotten_when_it_is_credited(database):
