@@ -7,7 +7,7 @@ from typing import Final
 
 from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.model.json import Json
-from reconciler.wire.http import Reply
+from reconciler.wire.http import Reply, bare
 
 _REASON: Final = 300
 """Characters of a server's explanation that are passed on."""
@@ -22,17 +22,18 @@ def checked(reply: Reply) -> Reply:
     """
     if reply.ok:
         return reply
-    message = f"{reply.url} answers {reply.status}: {_reason(reply)}"
+    where = bare(reply.url)
+    message = f"{where} answers {reply.status}: {_reason(reply)}"
     if 400 <= reply.status < 500 and reply.status not in _TRY_AGAIN:
-        raise RefusedError(message, code=str(reply.status), where=reply.url)
-    raise UnreachableError(message, where=reply.url)
+        raise RefusedError(message, code=str(reply.status), where=where)
+    raise UnreachableError(message, where=where)
 
 
 def object_of(reply: Reply) -> Mapping[str, Json]:
     """The body as a JSON object. Raises UnreachableError."""
     value = reply.json()
     if not isinstance(value, Mapping):
-        raise UnreachableError(f"{reply.url} did not answer a JSON object", where=reply.url)
+        raise UnreachableError(f"{bare(reply.url)} did not answer a JSON object", where=bare(reply.url))
     return value
 
 

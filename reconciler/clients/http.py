@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 import httpx
 
 from reconciler.model.errors import RefusedError, UnreachableError
-from reconciler.wire.http import ANSWER, Reply
+from reconciler.wire.http import ANSWER, Reply, bare
 from reconciler.wire.uris import is_public_address
 
 _SLOWEST: Final = 16 * 1024
@@ -111,7 +111,7 @@ class HttpClient:
         response = await self._client.send(request, stream=True)
         if response.headers.get("content-encoding", "identity").lower() != "identity":
             await response.aclose()
-            raise UnreachableError(f"{url} answers in an encoding that it was asked not to use", where=url)
+            raise UnreachableError(f"{bare(url)} answers in an encoding that it was asked not to use", where=bare(url))
         return response
 
 
@@ -162,7 +162,7 @@ async def _whole(response: httpx.Response, url: str, limit: int) -> bytes:
     async for chunk in response.aiter_raw():
         body += chunk
         if len(body) > limit:
-            raise UnreachableError(f"{url} answered more than {limit} bytes", where=url)
+            raise UnreachableError(f"{bare(url)} answered more than {limit} bytes", where=bare(url))
     return bytes(body)
 
 
@@ -198,8 +198,8 @@ def _translated(url: str) -> Iterator[None]:
     try:
         yield
     except (httpx.TimeoutException, TimeoutError) as error:
-        raise UnreachableError(f"{url} did not answer in time", where=url) from error
+        raise UnreachableError(f"{bare(url)} did not answer in time", where=bare(url)) from error
     except (httpx.HTTPError, httpx.InvalidURL, httpx.StreamError) as error:
         raise UnreachableError(
-            f"{url} could not be reached: {str(error) or type(error).__name__}", where=url
+            f"{bare(url)} could not be reached: {str(error) or type(error).__name__}", where=bare(url)
         ) from error

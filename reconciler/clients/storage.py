@@ -28,7 +28,14 @@ _ANSWER: Final = 1024 * 1024
 _NUMBERS: Final = range(2**53)
 """Sizes and times that JSON can say and databases hold."""
 
+_PAGE: Final = 1000
+"""Entries of one /list."""
+_MOST: Final = 1000
+"""Pages that are read."""
+
 _PAYMENT_REQUIRED: Final = 402
+_MISSING: Final = 404
+_BROKEN: Final = 500
 _UNAVAILABLE: Final = 503
 
 
@@ -138,13 +145,11 @@ class StorageClient:
 
     async def find(self, sha256: Digest) -> KeptFile | None:
         """What the host keeps of ours under this hash; None where that is nothing."""
-        try:
-            reply = await self._get(f"/find?{urlencode({'uhrpUrl': url_of(sha256)})}")
-        except RefusedError as error:
-            if error.code == "404":
-                return None
-            raise
-        data = object_of(reply).get("data")
+        query = urlencode({"uhrpUrl": url_of(sha256)})
+        reply = await self._signed.request("GET", f"{self.url}/find?{query}", limit=_ANSWER)
+        if reply.status == _MISSING or await self._fails_for_lack(reply, sha256):
+            return None
+        data = object_of(checked(reply)).get("data")
         if not isinstance(data, Mapping):
             raise self._nonsense("no data about a file")
         name, media_type = data.get("name"), data.get("mimeType")
@@ -162,14 +167,29 @@ class StorageClient:
 
     async def listing(self) -> dict[Digest, int]:
         """Everything that the host keeps of ours: SHA-256 to expiry (unix seconds), the latest one."""
-        uploads = object_of(await self._get("/list")).get("uploads")
-        if not isinstance(uploads, list):
-            raise self._nonsense("no list of uploads")
         kept: dict[Digest, int] = {}
-        for upload in uploads:
-            sha256, expires = self._listed(upload)
-            kept[sha256] = max(expires, kept.get(sha256, 0))
-        return kept
+        for skip in range(0, _PAGE * _MOST, _PAGE):
+            page = await self._page(skip)
+            known = len(kept)
+            for upload in page:
+                sha256, expires = self._listed(upload)
+                kept[sha256] = max(expires, kept.get(sha256, 0))
+            if len(page) < _PAGE:  # the reference pays no heed to pages, and lists 200 at most
+                return kept
+            if len(kept) == known:
+                break
+        raise self._nonsense("a listing without an end")
+
+    async def _page(self, skip: int) -> list[Json]:
+        answer = object_of(await self._get(f"/list?{urlencode({'limit': _PAGE, 'offset': skip})}"))
+        uploads = answer.get("uploads")
+        if not isinstance(uploads, list) or len(uploads) > _PAGE:
+            raise self._nonsense("no list of uploads")
+        return uploads
+
+    async def _fails_for_lack(self, reply: Reply, sha256: Digest) -> bool:
+        """Whether this is the reference's 500, by which it says "nothing" as well as "broken"; its list tells which."""
+        return reply.status == _BROKEN and _code(reply) == "ERR_FIND" and sha256 not in await self.listing()
 
     def promises(self, token: UhrpToken) -> bool:
         """Whether a UHRP token is this host's own, as far as it has shown who it is: it has, once it has answered us."""
@@ -313,8 +333,10 @@ def _whole(value: JsonObject, name: str) -> int:
 
 
 def _number(data: JsonObject, name: str, where: str) -> int:
-    """A number, or, as the reference sends sizes, its digits as text."""
+    """A number, or, as the reference sends sizes, its digits as text; one of its hosts sends the tag that it kept them in."""
     found = data.get(name)
+    if isinstance(found, str):
+        found = found.removeprefix(f"{name}_")
     if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 16:
         return int(found)
     if isinstance(found, int) and not isinstance(found, bool) and found in _NUMBERS:

@@ -37,7 +37,13 @@ class Reply:
         try:
             return parse_json(self.body, "the answer")
         except VerificationError as error:
-            raise UnreachableError(f"{self.url} did not answer JSON (HTTP {self.status})", where=self.url) from error
+            said = f"{bare(self.url)} did not answer JSON (HTTP {self.status})"
+            raise UnreachableError(said, where=bare(self.url)) from error
+
+
+def bare(url: str) -> str:
+    """A URL as errors show it: without its query, which may be somebody's leave to do something."""
+    return url.partition("?")[0]
 
 
 class Streamed(Protocol):

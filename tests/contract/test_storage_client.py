@@ -158,6 +158,53 @@ async def test_a_host_that_does_not_have_it_says_404_and_another_refusal_stays_o
         await client.find(DIGEST)
 
 
+async def test_the_references_way_to_say_nothing_is_told_from_its_way_to_say_broken_by_its_list(storage, client):
+    storage.answers["/find"] = JSONResponse({"status": "error", "code": "ERR_FIND"}, 500)
+    storage.answers["/list"] = JSONResponse({"uploads": []})
+    assert await client.kept_until(DIGEST) is None
+
+    storage.answers["/list"] = JSONResponse({"uploads": [{"uhrpUrl": url_of(DIGEST), "expiryTime": 5}]})
+    with pytest.raises(UnreachableError, match="ERR_FIND"):
+        await client.kept_until(DIGEST)
+
+    storage.answers["/find"] = JSONResponse({"status": "error", "code": "ERR_INTERNAL"}, 500)
+    with pytest.raises(UnreachableError):
+        await client.kept_until(DIGEST)
+
+
+async def test_a_size_may_be_the_tag_that_the_reference_keeps_it_in(storage, client):
+    data = {"name": "name_x", "size": "size_2700", "mimeType": "content_type_text/csv", "expiryTime": 99}
+    storage.answers["/find"] = JSONResponse({"status": "success", "data": data})
+
+    assert (await client.find(DIGEST)).size == 2700
+
+
+async def test_a_long_listing_is_read_page_by_page_and_one_without_an_end_is_not_believed(storage, client):
+    every = [{"uhrpUrl": url_of(Digest(sha256_hex(b"%d" % number))), "expiryTime": number} for number in range(2300)]
+
+    class Pages:
+        async def __call__(self, scope, receive, send):
+            query = Request(scope).query_params
+            limit, skip = int(query["limit"]), int(query["offset"])
+            await JSONResponse({"uploads": every[skip : skip + limit]})(scope, receive, send)
+
+    storage.answers["/list"] = Pages()
+    assert len(await client.listing()) == 2300
+
+    storage.answers["/list"] = JSONResponse({"uploads": every[:1000]})
+    with pytest.raises(UnreachableError, match="without an end"):
+        await client.listing()
+
+
+async def test_an_error_does_not_show_the_leave_to_upload(storage, client):
+    storage.answers["/put"] = JSONResponse({"description": "no"}, 400)
+
+    with pytest.raises(RefusedError) as caught:
+        await upload(client)
+
+    assert "hmac" not in f"{caught.value} {caught.value.where}"
+
+
 @pytest.mark.parametrize("data", [None, [], {}, {"size": "x", "expiryTime": 1}, {"size": 1, "expiryTime": -1}])
 async def test_a_file_without_size_or_expiry_is_not_believed(storage, client, data):
     storage.answers["/find"] = JSONResponse({"status": "success", "data": data})
