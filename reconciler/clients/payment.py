@@ -206,7 +206,7 @@ class PayingHttp:
 class PaymentAuth(httpx.Auth):
     """For `httpx.AsyncClient(auth=...)`: pays up to `cap` for a request that `inner`, such as clients.auth.BrcAuth, authenticates.
 
-    Where the network fails, httpx raises, and the payment is to be brought again as `payment`. Redirects of such requests are
+    It is `inner` that knows who is to be paid: one that does not check signatures would have anybody paid. Where the network fails, httpx raises, and the payment is to be brought again as `payment`. Redirects of such requests are
     refused: use a client that does not follow them.
     """
 
@@ -215,14 +215,14 @@ class PaymentAuth(httpx.Auth):
         payer: Payer,
         *,
         cap: Satoshis,
-        inner: httpx.Auth | None = None,
+        inner: httpx.Auth,
         payment: PaymentHeader | None = None,
         patience: float = PATIENCE,
         pause: Pausing = asyncio.sleep,
     ) -> None:
         self._payer = payer
         self._cap = cap
-        self._inner = inner or httpx.Auth()
+        self._inner = inner
         self._payment = payment
         self._patience = patience
         self._pause = pause

@@ -81,7 +81,7 @@ async def by_our_client(server, wallet, *, cap=1000, payment=None, pause=None):
 
 
 async def by_httpx(server, wallet, *, cap=1000, payment=None, pause=None):
-    auth = PaymentAuth(wallet, cap=Satoshis(cap), payment=payment, pause=pause or Waiting())
+    auth = PaymentAuth(wallet, cap=Satoshis(cap), inner=httpx.Auth(), payment=payment, pause=pause or Waiting())
     async with httpx.AsyncClient(transport=httpx.MockTransport(server), auth=auth) as client:
         response = await client.post(URL, content=b'{"n":1}', headers={"x-bsv-topic": "a"})
     return response.status_code, response.content
@@ -252,7 +252,7 @@ async def test_each_step_of_httpx_is_authenticated_by_itself():
 async def test_a_redirect_is_neither_paid_nor_followed_with_a_payment(follow):
     moved = (302, {"location": "https://thief.example/goods"}, b"")
     wallet = Wallet()
-    auth = PaymentAuth(wallet, cap=Satoshis(1000))
+    auth = PaymentAuth(wallet, cap=Satoshis(1000), inner=httpx.Auth())
     transport = httpx.MockTransport(Server(moved, ASKS))
     async with httpx.AsyncClient(transport=transport, auth=auth, follow_redirects=follow) as client:
         with pytest.raises(RefusedError, match="redirects"):
@@ -261,7 +261,7 @@ async def test_a_redirect_is_neither_paid_nor_followed_with_a_payment(follow):
 
 
 def test_a_client_that_is_not_async_is_told():
-    auth = PaymentAuth(Wallet(), cap=Satoshis(1000))
+    auth = PaymentAuth(Wallet(), cap=Satoshis(1000), inner=httpx.Auth())
     with (
         httpx.Client(transport=httpx.MockTransport(lambda _: httpx.Response(200)), auth=auth) as client,
         pytest.raises(RuntimeError, match="AsyncClient"),
