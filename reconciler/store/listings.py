@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Select, exists, func, select
+from sqlalchemy import ColumnElement, Executable, Select, bindparam, exists, select
 
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.store.database import insert_new, upsert
@@ -275,23 +276,47 @@ class Ads:
 
         Of advertisements that say the same only the first is shown; when it is spent, the next one is.
         """
-        columns = host_ads.c
-        conditions = [columns.protocol == query.protocol.value, ~spent(), ~not_shown(), ~at_banned_domain()]
-        if query.identity is not None:
-            conditions.append(columns.identity == query.identity)
-        if query.url is not None:
-            conditions.append(columns.url == query.url)
-        if query.names is not None:
-            conditions.append(columns.name.in_(query.names))
-        firsts = (
-            select(func.min(host_outputs.c.id))
-            .join(host_ads, columns.output_id == host_outputs.c.id)
-            .where(*conditions)
-            .group_by(columns.identity, columns.url, columns.name)
-        )
-        statement = select(host_outputs.c.txid, host_outputs.c.vout).where(host_outputs.c.id.in_(firsts))
-        rows = await self._connection.execute(_paged(statement, query.order, query.page))
+        filters = (query.identity is not None, query.url is not None, query.names is not None)
+        asked = {"identity": query.identity, "url": query.url, "names": query.names}
+        wanted = {name: value for name, value in asked.items() if value is not None}
+        page = {"limit": query.page.limit, "skip": query.page.skip}
+        statement = _ads(query.order is Order.NEWEST, *filters)
+        rows = await self._connection.execute(statement, {"protocol": query.protocol.value, **wanted, **page})
         return tuple(Outpoint(row.txid, row.vout) for row in rows)
+
+
+@cache  # to make this statement costs more than to run it
+def _ads(newest: bool, identity: bool, url: bool, names: bool) -> Executable:
+    """Page by page along one index: nothing is counted, grouped or sorted."""
+    columns = host_ads.c
+    conditions = [columns.protocol == bindparam("protocol"), ~spent(), ~not_shown(), ~at_banned_domain(), ~_repeats()]
+    if identity:
+        conditions.append(columns.identity == bindparam("identity"))
+    if url:
+        conditions.append(columns.url == bindparam("url"))
+    if names:
+        conditions.append(columns.name.in_(bindparam("names", expanding=True)))
+    return (
+        select(host_outputs.c.txid, host_outputs.c.vout)
+        .join(host_ads, columns.output_id == host_outputs.c.id)
+        .where(*conditions)
+        .order_by(columns.output_id.desc() if newest else columns.output_id)
+        .limit(bindparam("limit"))
+        .offset(bindparam("skip"))
+    )
+
+
+def _repeats() -> ColumnElement[bool]:
+    """Of a row of host_ads: that an earlier one which is shown says the same."""
+    former, output = host_ads.alias("former"), host_outputs.alias("former_output")
+    same = [former.c[name] == host_ads.c[name] for name in ("url", "name", "identity", "protocol")]
+    return exists().where(
+        *same,
+        former.c.output_id < host_ads.c.output_id,
+        output.c.id == former.c.output_id,
+        ~spent(output),
+        ~not_shown(output),
+    )
 
 
 def _conditions(query: RecordQuery) -> list[ColumnElement[bool]]:

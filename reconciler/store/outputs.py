@@ -21,6 +21,7 @@ from sqlalchemy import (
     ColumnElement,
     Executable,
     ForeignKey,
+    FromClause,
     Index,
     Integer,
     Row,
@@ -32,7 +33,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
     tuple_,
@@ -107,6 +107,8 @@ host_records = Table(
     Column("price_model", ForeignName(32)),  # what a unit is
     Column("license", ForeignText, index=True),  # case-folded
     Index(None, "producer", "kind", "name"),
+    Index(None, "producer", "output_id"),
+    Index(None, "kind", "output_id"),
     Index(None, "name"),
 )
 
@@ -136,9 +138,12 @@ host_ads = Table(
     metadata,
     Column("output_id", ForeignKey("host_outputs.id", ondelete="CASCADE"), primary_key=True),
     Column("protocol", String(4), nullable=False),
-    Column("identity", Hex, nullable=False, index=True),
-    Column("url", ForeignText, nullable=False, index=True),
-    Column("name", ForeignName(50), nullable=False, index=True),
+    Column("identity", Hex, nullable=False),
+    Column("url", ForeignText, nullable=False),
+    Column("name", ForeignName(50), nullable=False),
+    Index(None, "identity", "output_id"),
+    Index(None, "name", "output_id"),
+    Index(None, "url", "name", "identity"),
 )
 
 host_adverts = Table(
@@ -171,27 +176,31 @@ host_banned_domains = Table(
 )
 
 
-def not_shown() -> ColumnElement[bool]:
+def not_shown(outputs: FromClause = host_outputs) -> ColumnElement[bool]:
     """Of a row of host_outputs: that its transaction is shadowed, or the operator does not want it shown."""
-    shadowed = exists().where(host_transactions.c.txid == host_outputs.c.txid, host_transactions.c.shadowed.is_(True))
-    banned = exists().where(
-        host_banned_outputs.c.txid == host_outputs.c.txid, host_banned_outputs.c.vout == host_outputs.c.vout
-    )
+    shadowed = exists().where(host_transactions.c.txid == outputs.c.txid, host_transactions.c.shadowed.is_(True))
+    banned = exists().where(host_banned_outputs.c.txid == outputs.c.txid, host_banned_outputs.c.vout == outputs.c.vout)
     return shadowed | banned
 
 
 def at_banned_domain() -> ColumnElement[bool]:
-    """Of a row of host_ads: that the operator does not want its URL shown."""
+    """Of a row of host_ads: that the operator does not want its URL shown. Each way to spell it is one look at the index."""
     domain, url = host_banned_domains.c.domain, host_ads.c.url
-    return exists().where(or_(url == domain, *(url == literal(scheme).concat(domain) for scheme in _SCHEMES)))
+    return or_(
+        exists().where(domain == url),
+        *(
+            url.startswith(scheme, autoescape=True) & exists().where(domain == func.substr(url, len(scheme) + 1))
+            for scheme in _SCHEMES
+        ),
+    )
 
 
-def spent() -> ColumnElement[bool]:
+def spent(outputs: FromClause = host_outputs) -> ColumnElement[bool]:
     """Of a row of host_outputs: that a transaction the host stands by spends it."""
     spender = host_transactions.alias("spender")
     return exists().where(
-        host_spends.c.spent_txid == host_outputs.c.txid,
-        host_spends.c.spent_vout == host_outputs.c.vout,
+        host_spends.c.spent_txid == outputs.c.txid,
+        host_spends.c.spent_vout == outputs.c.vout,
         spender.c.txid == host_spends.c.txid,
         spender.c.shadowed.is_(False),
     )
