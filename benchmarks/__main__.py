@@ -12,10 +12,15 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import authentication, lookup, submit
+from benchmarks import authentication, growth, lookup, submit
 from benchmarks.setting import Line, Row, Setting, table
 
-LINES: Final[dict[str, Line]] = {"submit": submit, "lookup": lookup, "authentication": authentication}
+LINES: Final[dict[str, Line]] = {
+    "submit": submit,
+    "lookup": lookup,
+    "growth": growth,
+    "authentication": authentication,
+}
 
 _CACHE: Final = Path.home() / ".cache" / "overlay-benchmarks"
 

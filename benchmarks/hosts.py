@@ -58,20 +58,28 @@ def hosts(setting: Setting, material: Material, database: str | None = None) -> 
 
     `material` has made all that is going to be sent. `database` is the URL for ours: SQLite without.
     """
-    roots = setting.folder / "roots.json"
-    roots.write_text(json.dumps(material.roots), encoding="ascii")
     url = database or f"sqlite:///{_fresh(setting.folder, 'ours')}"
     with ExitStack() as stack:
-        world = stack.enter_context(
-            started(python("benchmarks.world", {"roots": str(roots)}), setting.folder / "world.log")
-        )
-        ours = python("benchmarks.ours", {"database": url, "world": world.url})
-        sides = [Side("ours", stack.enter_context(started(ours, setting.folder / "ours.log")))]
+        sides = [Side("ours", stack.enter_context(ours(setting, material, url)))]
         if setting.with_peers:
             storage = json.dumps({"storage": str(_fresh(setting.folder, "reference"))})
             command = [*peer("overlay", setting.cache), storage]
             sides.append(Side("reference", stack.enter_context(started(command, setting.folder / "reference.log"))))
         yield sides
+
+
+@contextmanager
+def ours(setting: Setting, material: Material, database: str) -> Iterator[Server]:
+    """Our host alone, on whatever its database holds."""
+    roots = setting.folder / "roots.json"
+    roots.write_text(json.dumps(material.roots), encoding="ascii")
+    with (
+        started(python("benchmarks.world", {"roots": str(roots)}), setting.folder / "world.log") as world,
+        started(
+            python("benchmarks.ours", {"database": database, "world": world.url}), setting.folder / "ours.log"
+        ) as server,
+    ):
+        yield server
 
 
 @contextmanager

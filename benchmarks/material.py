@@ -62,6 +62,24 @@ class Material:
             yield from self._batch(some, outputs, identities)
             count -= some
 
+    def plain(self, count: int, outputs: int) -> Iterator[Made]:
+        """So many transactions with so many outputs that only look like tokens: as long, and unsigned."""
+        for some in range(0, count, LEAVES):
+            numbers = range(self._made, self._made + min(LEAVES, count - some))
+            self._made += len(numbers)
+            ancestors = [self._ancestor(number, bytes(25)) for number in numbers]
+            height = HEIGHT + len(self.roots)
+            path = path_of([each.txid for each in ancestors], range(len(ancestors)), height)
+            self.roots[height] = path.block_root
+            for number, ancestor in zip(numbers, ancestors, strict=True):
+                identity = IdentityKey(f"02{self._hash(f'identity {number}')}")
+                tokens = tuple(
+                    TxOutput(Satoshis(1), f"{number} {place}".encode().ljust(200)) for place in range(outputs)
+                )
+                transaction = Transaction((TxInput(ancestor.outpoint(0), bytes(107)),), tokens)
+                beef = Beef((path.only([ancestor.txid]),), _entries(ancestor, transaction))
+                yield Made(transaction.txid, beef.to_bytes(), identity, outputs)
+
     def keys(self, name: str) -> Keys:
         """A key of this material's."""
         return Keys(hashlib.sha256(f"{self.seed} {name}".encode()).digest())

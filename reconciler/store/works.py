@@ -41,6 +41,10 @@ class Connection(Protocol):
         """Run a statement; the first column of its first row, None without rows."""
         ...
 
+    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement as the driver takes it."""
+        ...
+
 
 Work: TypeAlias = Callable[[Connection], Coroutine[Any, Any, T]]
 """What is done in one database transaction. It may be run again from its start, when nothing of it was kept."""
@@ -68,6 +72,10 @@ class Straight:
     async def scalar(self, statement: Executable, parameters: Any = None) -> Any:
         """Run a statement; the first value."""
         return self._connection.scalar(statement, parameters)
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+        """Run a statement as the driver takes it."""
+        return self._connection.exec_driver_sql(statement, parameters)
 
 
 @dataclass(frozen=True, slots=True)

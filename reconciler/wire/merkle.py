@@ -7,7 +7,6 @@ root. So what proves one of its transactions proves all of them, and `root` has 
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from functools import cached_property
 from operator import attrgetter
@@ -172,36 +171,43 @@ def joined(paths: Sequence[bytes]) -> bytes:
     """
     if len(paths) == 1:
         return paths[0]
-    height = 0
-    levels: list[dict[int, bytes]] = []
+    head = len(varint(_varint(paths[0], 0)[0])) + 1  # height, and how many levels
+    levels: list[dict[int, bytes]] = [{} for _ in range(paths[0][head - 1])]
     marked: set[int] = set()
     for path in paths:
-        reading = Reading(path, "the Merkle path")
-        height = reading.varint()
-        for level in range(reading.integer(1)):
-            if level == len(levels):
-                levels.append({})
-            for _ in range(reading.varint()):
-                offset, flag = reading.varint(), reading.integer(1)
-                node = b"" if flag == _DUPLICATE else reading.take(32)
-                levels[level][offset] = node
-                if flag == _TXID and not level:
+        position = head
+        for nodes in levels:
+            count, position = _varint(path, position)
+            for _ in range(count):
+                begin = position
+                offset, position = _varint(path, position)
+                flag = path[position]
+                position += 1 if flag == _DUPLICATE else 33
+                if flag == _TXID:
                     marked.add(offset)
-    return _joined(height, levels, marked)
-
-
-def _joined(height: int, levels: Sequence[Mapping[int, bytes]], marked: AbstractSet[int]) -> bytes:
-    parts = [varint(height), bytes([len(levels)])]
+                    nodes[offset] = path[begin:position]
+                else:  # in another path this node may be the one that is marked
+                    nodes.setdefault(offset, path[begin:position])
+    parts = [paths[0][:head]]
     computed = marked
     for level, nodes in enumerate(levels):
-        alone = {offset ^ 1 for offset in computed if offset ^ 1 not in computed and offset ^ 1 in nodes}
-        given = sorted(alone | marked) if not level else sorted(alone)
+        given = [offset ^ 1 for offset in computed if offset ^ 1 not in computed and offset ^ 1 in nodes]
+        if not level:
+            given += marked
+        given.sort()
         parts.append(varint(len(given)))
-        for offset in given:
-            flag = _TXID if not level and offset in marked else _HASH if nodes[offset] else _DUPLICATE
-            parts += (varint(offset), bytes([flag]), nodes[offset])
+        parts += [nodes[offset] for offset in given]
         computed = {offset >> 1 for offset in computed}
     return b"".join(parts)
+
+
+def _varint(data: bytes, position: int) -> tuple[int, int]:
+    """A number, and where it ends; `Reading` is for bytes that were not checked yet, and takes three times as long."""
+    first = data[position]
+    if first < 0xFD:
+        return first, position + 1
+    end = position + 1 + (1 << (first - 0xFC))
+    return int.from_bytes(data[position + 1 : end], "little"), end
 
 
 def path_of(txids: Sequence[Txid], indexes: Collection[int], height: int) -> MerklePath:
