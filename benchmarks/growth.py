@@ -51,7 +51,7 @@ def measure(setting: Setting) -> Iterator[Row]:
         held = size
         setting.tell(f"{held:,} outputs are written")
         with ours(setting, material, url) as server:
-            before = server.memory()
+            at_start = server.memory()
             for name, query in queries.items():
                 side = Side(name, server)
                 costs[name].append(side)
@@ -69,7 +69,7 @@ def measure(setting: Setting) -> Iterator[Row]:
                         )
                     )
             yield Row(
-                work=f"memory with {size:,} outputs, after the look-ups (at the start {before / _MEGABYTE:.0f} MB)",
+                work=f"memory with {size:,} outputs, after the look-ups (at the start {at_start / _MEGABYTE:.0f} MB)",
                 ours=Figures((server.memory("VmHWM") / _MEGABYTE,), "MB at most"),
             )
     for name, (small, large) in costs.items():
