@@ -14,12 +14,14 @@ from starlette.types import ASGIApp
 
 from reconciler.gateway.answers import catalog_json, producer_json, record_json
 from reconciler.gateway.live import Live, Shelf
+from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
 from reconciler.gateway.query import find, parse_query
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, Kind, RecordId, digest
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
+from reconciler.web import openapi
 from reconciler.web.auth import Authenticated, required_identity
 from reconciler.web.handshakes import Signer
 from reconciler.web.lifespans import running
@@ -64,6 +66,7 @@ def build_app(
         routes=[
             Route("/", routes.page),
             Mount("/v1", app=Router(routes.api(), redirect_slashes=False)),
+            openapi.route(DOCUMENT),
             Route("/health/live", routes.alive),
             *(Route(path, routes.ready) for path in ("/health", "/health/ready")),
             Mount("/", app=host),

@@ -20,6 +20,7 @@ from reconciler.host.gasp import Gasp
 from reconciler.host.health import Health
 from reconciler.host.ingest import Ingest
 from reconciler.host.neighbourhood import Dealings, Neighbourhood
+from reconciler.host.openapi import DOCUMENT
 from reconciler.host.ports import Chain, Statuses
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Lookup, Topic
@@ -27,6 +28,7 @@ from reconciler.model.errors import RefusedError, TransientError, VerificationEr
 from reconciler.model.ids import digest
 from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
+from reconciler.web import openapi
 from reconciler.web.background import in_background
 from reconciler.web.bodies import Room, read_json
 from reconciler.web.origins import OpenOrigins
@@ -106,6 +108,7 @@ def build_app(
                 *Gasp(database, engine.topics).routes(),
                 *ingest,
                 *admin.routes(),
+                *(openapi.route(DOCUMENT, path) for path in (openapi.PATH, f"/host{openapi.PATH}")),
                 Route("/health/live", health.live),
                 *(Route(path, health.ready) for path in ("/health", "/health/ready")),
             ],

@@ -26,7 +26,9 @@ from reconciler.model.json import Json
 from reconciler.model.keys import UPLOAD_KEY
 from reconciler.payments.till import Till
 from reconciler.storage.keeper import MISSING, Keeper, path_of
+from reconciler.storage.openapi import DOCUMENT
 from reconciler.storage.terms import Grant, Prices, Seal, Wish, checked_extension
+from reconciler.web import openapi
 from reconciler.web.auth import Authenticated, required_identity
 from reconciler.web.background import in_background
 from reconciler.web.bodies import SLOW, chunks, paced, read_json
@@ -90,6 +92,7 @@ def build_app(
             Route("/list", routes.list),
             Route("/renew", routes.renew, methods=["POST"]),
             Route("/cdn/{sha256}", routes.download),
+            openapi.route(DOCUMENT),
             *(Route(path, _health) for path in ("/health", "/health/live", "/health/ready")),
         ],
         exception_handlers={

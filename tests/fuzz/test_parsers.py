@@ -75,7 +75,7 @@ inputs = st.one_of(
 
 
 @pytest.mark.parametrize("name", TARGETS)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.too_slow])
 @given(data=inputs)
 def test_only_announced_errors_come_out(name, data):
     begun = time.process_time()

@@ -1,0 +1,157 @@
+"""What the gateway takes and answers (DESIGN §5), as its OpenAPI document; the host that is mounted has one of its own."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from reconciler.gateway.query import MOST
+from reconciler.model.ids import Kind
+from reconciler.web.openapi import (
+    ANY,
+    AUTH_PATH,
+    BINARY,
+    BRC103,
+    BYTES,
+    FLAG,
+    HANDSHAKE,
+    HASH,
+    JSON,
+    KEY,
+    OUTPOINT,
+    PROBLEM,
+    SCHEMES,
+    TEXT,
+    UNKNOWN,
+    WHOLE,
+    answer,
+    document,
+    listed,
+    nullable,
+    operation,
+    parameter,
+    record,
+)
+
+_PROBLEM: Final = record({"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT})
+_REFUSED: Final = answer("It is refused, and why", _PROBLEM, PROBLEM)
+_MISSING: Final = answer("There is nothing here by this name", _PROBLEM, PROBLEM)
+_UNAVAILABLE: Final = answer("The database is out of reach; try again", _PROBLEM, PROBLEM, retry_after="Seconds")
+
+_PRODUCER: Final = record(
+    {
+        "identityKey": KEY,
+        "previous": listed(record({"identityKey": KEY, "until": nullable(TEXT)})),
+        "name": TEXT,
+        "profile": {"type": "object"},
+        "generation": WHOLE,
+        "stateRoot": HASH,
+        "leafCount": WHOLE,
+        "outpoint": OUTPOINT,
+        "documentHash": HASH,
+        "gateway": record({"identityKey": nullable(KEY), "url": nullable(TEXT)}),
+        "network": HASH,
+        "source": record({"repo": nullable(TEXT), "commit": nullable(TEXT), "dirty": FLAG}),
+        "proof": record({"beef": TEXT}),
+    }
+)
+_ENTRY: Final = {
+    "kind": {"enum": [*Kind]},
+    "name": TEXT,
+    "title": TEXT,
+    "documentHash": HASH,
+    "outpoint": OUTPOINT,
+    "tags": listed(TEXT),
+    "capability": nullable(TEXT),
+    "price": record({"model": nullable(TEXT), "satoshis": nullable(WHOLE)}),
+}
+_CONTENT: Final = {"uhrp": TEXT, "sha256": HASH, "size": WHOLE, "mediaType": TEXT}
+_RECORD: Final = record(
+    {
+        **_ENTRY,
+        "document": {"type": "object"},
+        "proof": record(
+            {"index": WHOLE, "path": listed(HASH), "leafCount": WHOLE, "stateRoot": HASH, "root": OUTPOINT}
+        ),
+    },
+    _CONTENT,
+)
+_PAGE: Final = record({"records": listed(record(_ENTRY, _CONTENT)), "next": nullable(TEXT)})
+_QUERY: Final = [
+    parameter("query", "kind", "Of this kind only", {"enum": [*Kind, ""]}),
+    parameter("query", "tag", "With this tag only"),
+    parameter("query", "q", "With these words only"),
+    parameter("query", "cursor", "Where the page before ended"),
+    parameter("query", "limit", "Records of a page", {"type": "integer", "minimum": 1, "maximum": MOST}),
+]
+_HEALTH: Final = operation(
+    "Whether it is well, and whose it is",
+    {
+        "200": answer("It is", record({"status": TEXT, "ready": FLAG, "identityKey": KEY})),
+        "503": _UNAVAILABLE,
+    },
+)
+_WHO: Final = answer("Who was proven to ask", record({"identityKey": KEY, "tier": TEXT, "quota": ANY}))
+
+DOCUMENT: Final = document(
+    "Data gateway",
+    "A producer's catalog. Whatever is not described here is the producer's overlay host: see /host/openapi.json.",
+    {
+        "/": {
+            "get": operation(
+                "The catalog as a page",
+                {
+                    "200": answer("HTML", TEXT, "text/html; charset=utf-8"),
+                    "400": _REFUSED,
+                    "503": _UNAVAILABLE,
+                },
+                parameters=_QUERY,
+            )
+        },
+        AUTH_PATH: HANDSHAKE,
+        "/v1/producer": {
+            "get": operation(
+                "Who publishes here, and the root that commits to all of it",
+                {"200": answer("The live root", _PRODUCER), "404": _MISSING, "503": _UNAVAILABLE},
+            )
+        },
+        "/v1/catalog": {
+            "get": operation(
+                "What is published, page after page",
+                {"200": answer("A page", _PAGE), "400": _REFUSED, "404": _MISSING, "503": _UNAVAILABLE},
+                parameters=_QUERY,
+            )
+        },
+        "/v1/catalog/{kind}/{name}": {
+            "get": operation(
+                "One record, its document, and the proof that the root covers it",
+                {"200": answer("It", _RECORD), "404": _MISSING, "503": _UNAVAILABLE},
+                parameters=[
+                    parameter("path", "kind", "producer, advertisement, dataset or stream"),
+                    parameter("path", "name", "A name may have slashes"),
+                ],
+            )
+        },
+        "/v1/documents/{digest}": {
+            "get": operation(
+                "A document by its SHA-256",
+                {
+                    "200": {
+                        "description": "Canonical JSON, or the root's sealed document",
+                        "content": {JSON: {"schema": {"type": "object"}}, BYTES: {"schema": BINARY}},
+                    },
+                    "400": _REFUSED,
+                    "404": _MISSING,
+                    "503": _UNAVAILABLE,
+                },
+                parameters=[parameter("path", "digest", "64 hex digits")],
+            )
+        },
+        "/v1/whoami": {
+            "get": operation("Who asks", {"200": _WHO, "401": UNKNOWN, "503": _UNAVAILABLE}, security=BRC103)
+        },
+        "/health": {"get": _HEALTH},
+        "/health/live": {"get": _HEALTH},
+        "/health/ready": {"get": _HEALTH},
+    },
+    SCHEMES,
+)

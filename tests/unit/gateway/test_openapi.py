@@ -1,0 +1,70 @@
+"""The gateway's OpenAPI document: all of its routes, nothing else, and what they answer."""
+
+from __future__ import annotations
+
+import secrets
+import time
+
+import pytest
+
+from reconciler.gateway.app import build_app
+from reconciler.gateway.openapi import DOCUMENT
+from reconciler.wire.http import Reply
+from tests.describing import check, described, hammer, routed
+
+
+@pytest.fixture
+def app(database, publisher, host, keys):
+    return build_app(
+        database=database,
+        identity=publisher.identity,
+        host=host.app(),
+        keys=keys,
+        clock=time.time,
+        randomness=secrets.token_bytes,
+    )
+
+
+def test_every_route_is_described_and_nothing_else(app):
+    assert set(routed(app)) == described(DOCUMENT)
+
+
+async def test_what_it_answers_is_as_described(gateway, publisher, make):
+    await publisher.publish([make("dataset/prices/btc", price=5, capability="prices"), make("stream/ticks")])
+    document = (await gateway.get("/v1/catalog")).json()["records"][0]["documentHash"]
+    for path, url, status in (
+        ("/", "/", 200),
+        ("/", "/?limit=0", 400),
+        ("/v1/producer", "/v1/producer", 200),
+        ("/v1/catalog", "/v1/catalog?limit=1", 200),
+        ("/v1/catalog", "/v1/catalog?none=1", 400),
+        ("/v1/catalog/{kind}/{name}", "/v1/catalog/dataset/prices/btc", 200),
+        ("/v1/catalog/{kind}/{name}", "/v1/catalog/dataset/none", 404),
+        ("/v1/documents/{digest}", f"/v1/documents/{document}", 200),
+        ("/v1/documents/{digest}", "/v1/documents/x", 400),
+        ("/v1/documents/{digest}", f"/v1/documents/{'ab' * 32}", 404),
+        ("/v1/whoami", "/v1/whoami", 401),
+        *((path, path, 200) for path in ("/health", "/health/live", "/health/ready", "/openapi.json")),
+    ):
+        given = await gateway.get(url)
+        assert given.status_code == status, (url, given.text)
+        headers = {name.lower(): value for name, value in given.headers.items()}
+        check(DOCUMENT, "get", path, Reply(url, given.status_code, headers, given.content))
+
+
+async def test_before_anything_is_published_it_says_so_as_described(gateway):
+    for path in ("/v1/producer", "/v1/catalog"):
+        given = await gateway.get(path)
+        assert given.status_code == 404
+        check(DOCUMENT, "get", path, Reply(path, 404, dict(given.headers), given.content))
+
+
+async def test_whatever_is_asked_a_few_times_the_answer_is_one_of_these(app, publisher, make):
+    await publisher.publish([make("dataset/prices/btc")])
+    await hammer(DOCUMENT, app, examples=1)
+
+
+@pytest.mark.long
+async def test_whatever_is_asked_the_answer_is_one_of_these(app, publisher, make):
+    await publisher.publish([make("dataset/prices/btc")])
+    await hammer(DOCUMENT, app, examples=100)
