@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from reconciler.model.json import JsonObject
@@ -13,6 +14,7 @@ from reconciler.web.openapi import (
     FLAG,
     HASH,
     JSON,
+    KEY,
     OUTPOINT,
     TEXT,
     TOO_LONG,
@@ -24,6 +26,7 @@ from reconciler.web.openapi import (
     by_name,
     document,
     listed,
+    nullable,
     operation,
     parameter,
     record,
@@ -137,6 +140,53 @@ _INGEST: Final = operation(
     security="callback",
 )
 
+_BAN: Final = {"type": {"enum": ["domain", "outpoint"]}, "value": {"type": "string", "minLength": 1}}
+_FORBIDDEN: Final = answer("Somebody else than the operator asks", FAILURE)
+_ADMITTED: Final = {"401": UNKNOWN, "403": _FORBIDDEN, "503": UNAVAILABLE}
+_PAGE: Final = [
+    parameter("query", "page", "From 1 on", WHOLE),
+    parameter("query", "limit", "Records of a page", WHOLE),
+    parameter("query", "search", "Words in what they say"),
+]
+
+
+def _shown(summary: str, data: JsonObject, parameters: Sequence[JsonObject] = ()) -> JsonObject:
+    """What the operator looks at."""
+    given = answer("It", record({"status": {"const": "success"}, "data": data}))
+    return {"get": operation(summary, {"200": given, **_ADMITTED}, parameters=parameters, security="operator")}
+
+
+def _done(summary: str, wanted: JsonObject) -> JsonObject:
+    """What the operator does."""
+    given = answer("It is done", record({"status": {"const": "success"}, "message": TEXT}))
+    answers = {"200": given, "400": _REFUSED, "413": TOO_LONG, **_ADMITTED}
+    return {"post": operation(summary, answers, brings=body(wanted), security="operator")}
+
+
+_CONFIG: Final = operation(
+    "Whose key opens what follows",
+    {"200": answer("It", record({"adminIdentityKey": nullable(KEY), "nodeName": TEXT}))},
+)
+_RECORDS: Final = record({"records": listed(record({"txid": HASH, "outputIndex": WHOLE})), "total": WHOLE})
+
+_ADMIN: Final[Mapping[str, JsonObject]] = {
+    "/admin/config": {"get": _CONFIG},
+    "/admin/stats": _shown("What this host keeps", record({"nodeName": TEXT, "uptime": WHOLE, "totalBans": WHOLE})),
+    "/admin/bans": _shown(
+        "What is not shown any more",
+        record({"bans": listed(record({"type": TEXT, "value": TEXT}))}),
+        [parameter("query", "type", "domain or outpoint")],
+    ),
+    "/admin/ban": _done("Show something no more", record(_BAN, {"reason": TEXT})),
+    "/admin/unban": _done("Show it again", record(_BAN)),
+    "/admin/evictOutpoint": _done(
+        "Forget an output", record({"txid": HASH, "outputIndex": WHOLE}, {"service": nullable(TEXT)})
+    ),
+    "/admin/ship-records": _shown("The SHIP advertisements that are kept", _RECORDS, _PAGE),
+    "/admin/slap-records": _shown("The SLAP advertisements that are kept", _RECORDS, _PAGE),
+}
+"""The operator's routes."""
+
 DOCUMENT: Final = document(
     "Overlay host",
     "Takes transactions into topics, and finds their outputs again. Everything is verified before it is taken.",
@@ -151,9 +201,17 @@ DOCUMENT: Final = document(
         "/requestSyncResponse": {"post": _LIST},
         "/requestForeignGASPNode": {"post": _NODE},
         "/arc-ingest": {"post": _INGEST},
+        **_ADMIN,
         "/health": _health("Whether it is well"),
         "/health/live": _health("Whether it runs"),
         "/health/ready": _health("Whether it can answer"),
     },
-    {"callback": {"type": "http", "scheme": "bearer", "description": "The token that ARC was given"}},
+    {
+        "callback": {"type": "http", "scheme": "bearer", "description": "The token that ARC was given"},
+        "operator": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "The operator's token; or BRC-103 as the producer",
+        },
+    },
 )

@@ -6,15 +6,17 @@ import json
 
 import pytest
 
+from reconciler.host.admin import Operator
 from reconciler.host.openapi import DOCUMENT
 from tests.describing import check, described, hammer, routed
 
 JSON = {"content-type": "application/json"}
+OPERATOR = {**JSON, "authorization": "Bearer operator's"}
 
 
 @pytest.fixture
 def app(world):
-    world.serve(callback_token="secret")
+    world.serve(callback_token="secret", operator=Operator(token="operator's"))
     return world.http._worlds.mounted[b"public.embedded"].app
 
 
@@ -53,6 +55,17 @@ async def test_what_it_answers_is_as_described(app, world, make_dataset):
         ("post", "/requestForeignGASPNode", "/requestForeignGASPNode", JSON, {}, 400),
         ("post", "/arc-ingest", "/arc-ingest", {**JSON, "authorization": "Bearer secret"}, report, 200),
         ("post", "/arc-ingest", "/arc-ingest", JSON, report, 401),
+        ("get", "/admin/config", "/admin/config", {}, None, 200),
+        ("get", "/admin/stats", "/admin/stats", {}, None, 401),
+        ("get", "/admin/stats", "/admin/stats", {"authorization": "Bearer x"}, None, 403),
+        *(
+            ("get", f"/admin/{path}", f"/admin/{path}", OPERATOR, None, 200)
+            for path in ("stats", "bans", "ship-records", "slap-records")
+        ),
+        *(
+            ("post", f"/admin/{path}", f"/admin/{path}", OPERATOR, {"type": "domain", "value": "a.example"}, status)
+            for path, status in (("ban", 200), ("unban", 200), ("evictOutpoint", 400))
+        ),
         *(("get", path, path, {}, None, 200) for path in ("/health", "/health/live", "/health/ready", "/openapi.json")),
     ):
         body = content if content is None or isinstance(content, bytes) else json.dumps(content).encode()
