@@ -140,7 +140,10 @@ _INGEST: Final = operation(
     security="callback",
 )
 
-_BAN: Final = {"type": {"enum": ["domain", "outpoint"]}, "value": {"type": "string", "minLength": 1}}
+_BAN: Final[Mapping[str, JsonObject]] = {
+    "type": {"enum": ["domain", "outpoint"]},
+    "value": {"type": "string", "minLength": 1},
+}
 _FORBIDDEN: Final = answer("Somebody else than the operator asks", FAILURE)
 _ADMITTED: Final = {"401": UNKNOWN, "403": _FORBIDDEN, "503": UNAVAILABLE}
 _PAGE: Final = [
