@@ -19,7 +19,7 @@ from starlette.routing import Route
 from reconciler.host.ports import Chain
 from reconciler.host.proofs import Proofs
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
-from reconciler.model.ids import Txid
+from reconciler.model.ids import Digest, Txid
 from reconciler.model.json import Json
 from reconciler.web.bodies import read_json
 from reconciler.wire.arc import Standing, parse_report
@@ -72,7 +72,8 @@ class Ingest:
 
     async def take(self, reports: Sequence[Json]) -> tuple[Outcome, ...]:
         """What became of each report. Raises UnreachableError where the chain's headers cannot be had: nothing is kept then."""
-        judged = [await self._judge(report) for report in reports]
+        roots: dict[int, Digest | None] = {}  # by height: a batch is of few blocks
+        judged = [await self._judge(report, roots) for report in reports]
         await self._proofs.keep({each.txid: each.path for each in judged if each.txid and each.path})
         await self._proofs.ask_soon([each.txid for each in judged if each.txid and each.path is None])
         return tuple(each.outcome for each in judged)
@@ -94,7 +95,7 @@ class Ingest:
         shown = token.strip().encode(errors="surrogateescape")
         return hmac.compare_digest(shown, self._token) and scheme.lower() == "bearer"
 
-    async def _judge(self, value: Json) -> _Judged:
+    async def _judge(self, value: Json, roots: dict[int, Digest | None]) -> _Judged:
         try:
             report = parse_report(value)
             path = None if report.merkle_path is None else parse_path(report.merkle_path)
@@ -102,13 +103,15 @@ class Ingest:
             return _Judged(Outcome.IGNORED)
         if path is None:
             return _Judged(Outcome.NOTED, report.txid if report.standing in _ASK_AGAIN else None)
-        outcome = await self._judge_proof(report.txid, path)
+        outcome = await self._judge_proof(report.txid, path, roots)
         return _Judged(outcome, report.txid, path) if outcome is Outcome.PROVEN else _Judged(outcome)
 
-    async def _judge_proof(self, txid: Txid, path: MerklePath) -> Outcome:
+    async def _judge_proof(self, txid: Txid, path: MerklePath, roots: dict[int, Digest | None]) -> Outcome:
         if not path.proves(txid):
             return Outcome.FORGED
-        root = await self._chain.root(path.height)
+        if path.height not in roots:
+            roots[path.height] = await self._chain.root(path.height)
+        root = roots[path.height]
         if root is None:
             return Outcome.TOO_EARLY
         return Outcome.PROVEN if path.root(txid) == root else Outcome.FORGED

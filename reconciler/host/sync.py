@@ -18,7 +18,7 @@ from reconciler.host.graphs import Graphs
 from reconciler.host.peers import FAILURES, Acquaintances
 from reconciler.host.ports import Peer, Peers
 from reconciler.model.backoff import Backoff
-from reconciler.model.errors import RefusedError, TransientError, UnreachableError, VerificationError
+from reconciler.model.errors import RefusedError, StateError, TransientError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
 from reconciler.store.database import Database
@@ -247,8 +247,11 @@ class Synchroniser:
         """Verify and write what was fetched: all at once, or where some of it is no good, one after the other."""
         if not batch.tips:
             return
-        async with self._database.reading() as connection:
-            borrowed = await Transactions(connection).beef(batch.graphs.borrowed)
+        try:
+            async with self._database.reading() as connection:
+                borrowed = await Transactions(connection).beef(batch.graphs.borrowed)
+        except StateError as error:  # a reorg took a proof that was here a moment ago
+            raise UnreachableError("what a graph rests upon is not proven any more", where=peer.url) from error
         batch.documents.update(await self._documents_of(peer, topic, batch))
         try:
             caught.taken += await self._admit(topic, batch, borrowed, batch.tips)

@@ -59,7 +59,7 @@ def serve(
     """Serve the catalog and the producer's own host, until Ctrl-C or SIGTERM.
 
     With the identity key, or a gateway.key (see `overlay identity gateway`) in OVERLAY_HOME, it follows the producer's root:
-    what is applied on another machine shows by itself.
+    what is applied on another machine shows by itself. Its host catches up with other hosts, and tells them what is new.
     """
     invocation = Invocation.of(context)
     invocation.finish(_serve(invocation, host, port, as_json=json))

@@ -6,9 +6,11 @@ import json
 
 import pytest
 
+from reconciler.chain.arc import Arc
+from reconciler.devnet.arc import deliver_callbacks
 from reconciler.store.outputs import HostTransactions
 from reconciler.store.transactions import Transactions
-from reconciler.wire.arc import TxReport, TxStatus
+from reconciler.wire.arc import Callback, TxReport, TxStatus
 from reconciler.wire.merkle import path_of
 
 URL = "http://public.embedded/arc-ingest"
@@ -234,3 +236,53 @@ async def test_a_body_without_end_is_not_read(world):
     )
 
     assert reply.status == 413
+
+
+async def test_arc_calls_back_by_itself_and_once_more_after_a_reorg(world, make_dataset):
+    arc = Arc(world.http, "http://arc.embedded", callback=Callback(url=URL, token=TOKEN))
+    publication = await world.publish(make_dataset(world.keys(), "a"))
+    txid = publication.transaction.txid
+    await world.submit(publication)
+    await arc.submit(publication.beef, txid)
+    assert await deliver_callbacks(world.ledger, world.http) > 0  # seen: taken, and decides nothing
+    assert await proof(world, txid) is None
+
+    await world.ledger.mine()
+    await deliver_callbacks(world.ledger, world.http)
+    first = await proof(world, txid)
+    await world.ledger.reorg(1, again=True)
+    await deliver_callbacks(world.ledger, world.http)
+    second = await proof(world, txid)
+
+    assert first is not None
+    assert second not in {None, first}
+    assert second == (second[0], await world.headers.root(second[0]))
+    assert await deliver_callbacks(world.ledger, world.http) == 0
+
+
+async def test_arc_with_another_token_is_not_listened_to(world, make_dataset):
+    arc = Arc(world.http, "http://arc.embedded", callback=Callback(url=URL, token="another"))
+    publication = await world.publish(make_dataset(world.keys(), "a"))
+    await world.submit(publication)
+    await arc.submit(publication.beef, publication.transaction.txid)
+    await world.ledger.mine()
+
+    assert await deliver_callbacks(world.ledger, world.http) == 0
+    assert await proof(world, publication.transaction.txid) is None
+
+
+def test_a_token_is_not_shown_where_a_callback_is():
+    assert TOKEN not in repr(Callback(url=URL, token=TOKEN))
+
+
+async def test_a_batch_costs_one_look_at_each_block(world, mined, door):
+    asked = []
+    world.headers._http = door(world.http, before=lambda method, url: asked.append(url))
+    body = {"count": 500, "callbacks": [await report(world, mined)] * 500}
+
+    replies = [await call(world, body) for _ in range(3)]
+
+    assert [reply.status for reply in replies] == [200] * 3
+    assert replies[0].json()["reports"] == {"proven": 500}
+    assert len(asked) == 3
+    assert await proof(world, mined) is not None
