@@ -102,7 +102,9 @@ def build_app(
             TransientError: _unavailable,
             HTTPException: _no_route,
         },
-        lifespan=in_background(None if sweep_every is None else partial(_tend, keeper, till, sweep_every)),
+        lifespan=in_background()
+        if sweep_every is None
+        else in_background(partial(_tend, keeper, sweep_every), till.settling),
     )
     sessions = Sessions(keys=keys, replays=replays, clock=clock, randomness=randomness)
     return OpenOrigins(Authenticated(app, keys=keys, sessions=sessions, randomness=randomness))
@@ -294,7 +296,7 @@ async def _health(_: Request) -> Response:
     return JSONResponse({"status": "ok", "ready": True})
 
 
-async def _tend(keeper: Keeper, till: Till, pause: float) -> None:
+async def _tend(keeper: Keeper, pause: float) -> None:
     """What fails today, because a database or a bucket is away, is done in the next round."""
     due = 0.0
     while True:
@@ -303,7 +305,5 @@ async def _tend(keeper: Keeper, till: Till, pause: float) -> None:
             if due <= 0:
                 await keeper.tidy()
                 due = _TIDY_SECONDS
-        with suppress(TransientError, RefusedError):
-            await till.settle()
         await asyncio.sleep(pause)
         due -= pause

@@ -325,8 +325,9 @@ async def test_a_server_sweeps_for_as_long_as_it_lives_whatever_is_away_for_a_wh
 
     class Till:
         @staticmethod
-        async def settle():
+        async def settling():
             settled.set()
+            await asyncio.Event().wait()
 
     class Keeper:
         calls = 0
