@@ -14,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 
 from reconciler.model.errors import StateError
+from reconciler.web.joining import Protocol
 from reconciler.web.lifespans import comes, running
 
 _BACKLOG: Final = 2048
@@ -65,6 +66,7 @@ class _Server(uvicorn.Server):
         super().__init__(
             uvicorn.Config(
                 app,
+                http=Protocol,
                 lifespan="off",
                 log_config=None,
                 access_log=False,
