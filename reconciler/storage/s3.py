@@ -23,9 +23,8 @@ _PART: Final = 8 << 20
 _PARTS: Final = 2
 """On their way at once, for one upload; what else it holds in memory is one more."""
 
-_SECONDS: Final = timedelta(seconds=30)
-"""For one request, and for all attempts at it."""
-_CONNECT_SECONDS: Final = timedelta(seconds=5)
+_PATIENCE: Final = timedelta(seconds=30)
+_TO_CONNECT: Final = timedelta(seconds=5)
 
 
 class S3:
@@ -36,9 +35,15 @@ class S3:
     """
 
     def __init__(
-        self, bucket: str, *, prefix: str = "", endpoint: str | None = None, region: str | None = None
+        self,
+        bucket: str,
+        *,
+        prefix: str = "",
+        endpoint: str | None = None,
+        region: str | None = None,
+        patience: timedelta = _PATIENCE,
     ) -> None:
-        """`endpoint` is the URL of an S3 that is not Amazon's."""
+        """`endpoint` is the URL of an S3 that is not Amazon's; `patience` is for one request, and for all attempts at it."""
         with _translated():
             self._store = S3Store(
                 bucket,
@@ -46,11 +51,11 @@ class S3:
                 endpoint=endpoint,
                 region=region,
                 client_options={
-                    "timeout": _SECONDS,
-                    "connect_timeout": _CONNECT_SECONDS,
+                    "timeout": patience,
+                    "connect_timeout": min(patience, _TO_CONNECT),
                     "allow_http": endpoint is not None and endpoint.startswith("http://"),
                 },
-                retry_config={"max_retries": 3, "retry_timeout": _SECONDS},
+                retry_config={"max_retries": 3, "retry_timeout": patience},
             )
 
     async def write(self, name: str, chunks: AsyncIterable[bytes], size: int) -> Digest:

@@ -220,8 +220,9 @@ class Moto:
         self._name = f"test-{hashlib.sha256(name.encode()).hexdigest()[:20]}"
         httpx.put(f"{endpoint}/{self._name}", trust_env=False).raise_for_status()
 
-    def bucket(self, *, name: str | None = None, prefix: str = "") -> Bucket:
-        return S3(name or self._name, prefix=prefix, endpoint=self._endpoint, region="us-east-1")
+    def bucket(self, *, name: str | None = None, prefix: str = "", **more) -> Bucket:
+        options = {"endpoint": self._endpoint, "region": "us-east-1", **more}
+        return S3(name or self._name, prefix=prefix, **options)
 
 
 @pytest.fixture(scope="session")
@@ -259,3 +260,9 @@ async def world(tmp_path, migrated, request) -> AsyncIterator[World]:
 def content(request) -> bytes:
     """Some thousands of bytes of this test's own."""
     return hashlib.shake_256(request.node.name.encode()).digest(5000)
+
+
+@pytest.fixture
+def make_world() -> type[World]:
+    """For tests that open the same world several times."""
+    return World
