@@ -16,7 +16,7 @@ PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
 BY_NAME = {"aiosqlite", "psycopg"}
 """Asked for by a URL, sqlite+aiosqlite and postgresql+psycopg, not by an import."""
-FOR_CONTRIBUTORS = {"test", "dev"}
+FOR_CONTRIBUTORS = {"test", "dev", "fuzz"}
 """Extras that the package itself does not use."""
 WITH_ANOTHER = {"pydantic-core": "pydantic"}
 """A distribution that another one of ours is made of."""
