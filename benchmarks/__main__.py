@@ -12,12 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import authentication, growth, lookup, submit
+from benchmarks import authentication, busy, growth, lookup, submit
 from benchmarks.setting import Line, Row, Setting, table
 
 LINES: Final[dict[str, Line]] = {
     "submit": submit,
     "lookup": lookup,
+    "busy": busy,
     "growth": growth,
     "authentication": authentication,
 }

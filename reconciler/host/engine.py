@@ -15,6 +15,7 @@ from reconciler.host.answers import Answer, Linked
 from reconciler.host.conflicts import Conflicts
 from reconciler.host.history import linked
 from reconciler.host.indexing import Indexing
+from reconciler.host.opinions import Opinions, aside
 from reconciler.host.ports import Chain, Outgoing
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Hit, Lookup, Topic
@@ -83,9 +84,11 @@ class Engine:
         """
         topics = [self._topic(name) for name in submission.topics]
         documents = () if submission.off_chain is None else unpack_documents(submission.off_chain)
-        beef, subject = parse_beef(submission.beef)
+        beef, subject = await aside(len(submission.beef), lambda: parse_beef(submission.beef))
         subject = beef.subject_or_last(subject)
         await self._verify(beef, subject)
+        opinions = Opinions(beef.transactions[subject].transaction, submission.off_chain)
+        await opinions.form(topics)
         await self._indexing.catch_up()
         await self._proofs.touch()
 
@@ -93,9 +96,7 @@ class Engine:
             ((transaction, is_new),) = await _keep(connection, beef, [subject])
             shelf = self._shelf(connection, documents)
             shelf.hold(transaction)
-            admitted = [
-                await self._admit(connection, topic, transaction, submission.off_chain, shelf) for topic in topics
-            ]
+            admitted = [await self._admit(connection, topic, transaction, opinions, shelf) for topic in topics]
             await shelf.complete()
             if self._outgoing is not None:
                 news = [each.topic for each in admitted if each.has_new or (is_new and each.admittance.removed)]
@@ -129,7 +130,7 @@ class Engine:
             shelf = self._shelf(connection, documents)
             for transaction, _ in transactions:
                 shelf.hold(transaction)
-                await self._admit(connection, kept, transaction, None, shelf)
+                await self._admit(connection, kept, transaction, Opinions(transaction, None), shelf)
             await shelf.complete()
             strange = set(wanted) - (await Outputs(connection).admitted(topic, wanted)).keys()
             if strange:
@@ -167,15 +168,14 @@ class Engine:
             raise UnreachableError(f"the chain's headers are not to be had: {error.message}") from error
 
     async def _admit(
-        self, connection: Connection, topic: Topic, transaction: Transaction, off_chain: bytes | None, shelf: Shelf
+        self, connection: Connection, topic: Topic, transaction: Transaction, opinions: Opinions, shelf: Shelf
     ) -> _Admitted:
         outputs = Outputs(connection)
         spends = {spent.outpoint: index for index, spent in enumerate(transaction.inputs)}
         known = await outputs.admitted(topic.name, spends)
         previous = {spends[outpoint]: await shelf.output(outpoint) for outpoint in known}
-        try:
-            admittance = topic.admit(transaction, previous, off_chain)
-        except VerificationError:  # as in the reference: it means nothing to this topic, others may take it
+        admittance = opinions.of(topic, previous)
+        if admittance is None:
             return _Admitted(topic.name, Admittance(), has_new=False)
         at = int(self._clock() * 1000)
         admitted = await outputs.admit(topic.name, transaction.txid, admittance.outputs, at=at)
