@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Final
 
 from reconciler.chain.faucet import Faucet
@@ -10,7 +11,7 @@ from reconciler.chain.index import AddressIndex
 from reconciler.control.binding import check_identity
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, VerificationError
-from reconciler.model.ids import Network, Txid
+from reconciler.model.ids import Network, Outpoint, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
@@ -40,10 +41,20 @@ async def take_from_faucet(
     return await receive(funding.beef, funding.txid, keys=keys, database=database, headers=headers, now=now)
 
 
-async def receive(beef: Beef, subject: Txid, *, keys: Keys, database: Database, headers: Headers, now: int) -> Satoshis:
+async def receive(
+    beef: Beef,
+    subject: Txid,
+    *,
+    keys: Keys,
+    database: Database,
+    headers: Headers,
+    now: int,
+    unspent: Collection[Outpoint] | None = None,
+) -> Satoshis:
     """Keep every output of a transaction that pays our address, once the transaction is verified; returns the sum.
 
-    Receiving the same again changes nothing. Raises VerificationError for what does not hold or does not pay us.
+    With `unspent`, only these of them. Receiving the same again changes nothing. Raises VerificationError for what does not
+    hold or does not pay us.
     """
     transaction = (await headers.verified(beef, subject, now=now)).transaction
     locking = p2pkh(keys.public(FUNDING_KEY))
@@ -56,7 +67,7 @@ async def receive(beef: Beef, subject: Txid, *, keys: Keys, database: Database, 
             purpose=Purpose.MONEY,
         )
         for vout, output in enumerate(transaction.outputs)
-        if output.locking == locking
+        if output.locking == locking and (unspent is None or transaction.outpoint(vout) in unspent)
     ]
     if not coins:
         raise VerificationError("the transaction pays nothing to this wallet's address", where=subject)
@@ -82,10 +93,12 @@ async def receive_unspent(
     received = 0
     doubts = []
     for txid in sorted({coin.outpoint.txid for coin in unspent}):
-        claimed = sum(coin.satoshis for coin in unspent if coin.outpoint.txid == txid)
+        coins = {coin.outpoint: coin.satoshis for coin in unspent if coin.outpoint.txid == txid}
         try:
             beef = await index.beef(txid)
-            received += await receive(beef, txid, keys=keys, database=database, headers=headers, now=now)
+            received += await receive(
+                beef, txid, keys=keys, database=database, headers=headers, now=now, unspent=coins.keys()
+            )
         except OverlayError as error:
-            doubts.append(f"unknown, at most {claimed} satoshis: {error.message}")
+            doubts.append(f"unknown, at most {sum(coins.values())} satoshis: {error.message}")
     return Satoshis(received), tuple(doubts)
