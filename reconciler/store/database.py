@@ -177,7 +177,7 @@ class Database:
         cannot be opened, is read-only, full or damaged. No statement or parameter is shown. A connection that is lost during
         the commit leaves open whether it happened.
         """
-        async with self._turn, self._transaction(self._engine) as connection:
+        async with self._its_turn(), self._transaction(self._engine) as connection:
             yield connection
 
     @asynccontextmanager
@@ -216,14 +216,36 @@ class Database:
     async def _write_all(self) -> None:
         """Write what has come, together, until nothing more comes."""
         loop = asyncio.get_running_loop()
-        while self._orders:
-            async with self._turn:
-                orders, self._orders = self._orders[:_AT_ONCE], self._orders[_AT_ONCE:]
-                works = [order.work for order in orders]
-                outcomes = await loop.run_in_executor(self._writing_thread, together, self._in_threads, works)
-            for order, outcome in zip(orders, outcomes, strict=True):
-                order.settle(self._translated(outcome))
-        self._writer = None
+        try:
+            while self._orders:
+                async with self._its_turn():
+                    orders, self._orders = self._orders[:_AT_ONCE], self._orders[_AT_ONCE:]
+                    works = [order.work for order in orders]
+                    outcomes = await loop.run_in_executor(self._writing_thread, together, self._in_threads, works)
+                for order, outcome in zip(orders, outcomes, strict=True):
+                    order.settle(self._translated(outcome))
+        except UnreachableError as error:  # the turn did not come
+            orders, self._orders = self._orders, []
+            for order in orders:
+                order.settle(Failed(error))
+        finally:
+            self._writer = None
+
+    @asynccontextmanager
+    async def _its_turn(self) -> AsyncIterator[None]:
+        """Wait for those of this process that write: in the order in which they came, and no longer than for any others."""
+        try:
+            async with asyncio.timeout(_BUSY_SECONDS):
+                await self._turn.acquire()
+        except TimeoutError as error:
+            raise self._busy() from error
+        try:
+            yield
+        finally:
+            self._turn.release()
+
+    def _busy(self) -> UnreachableError:
+        return UnreachableError("the database is busy", where=self.location, hint="repeat the command")
 
     def _result(self, outcome: Done | Failed) -> Any:
         match self._translated(outcome):
@@ -245,8 +267,7 @@ class Database:
             async with engine.begin() as connection:
                 yield connection
         except PoolTimeoutError as error:  # of the pool: all its connections were in use
-            hint = "repeat the command"
-            raise UnreachableError("the database is busy", where=self.location, hint=hint) from error
+            raise self._busy() from error
         except DBAPIError as error:
             known = failure(error, self.location)
             if known is None:

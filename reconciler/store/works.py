@@ -12,11 +12,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import CursorResult, Dialect, Engine, Executable, ScalarResult
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 
 T = TypeVar("T")
 
@@ -102,14 +103,23 @@ def alone(engine: Engine, work: Work[Any]) -> Done | Failed:
 
 
 def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
-    """Works in one transaction, each as if it were alone. Where the database fails under one of them, each is run alone."""
+    """Works in one transaction, each as if it were alone. Where the database fails under one of them, each is run alone.
+
+    When it is busy, gone or full for one that runs alone, it is so for those that follow: they do not find it out once more.
+    """
     if len(works) > 1:
         try:
             with engine.begin() as connection:
                 return [_in_savepoint(connection, work) for work in works]
         except DBAPIError:
             pass
-    return [alone(engine, work) for work in works]
+    outcomes: list[Done | Failed] = []
+    for work in works:
+        outcome = alone(engine, work)
+        outcomes.append(outcome)
+        if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
+            return [*outcomes, *repeat(outcome, len(works) - len(outcomes))]
+    return outcomes
 
 
 def _in_savepoint(connection: SyncConnection, work: Work[Any]) -> Done | Failed:

@@ -8,7 +8,8 @@ import pytest
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
-from reconciler.model.errors import StateError
+from reconciler.model.errors import StateError, UnreachableError
+from reconciler.store import database as store
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents, documents
 from reconciler.store.settings import settings
@@ -130,3 +131,31 @@ async def test_who_asked_may_go_away_and_the_others_get_their_answers(database):
 
     assert await staying
     assert b"staying" in await database.read(kept)
+
+
+async def test_where_the_database_is_busy_all_that_wait_are_told_so(database_url, another, monkeypatch):
+    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.2)
+    impatient = Database.open(database_url)
+    async with another.begin() as connection:
+        await Documents(connection).put(b"theirs")
+        outcomes = await asyncio.gather(
+            *(impatient.write(put(bytes([each]))) for each in range(5)), return_exceptions=True
+        )
+
+    assert {type(outcome) for outcome in outcomes} == {UnreachableError}
+    assert await impatient.write(put(b"later"))
+    await impatient.close()
+
+
+async def test_who_waits_too_long_for_another_writer_of_this_process_is_told_that_the_database_is_busy(
+    database, monkeypatch
+):
+    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.1)
+    async with database.begin():
+        with pytest.raises(UnreachableError, match="busy"):
+            await database.write(put(b"one"))
+        with pytest.raises(UnreachableError, match="busy"):
+            async with database.begin():
+                pass
+
+    assert await database.write(put(b"two"))
