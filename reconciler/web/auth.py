@@ -14,7 +14,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from reconciler.model.errors import RefusedError, TransientError, UnreachableError, VerificationError
+from reconciler.model.errors import RefusedError, TransientError, VerificationError
 from reconciler.model.ids import IdentityKey
 from reconciler.web.bodies import read_body
 from reconciler.web.failures import UnauthorizedError, failure, refusal
@@ -90,9 +90,7 @@ class Authenticated:
         """Verify, let the app answer, sign."""
         try:
             stamp, session, body = await self._verified(Request(scope, receive))
-        except UnreachableError:
-            return  # nobody is there any more
-        except (UnauthorizedError, RefusedError, TransientError) as error:
+        except (RefusedError, TransientError) as error:
             await refusal(error)(scope, receive, send)
             return
         answer = _Answer(self._body_bytes)
@@ -111,7 +109,7 @@ class Authenticated:
                 await self._send_signed(scope["method"], stamp, session, answer, send)
 
     async def _verified(self, request: Request) -> tuple[Stamp, Session, bytes]:
-        """Raises UnauthorizedError, RefusedError for a body that is too long, UnreachableError, or TransientError."""
+        """Raises UnauthorizedError, RefusedError for a body that is too long, and TransientError."""
         headers = header_texts(request.scope["headers"])
         if not any(name == Header.REQUEST_ID for name, _ in headers):
             raise UnauthorizedError("Mutual-authentication failed!", code="UNAUTHORIZED")

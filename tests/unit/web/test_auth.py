@@ -9,6 +9,7 @@ import pytest
 
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.http import HttpClient
+from reconciler.model.errors import UnreachableError
 from reconciler.web.server import Door, serving
 from tests.authenticating import ORIGIN, Dice, House, keys_of
 
@@ -120,3 +121,26 @@ async def test_headers_without_end_are_cut_off_and_the_server_goes_on(house):
 
     assert answer == b"" or answer.startswith(b"HTTP/1.1 4")
     assert reply.status == 200
+
+
+class Busy:
+    """A memory whose database does not answer."""
+
+    async def epoch(self, fresh: bytes) -> bytes:
+        raise UnreachableError("the database is busy")
+
+    async def first(self, message: bytes, *, until: int, now: int) -> bool:
+        raise UnreachableError("the database is busy")
+
+
+async def test_where_nothing_can_be_written_down_nothing_is_served(house):
+    app = house.app()
+    async with house.client(app=app) as client:
+        await client.request("GET", f"{ORIGIN}/whoami")
+        app._sessions._replays = Busy()
+        with pytest.raises(UnreachableError, match="503"):
+            await client.request("GET", f"{ORIGIN}/whoami")
+    app._sessions._epoch = None
+    async with house.client("another client", app=app) as client:
+        with pytest.raises(UnreachableError, match="503"):
+            await client.request("GET", f"{ORIGIN}/whoami")
