@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -53,24 +53,27 @@ class Graphs:
                 waiting += await self._lacking(node)
 
     def beef(self, borrowed: Beef, txids: Collection[Txid]) -> Beef:
-        """These transactions as one BEEF, with what they rest upon."""
+        """These transactions as one BEEF, with those that they rest upon."""
         bumps: list[MerklePath] = list(borrowed.bumps)
         entries: list[BeefTx] = list(borrowed.transactions.values())
-        for txid in txids:
-            node = self.nodes[txid]
+        for node in map(self.nodes.__getitem__, txids):
             entries.append(BeefTx(node.transaction, None if node.proof is None else len(bumps)))
             bumps += [] if node.proof is None else [node.proof]
-        return Beef.of(bumps, [entry for entry in entries if entry.transaction.txid in txids or entry.bump is not None])
+        return Beef.of(bumps, entries)
 
-    def ancestry(self, txid: Txid) -> list[Txid]:
-        """What of a graph was fetched, its tip included; in any order."""
-        found = [txid]
-        for each in found:  # grows while it is read
-            node = self.nodes[each]
+    def ancestry(self, txids: Sequence[Txid]) -> tuple[Txid, ...]:
+        """What of these transactions' graphs was fetched, they themselves included, each followed by what it spends."""
+        waiting = list(reversed(txids))
+        found: dict[Txid, None] = {}
+        while waiting:
+            txid = waiting.pop()
+            node = self.nodes.get(txid)
+            if node is None or txid in found:
+                continue
+            found[txid] = None
             if node.proof is None:
-                parents = dict.fromkeys(spent.outpoint.txid for spent in node.transaction.inputs)
-                found += [parent for parent in parents if parent in self.nodes and parent not in found]
-        return found
+                waiting += (spent.outpoint.txid for spent in node.transaction.inputs)
+        return tuple(found)
 
     def _add(self, node: Node) -> None:
         self.nodes[node.transaction.txid] = node

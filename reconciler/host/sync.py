@@ -8,7 +8,7 @@ Nothing a peer says is believed, and all of it is bounded: a list, a graph, a ro
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Collection, Coroutine, Iterable, Sequence
+from collections.abc import Callable, Collection, Coroutine, Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
@@ -265,18 +265,22 @@ class Synchroniser:
     async def _admit(self, topic: str, batch: _Batch, borrowed: Beef, tips: Sequence[Outpoint]) -> int:
         """Returns how many transactions were taken."""
         graphs = batch.graphs
-        txids = dict.fromkeys(txid for tip in tips for txid in graphs.ancestry(tip.txid))
+        txids = graphs.ancestry([tip.txid for tip in tips])
         beef = graphs.beef(borrowed, txids)
-        await self._engine.take(topic, beef, tuple(txids), wanted=tips, documents=tuple(batch.documents.values()))
+        await self._engine.take(topic, beef, txids, wanted=tips, documents=tuple(batch.documents.values()))
         return len(txids)
 
     async def _documents_of(self, peer: Peer, topic: str, batch: _Batch) -> dict[Digest, bytes]:
-        """The documents that go with what was fetched, as far as they are not here and the peer has them."""
+        """The documents that go with what was fetched, as far as they are not here, the peer has them, and they are not too many.
+
+        What is lacking then is looked for later.
+        """
         found: dict[Digest, bytes] = {}
         asked: set[Digest] = set()
+        transactions = [node.transaction for node in batch.graphs.nodes.values()]
         while True:
-            nodes = batch.graphs.nodes.values()
-            needed = {digest for node in nodes for digest in self._needs(topic, node.transaction, found)}
+            # Telling what an output needs is checking its signature, and a transaction may have any number of outputs.
+            needed = await asyncio.to_thread(self._needs, topic, transactions, found)
             async with self._database.reading() as connection:
                 missing = await Documents(connection).missing(needed - asked)
             asked |= needed
@@ -284,11 +288,13 @@ class Synchroniser:
                 return found
             for some in batches(missing, _WINDOW):
                 found.update(await self._documents(peer, some))
+                if sum(map(len, found.values())) >= _BATCH_BYTES:
+                    return found
 
-    def _needs(self, topic: str, transaction: Transaction, documents: dict[Digest, bytes]) -> set[Digest]:
+    def _needs(self, topic: str, transactions: Iterable[Transaction], documents: Mapping[Digest, bytes]) -> set[Digest]:
         kept = self._engine.topics[topic]
         needed: set[Digest] = set()
-        for output in transaction.outputs:
+        for output in (output for transaction in transactions for output in transaction.outputs):
             with suppress(VerificationError):  # nothing of this topic's
                 needed.update(kept.needs(output, documents))
         return needed

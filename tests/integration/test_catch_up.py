@@ -19,7 +19,7 @@ from reconciler.host.lookups.data_catalog import DataCatalogLookup
 from reconciler.host.proofs import Proofs
 from reconciler.host.topics.data_catalog import DataCatalogTopic
 from reconciler.model.amounts import Satoshis
-from reconciler.model.keys import FUNDING_KEY, record_key
+from reconciler.model.keys import FUNDING_KEY
 from reconciler.store.database import Database
 from reconciler.store.outputs import Outputs
 from reconciler.wallet.signing import Lock, Spendable, signed
@@ -28,7 +28,7 @@ from reconciler.wire.beef import Beef, BeefTx, merge
 from reconciler.wire.gasp import NODE
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxOutput
-from tests.unit.host.conftest import World, dataset, record_id
+from tests.unit.host.conftest import World, dataset
 
 pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]
 
@@ -87,7 +87,6 @@ def publish(world: World, number: int, coin: Spendable) -> tuple[Transaction, by
     """A record in a transaction of its own."""
     keys = world.keys()
     document = dataset(keys, f"record-{number}", title=f"Record {number}")
-    assert record_key(record_id(document).kind, record_id(document).name)
     token = world.token(keys, document, coin.outpoint)
     change = TxOutput(Satoshis(coin.output.satoshis - 200), p2pkh(keys.public(FUNDING_KEY)))
     return signed([coin], [token, change], keys), document
