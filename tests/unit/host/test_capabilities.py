@@ -6,7 +6,12 @@ import json
 
 import pytest
 
+from reconciler.clients.host import HostClient
+from reconciler.devnet.hosts import own_host
+from reconciler.host.extensions import Extensions
 from reconciler.model.errors import RefusedError
+from reconciler.model.ids import Network
+from reconciler.model.networks import ENDPOINTS
 from reconciler.wire.record import parse
 
 
@@ -66,3 +71,19 @@ async def test_capabilities_are_answered_and_documented_but_not_listed(market):
 async def test_other_names_are_no_services(market, service):
     with pytest.raises(RefusedError, match="does not support this lookup service"):
         await market.host.lookup(service, {})
+
+
+async def test_the_producers_own_host_answers_for_every_capability_too(world, market):
+    own = own_host(
+        world.database,
+        ENDPOINTS[Network.EMBEDDED],
+        network=Network.EMBEDDED,
+        http=world.http,
+        clock=world.clock,
+        extensions=Extensions(),
+    )
+    world.http.mount("http://own.embedded", own)
+    host = HostClient(world.http, "http://own.embedded")
+
+    assert len(await host.lookup("ls_data_weather", {})) == 2
+    assert await host.topics() == {"tm_data_catalog"}

@@ -95,7 +95,7 @@ class Chain:
         return gone
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(worlds(), STEPS)
 @example(holding([0, 3], [0], [3]), [("take", 0), ("take", 1), ("take", 2), ("prove", 2)])
 @example(holding([0, 3], [0, 1], [1, 2], [3]), [("take", 0), ("take", 1), ("take", 2), ("take", 3), ("prove", 3)])

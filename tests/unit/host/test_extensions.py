@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import sys
 import tomllib
 from pathlib import Path
 
+import httpx
 import pytest
 
 from reconciler.clients.host import HostClient
@@ -18,15 +21,20 @@ from reconciler.model.ids import Network
 from reconciler.model.networks import ENDPOINTS
 from reconciler.wire.transaction import TxOutput
 
+MANIFEST = """\
+apiVersion: overlay/v1
+kind: Producer
+metadata: {name: acme}
+spec: {displayName: Acme, network: embedded}
+"""
 GUIDE = Path(__file__).parents[3] / "docs" / "extending.md"
 OWN = "http://own.embedded"
 FINE = "class Fine:\n    name = 'tm_fine'\n    about = None\n    def admit(self): ...\n    def needs(self): ...\n"
 
 
 @pytest.fixture
-def install(tmp_path, monkeypatch):
+def install(folder, monkeypatch):
     """Puts a package where Python finds it, as an installer would: its modules, and what it says of itself."""
-    folder = tmp_path / "site-packages"
     folder.mkdir()
     monkeypatch.syspath_prepend(folder)
 
@@ -43,6 +51,12 @@ def install(tmp_path, monkeypatch):
         (told / "entry_points.txt").write_text("\n".join(groups))
 
     return install
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """Where packages are installed."""
+    return tmp_path / "site-packages"
 
 
 @pytest.fixture
@@ -138,3 +152,17 @@ def test_a_broken_package_ends_the_command_with_one_sentence(install, overlay, m
     assert "tm_fine of acme-fine 1.0 is not usable" in said.stderr
     assert "Traceback" not in said.stderr
     assert json.dumps(said.stdout) == '""'
+
+
+@pytest.mark.long
+def test_serve_keeps_the_guides_topic_and_answers_its_service(weather, folder, overlay, base_port, monkeypatch):
+    (overlay.folder / "producer.yaml").write_text(MANIFEST)
+    overlay.run("apply", "--yes")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([str(folder), *sys.path]))
+
+    with overlay.started("serve", "--port", str(base_port)) as server:
+        topics = httpx.get(f"{server.ready['url']}/listTopicManagers").json()
+        answer = httpx.post(f"{server.ready['url']}/lookup", json={"service": "ls_acme_weather", "query": {}}).json()
+
+    assert topics["tm_acme_weather"] == {"name": "Weather", "shortDescription": "Readings of stations.", "version": "1"}
+    assert answer == {"type": "output-list", "outputs": []}

@@ -152,7 +152,7 @@ async def test_a_root_goes_back_under_another_key_too(world, make_root):
     assert first.transaction.txid in linked(found.beef, second.transaction.txid)
 
 
-@pytest.mark.parametrize("depth", [0, -1, 101, 2.5, "2", [1], {"depth": 1}])
-async def test_other_depths_are_refused(world, depth):
-    with pytest.raises(RefusedError, match="history"):
-        await world.found(history=depth)
+async def test_other_depths_are_refused(world):
+    for depth in (0, -1, 101, 2.5, "2", [1], {"depth": 1}):
+        with pytest.raises(RefusedError, match="history"):
+            await world.found(history=depth)
