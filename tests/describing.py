@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis.errors import Unsatisfiable
 from starlette.routing import Mount, Route
 
+from reconciler.web.auth import _IDENTITY
 from reconciler.web.openapi import AUTH_PATH
 from reconciler.web.server import Door, serving
 from reconciler.wire.http import Reply
@@ -53,7 +54,18 @@ def check(document: dict[str, Any], method: str, path: str, reply: Reply) -> Non
         jsonschema.validate(reply.json(), schema)
 
 
-async def hammer(document: dict[str, Any], app: Any, *, examples: int) -> None:
+def known(app: Any, identity: str) -> Any:
+    """An app behind its authentication, which has said who asks."""
+    while type(app).__name__ in {"OpenOrigins", "Authenticated"}:
+        app = app._app
+
+    async def call(scope: Any, receive: Any, send: Any) -> None:
+        await app({**scope, _IDENTITY: identity}, receive, send)
+
+    return call
+
+
+async def hammer(document: dict[str, Any], app: Any, *, examples: int, headers: dict[str, str] | None = None) -> None:
     """Ask an app on TCP whatever its document allows, and what it does not, and hold every answer against the document."""
     schemathesis = pytest.importorskip("schemathesis", reason="the extra [fuzz] is not installed")
     checks = pytest.importorskip("schemathesis.specs.openapi.checks")
@@ -83,7 +95,7 @@ async def hammer(document: dict[str, Any], app: Any, *, examples: int) -> None:
                 )
                 @given(case=operation.as_strategy(mode))
                 def one(case: Any) -> None:
-                    response = case.call(base_url=url, timeout=30)
+                    response = case.call(base_url=url, timeout=30, headers=headers or {})
                     is_stated = response.status_code == 503 and "retry-after" in response.headers
                     case.validate_response(response, checks=held[1:] if is_stated else held)
 

@@ -10,11 +10,16 @@ from typing import Any
 
 import pytest
 
+from reconciler.clients.broadcaster import TopicBroadcaster
+from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient, _timed
+from reconciler.clients.reputations import Reputations
+from reconciler.clients.resolver import Resolver
 from reconciler.content.fetching import download
 from reconciler.model.errors import OverlayError, RefusedError, UnreachableError
 from reconciler.wire.http import Http, Reply, Streamed
-from tests.contract.calls import CALLS, INNOCENT, SHA, chunks, drained
+from reconciler.wire.submission import Submission
+from tests.contract.calls import CALLS, INNOCENT, SHA, TXID, chunks, drained
 from tests.contract.hostile import ENDLESS, SLOW, WRONG, answering, listening, request_of, saying
 
 SECONDS = 0.3
@@ -46,10 +51,41 @@ async def http() -> AsyncIterator[Hasty]:
         yield Hasty(client)
 
 
+async def _resolve(http: Http, url: str) -> object:
+    """A tracker that is at the same time the host."""
+    host = HostClient(http, url)
+    reputations = Reputations(clock=lambda: 0.0, dice=lambda: 1.0)
+    async with Resolver(
+        {url: host},
+        host=lambda _: host,
+        besides={url: host},
+        reputations=reputations,
+        clock=lambda: 0.0,
+        plain_http=True,
+    ) as resolver:
+        return await resolver.lookup("ls_a", {})
+
+
+class _Nobody:
+    async def hosts_for(self, name: str) -> tuple[str, ...]:
+        return ()
+
+
+async def _broadcast(http: Http, url: str) -> object:
+    """What was acknowledged, if anything."""
+    reputations = Reputations(clock=lambda: 0.0, dice=lambda: 1.0)
+    broadcaster = TopicBroadcaster(_Nobody(), host=lambda each: HostClient(http, each), reputations=reputations)
+    done = await broadcaster.broadcast(Submission(b"beef", ("tm_a",)), txid=TXID, besides=[url])
+    return done if done.ok else None
+
+
+ALL_CALLS = {**CALLS, "resolver": _resolve, "broadcaster": _broadcast}
+
+
 async def ends_well(name: str, http: Http, url: str) -> str | None:
     """What is wrong with how a call ends; None where it ends with an error of ours, or knows an innocent answer."""
     try:
-        given = await CALLS[name](http, url)
+        given = await ALL_CALLS[name](http, url)
     except OverlayError as error:
         error.message.encode()  # can be printed
         return None if isinstance(error, UnreachableError | RefusedError) or error.message else f"{name}: {error!r}"
@@ -61,7 +97,7 @@ async def ends_well(name: str, http: Http, url: str) -> str | None:
 @pytest.mark.parametrize("deed", [*SLOW, *ENDLESS, *WRONG])
 async def test_every_call_ends_with_an_error_of_ours(http, deed):
     async with listening({**SLOW, **ENDLESS, **WRONG}[deed]) as url, asyncio.timeout(GIVE_UP):
-        faults = await asyncio.gather(*(ends_well(name, http, url) for name in CALLS))
+        faults = await asyncio.gather(*(ends_well(name, http, url) for name in ALL_CALLS))
 
     assert [fault for fault in faults if fault] == []
 
