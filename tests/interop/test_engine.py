@@ -7,9 +7,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from reconciler.clients.broadcaster import Question, Standing, TopicBroadcaster
 from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.clients.peers import Neighbours, PeerClient
+from reconciler.clients.reputations import Reputations
+from reconciler.clients.resolver import Patience, Resolver
+from reconciler.clients.survey import Verdict
 from reconciler.devnet.arc import build_app as build_arc
 from reconciler.host.app import build_app
 from reconciler.host.engine import Engine
@@ -234,3 +238,40 @@ async def test_a_node_that_it_does_not_have_is_a_refusal(both):
 
     with pytest.raises(RefusedError):
         await both.peer.node(NodeRequest(outpoint, outpoint))
+
+
+async def test_our_broadcaster_reaches_it_and_what_it_does_not_say_again_a_look_up_says(both):
+    publication = await both.publish("a")
+    txid = publication.transaction.txid
+    reputations = Reputations(clock=both.world.clock, dice=lambda: 1.0)
+
+    def client(url):
+        return HostClient(both.http, url)
+
+    async with Resolver(
+        {},
+        host=client,
+        besides={url: client(url) for url in (both.theirs, both.ours)},
+        reputations=reputations,
+        clock=both.world.clock,
+        verifier=both.world.headers,
+        plain_http=True,
+        patience=Patience(grace=10.0),
+    ) as resolver:
+        broadcaster = TopicBroadcaster(resolver, host=client, reputations=reputations)
+        ask = {TOPIC: Question(SERVICE, {"outpoint": f"{txid}.0"})}
+        once, again, confirmed = [
+            await broadcaster.broadcast(publication.submission(), txid=txid, questions=questions, besides=[both.theirs])
+            for questions in ({}, {}, ask)
+        ]
+        answers = await resolver.lookup(SERVICE, {})
+
+    assert [each.hosts[both.theirs].standing for each in (once, again, confirmed)] == [
+        *(Standing.ACKNOWLEDGED, Standing.UNKNOWN, Standing.ACKNOWLEDGED)
+    ]
+    assert [each.ok for each in (once, again, confirmed)] == [True, False, True]
+    assert {url: answer.verdict for url, answer in answers.by_host.items()} == {
+        both.theirs: Verdict.ANSWERED,
+        both.ours: Verdict.LAGGING,  # nobody has told it
+    }
+    assert sorted(str(each.outpoint) for each in answers.live) == outpoints(publication)
