@@ -27,7 +27,7 @@ from reconciler.web.auth import identity_of
 from reconciler.web.bodies import read_json
 
 _BODY: Final = 16 * 1024
-_TEXT: Final = 2048
+_TEXT: Final = 512
 _BEARER: Final = "Bearer "
 _PAGE: Final = 50
 _LARGEST_PAGE: Final = 200
