@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import signal
 import socket
 import time
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from reconciler.model.ids import RecordId
+from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.state_root import InclusionProof, Leaf, verify_inclusion
@@ -84,6 +86,18 @@ def test_a_consumer_can_check_what_it_is_told(overlay, producer):
             leaf = Leaf(RecordId.parse(f"{one['kind']}/{one['name']}"), one["documentHash"])
             assert verify_inclusion(proof, leaf, root["stateRoot"], root["leafCount"])
             assert sha256_hex(http.get(f"/v1/documents/{one['documentHash']}").content) == one["documentHash"]
+
+
+def test_a_gateway_that_is_not_the_one_that_the_root_names_says_so(overlay, producer):
+    named = Keys(hashlib.sha256(b"the gateway of the manifest").digest()).identity
+    text = producer.manifest.read_text()
+    gateway = f"gateway: {{url: 'http://localhost:1', identityKey: '{named}'}}"
+    producer.manifest.write_text(text.replace("  network: embedded", f"  network: embedded\n  {gateway}"))
+    applied(overlay, producer)
+    with overlay.started("serve", "--port", "0") as server:
+        assert httpx.get(f"{server.ready['url']}/v1/producer").json()["gateway"]["identityKey"] == named
+        assert server.stop() == 0
+        assert f"The root names another gateway, {named}" in server.log.read_text()
 
 
 def test_a_port_that_is_in_use_is_an_error_that_says_so(overlay, producer):
