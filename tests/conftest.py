@@ -55,6 +55,7 @@ ON_BOTH = (
     "unit/store/",
     "unit/host/test_limits.py",
     "unit/host/test_processes.py",
+    "unit/storage/test_keeper.py",
     "unit/payments/test_processes.py",
     "integration/test_reconcile.py",
     "e2e/test_db.py",

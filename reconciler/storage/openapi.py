@@ -37,11 +37,13 @@ _MISSING: Final = answer("Nothing of the kind is kept here", FAILURE)
 _SUCCESS: Final[JsonObject] = {"const": "success"}
 _ERRORS: Final = {"400": _REFUSED, "503": UNAVAILABLE}
 _KNOWN: Final = {**_ERRORS, "401": UNKNOWN}
+_HASH: Final[JsonObject] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _WISH: Final = record(
     {
         "fileSize": {"type": "integer", "minimum": 1, "maximum": 11_000_000_000},
         "retentionPeriod": {"type": "integer", "minimum": 1, "maximum": 69_000_000},
-    }
+    },
+    {"sha256": _HASH},
 )
 _HEALTH: Final = operation("Whether it is well", {"200": answer("It is", record({"status": TEXT, "ready": FLAG}))})
 
@@ -89,7 +91,8 @@ _PUT: Final = operation(
             "uploader": "Who brings it",
             "hmac": "This host's own, over all of these",
         }.items()
-    ],
+    ]
+    + [parameter("query", "sha256", "What it must hash to, where that was announced", _HASH)],
     brings=body(BINARY, BYTES),
 )
 

@@ -243,13 +243,11 @@ def s3(s3_server, request, monkeypatch) -> Moto:
 
 
 @pytest.fixture
-async def world(tmp_path, migrated, request) -> AsyncIterator[World]:
+async def world(tmp_path, migrated, database, request) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
-        databases = {}
-        for name in ("host", "storage"):
-            file = shutil.copy(migrated, tmp_path / f"{name}.db")
-            databases[name] = Database.open(f"sqlite+aiosqlite:///{file}")
-            stack.push_async_callback(databases[name].close)
+        file = shutil.copy(migrated, tmp_path / "host.db")
+        databases = {"host": Database.open(f"sqlite+aiosqlite:///{file}"), "storage": database}
+        stack.push_async_callback(databases["host"].close)
         world = World(tmp_path, databases, request.node.name)
         await stack.enter_async_context(world.ledger)
         await stack.enter_async_context(world.http)

@@ -184,11 +184,13 @@ async def test_an_s3_that_fails_or_is_silent_takes_nothing_and_gives_nothing_wro
 
 
 @pytest.mark.parametrize("place", ["disk", "s3"])
-async def test_two_processes_over_one_database_and_one_bucket_keep_one_truth(world, request, content, place):
+async def test_two_processes_over_one_database_and_one_bucket_keep_one_truth(
+    world, request, content, place, database_url
+):
     bucket = world.bucket if place == "disk" else request.getfixturevalue("s3").bucket()
     world.serve(bucket=bucket)
     async with AsyncExitStack() as stack:
-        database = Database.open(f"sqlite+aiosqlite:///{world.folder / 'storage.db'}")
+        database = Database.open(database_url)
         stack.push_async_callback(database.close)
         mine, world.databases = world.databases, {**world.databases, "storage": database}
         keeper = world.keeper
