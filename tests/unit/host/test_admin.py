@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+import secrets
 
 import pytest
 
+from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.host.admin import Operator
 from reconciler.model.ids import AdProtocol
+from reconciler.store.replays import Replays
+from reconciler.web.auth import Authenticated
+from reconciler.web.sessions import Sessions
 from reconciler.wire.advertisement import AdToken
 
 HOST = "http://public.embedded"
@@ -36,14 +41,11 @@ async def ask(world, method, path, body=None, headers=TOKEN):
     return await world.http.request(method, HOST + path, headers=headers, content=content)
 
 
-def proven_as(world, identity):
-    """The host behind a door that has proven who asks, as web.auth.Authenticated does."""
-    app = world.app
-
-    async def behind(scope, receive, send):
-        await app({**scope, "overlay.identity": identity}, receive, send)
-
-    world.http.mount(HOST, behind)
+def with_authentication(world):
+    """The host behind the door that it has in `overlay serve`."""
+    server = world.keys("server")
+    sessions = Sessions(keys=server, replays=Replays(world.database), clock=world.clock, randomness=secrets.token_bytes)
+    world.http.mount(HOST, Authenticated(world.app, keys=server, sessions=sessions, randomness=secrets.token_bytes))
 
 
 async def test_nobody_gets_in_without_token_or_identity(operated):
@@ -66,9 +68,20 @@ async def test_a_host_without_an_operator_lets_nobody_in(world):
 
 
 async def test_the_operator_gets_in_as_himself_and_another_does_not(operated):
-    for who, status in (("operator", 200), ("stranger", 403)):
-        proven_as(operated, operated.keys(who).identity)
-        assert (await ask(operated, "GET", "/admin/stats", headers={})).status == status
+    with_authentication(operated)
+    outpoint = {"type": "outpoint", "value": f"{'ab' * 32}.0"}
+
+    for who, status in (("stranger", 403), ("operator", 200)):
+        http = AuthenticatedHttp(operated.http, operated.keys(who))
+        banned = await http.request(
+            "POST",
+            f"{HOST}/admin/ban",
+            headers={"content-type": "application/json"},
+            content=json.dumps(outpoint, separators=(",", ":")).encode(),
+        )
+        stats = await http.request("GET", f"{HOST}/admin/stats")
+        assert (banned.status, stats.status) == (status, status), who
+    assert stats.json()["data"]["bannedOutpoints"] == 1
 
 
 async def test_whose_key_opens_it_is_no_secret(operated):
