@@ -38,6 +38,7 @@ from reconciler.store.coins import Coins
 from reconciler.store.journal import JournalEntry
 from reconciler.store.outbox import Delivery
 from reconciler.store.published import Published
+from reconciler.store.purchases import Bought
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import Beef, BeefTx, merge
@@ -63,6 +64,8 @@ class Applied:
     """What some host has not got yet; it stays in the outbox."""
     missing: Mapping[str, frozenset[Outpoint]]
     """Live records that a host which is not ours does not list, by host; hosts that list all are not in it."""
+    unused: tuple[Bought, ...] = ()
+    """What storage hosts were paid for, now or before, and have not given; no second payment is made for it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,7 +113,14 @@ class Executor:
         stored, paid = await self._store(plan, contents)
         if not plan.publishes:
             await self._keep_copies(plan, stored)
-            return Applied(generation=plan.generation, txid=None, failed=stored.failed, undelivered=(), missing={})
+            return Applied(
+                generation=plan.generation,
+                txid=None,
+                failed=stored.failed,
+                undelivered=(),
+                missing={},
+                unused=tuple(self.till.bought.values()),
+            )
         if plan.rotation is not None:
             await hand_over_seed(self.books.database, seed, heir=self.heir, randomness=self.randomness)
         draft = await self._draft(plan, contents, seed, source, network_id)
@@ -125,6 +135,7 @@ class Executor:
             failed=stored.failed,
             undelivered=delivered.failed,
             missing=await self._undiscoverable(),
+            unused=tuple(self.till.bought.values()),
         )
 
     async def _store(self, plan: Plan, contents: Contents) -> tuple[Uploaded, tuple[Built, ...]]:

@@ -20,6 +20,7 @@ from reconciler.model.keys import FUNDING_KEY, batch_key, change_key, purse_key,
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
+from reconciler.store.purchases import Bought, Purchases
 from reconciler.store.transactions import StoredTransaction, Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.wire import advertisement, record
@@ -40,6 +41,10 @@ class Audit:
     """Locked in live record tokens."""
     fees: int
     """Paid by the applies of this database."""
+    storage: int
+    """Paid to storage hosts by them."""
+    unused: tuple[Bought, ...]
+    """What storage hosts were paid for and have not given."""
     coins: int
     """Live outputs of ours, money and tokens."""
     in_flight: tuple[str, ...]
@@ -63,6 +68,7 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
         coins = await Coins(connection).all()
         balance = await Coins(connection).balance()
         entries = await Journal(connection).list(_MOST)
+        storage, unused = await Purchases(connection).paid(), await Purchases(connection).open()
         stored = await _transactions(Transactions(connection), coins, entries)
     live = {coin.outpoint: coin for coin in coins if coin.state in {CoinState.FREE, CoinState.LOCKED}}
     committed = [txid for entry in entries if entry.state in COMMITTED for txid in entry.txids]
@@ -72,6 +78,8 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
         balance=balance,
         tokens=sum(coin.satoshis for coin in live.values() if coin.purpose is Purpose.TOKEN),
         fees=sum(_fee(stored, txid) for txid in committed),
+        storage=storage,
+        unused=unused,
         coins=len(live),
         in_flight=tuple(entry.id for entry in entries if entry.state in UNFINISHED),
         differences=tuple(differences),

@@ -12,6 +12,7 @@ from reconciler.store.coins import Balance, Coins
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Delivery, Outbox
+from reconciler.store.purchases import Bought, Purchases
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,6 +25,8 @@ class Status:
     readings: RootReadings
     last: JournalEntry | None
     owed: tuple[Delivery, ...]
+    unused: tuple[Bought, ...]
+    """What storage hosts were paid for and have not given."""
     balance: Balance
 
 
@@ -40,5 +43,6 @@ async def read_status(*, database: Database, world: World, identity: IdentityKey
             readings=readings,
             last=entries[0] if entries else None,
             owed=await Outbox(connection).pending(),
+            unused=await Purchases(connection).open(),
             balance=await Coins(connection).balance(),
         )

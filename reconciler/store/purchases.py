@@ -6,15 +6,15 @@ Written down with the signed transaction, so that whoever comes after a crash br
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Row, Select, Table, Text, select, update
+from sqlalchemy import BigInteger, Column, ForeignKey, Integer, Row, Select, Table, Text, func, select, update
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Digest, IdentityKey, Txid
-from reconciler.model.journal import GIVEN_UP, JournalState
+from reconciler.model.journal import COMMITTED, GIVEN_UP, JournalState
 from reconciler.model.observed import StorageGood
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, insert_new, metadata
@@ -42,6 +42,7 @@ purchases = Table(
     Column("until", Instant, nullable=True),
 )
 
+_WITH_ENTRY: Final = purchases.join(journal, journal.c.id == purchases.c.entry)
 _NOT_PAID: Final = (JournalState.PREPARED, *sorted(GIVEN_UP))
 """States of a payment in which nobody has it, or nobody took it."""
 
@@ -86,6 +87,12 @@ class Purchases:
             _oldest_first().where(purchases.c.until.is_(None), journal.c.state.not_in(sorted(_NOT_PAID)))
         )
 
+    async def paid(self) -> Satoshis:
+        """What storage hosts have got altogether, as far as the network has shown it."""
+        query = select(func.coalesce(func.sum(purchases.c.satoshis), 0)).select_from(_WITH_ENTRY)
+        paid = await self._connection.scalar(query.where(journal.c.state.in_(sorted(COMMITTED))))
+        return Satoshis(int(paid or 0))
+
     async def refused(self) -> tuple[Bought, ...]:
         """What nobody took, though nobody can prove that it went nowhere."""
         return await self._find(
@@ -100,14 +107,8 @@ class Purchases:
         return tuple(_bought(row) for row in await self._connection.execute(query))
 
 
-def total(bought: Sequence[Bought]) -> Satoshis:
-    """What all of them cost."""
-    return Satoshis(sum(each.satoshis for each in bought))
-
-
 def _oldest_first() -> Select[Any]:
-    joined = purchases.join(journal, journal.c.id == purchases.c.entry)
-    return select(purchases).select_from(joined).order_by(journal.c.created, journal.c.place, journal.c.id)
+    return select(purchases).select_from(_WITH_ENTRY).order_by(journal.c.created, journal.c.place, journal.c.id)
 
 
 def _row(bought: Bought) -> dict[str, object]:

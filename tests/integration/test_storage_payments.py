@@ -282,7 +282,10 @@ async def test_a_host_that_takes_money_and_gives_nothing_is_not_paid_again_and_o
     again = await paid.apply()
     assert again.planned.plan.cost.storage_satoshis == 0
     assert await bought(paid) == first
-    assert (await paid.audit()).differences == ()
+    audited = await paid.audit()
+    assert (audited.differences, audited.storage) == ((), 40)
+    assert [each.good.host for each in audited.unused] == ["storage-eu"] * 2
+    assert [each.txid for each in again.applied.unused] == [each.txid for each in audited.unused]
 
     monkeypatch.undo()  # it comes to reason
     assert not (await paid.apply()).is_partial

@@ -11,6 +11,7 @@ from reconciler.apply.events import Ending, Event, Moved, Progress, Step
 from reconciler.cli.console import Console
 from reconciler.cli.views.plan_document import last_line as planned_line
 from reconciler.cli.views.plan_document import object_
+from reconciler.cli.views.wallet import paid_json, paid_text
 from reconciler.control.reconcile import Finished
 from reconciler.model.json import Json
 from reconciler.plan.document import to_json
@@ -77,6 +78,7 @@ def render_finished(finished: Finished, *, gateway: str | None) -> tuple[list[st
             for host, missing in applied.missing.items()
             if missing
         ]
+        notes += [f"· {paid_text(bought)}" for bought in applied.unused]
         if finished.planned.plan.rotation is not None:
             notes.append("The new key has taken over: let identity.key name it now, and drop identity.rotation.")
         if not finished.planned.plan.destroys:
@@ -119,6 +121,7 @@ def finished_json(finished: Finished, tally: Tally, *, is_mined: bool | None) ->
         "failed": {address: error.message for address, error in applied.failed.items()} if applied else {},
         "undelivered": [delivery.host for delivery in finished.undelivered],
         "undiscoverable": missing,
+        "paidStorage": paid_json(applied.unused) if applied else [],
     }
 
 

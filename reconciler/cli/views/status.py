@@ -7,7 +7,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 
 from reconciler.cli.views.state import list_json
-from reconciler.cli.views.wallet import balance_json
+from reconciler.cli.views.wallet import balance_json, paid_json, paid_text
 from reconciler.control.history import Version
 from reconciler.control.status import Status
 from reconciler.model.ids import Address
@@ -38,6 +38,7 @@ def status_json(status: Status) -> dict[str, Json]:
             for reading in status.readings.readings
         ],
         "owed": [delivery.host for delivery in status.owed],
+        "paidStorage": paid_json(status.unused),
         "balance": balance_json(status.balance),
         "faults": list(status.readings.faults),
     }
@@ -101,6 +102,8 @@ def _status_lines(status: Status) -> Iterator[str]:
         yield f"✗           {fault}"
     for delivery in status.owed:
         yield f"owed        {delivery.host}: {delivery.last_error or 'not tried yet'}"
+    for bought in status.unused:
+        yield f"paid        {paid_text(bought)}"
     balance = status.balance
     yield f"wallet      {balance.total:,} sat ({balance.confirmed:,} confirmed, {balance.pending:,} pending, {balance.locked:,} locked)"
 
