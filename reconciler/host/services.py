@@ -81,7 +81,10 @@ class Complete:
 
 @runtime_checkable
 class Lookup(Protocol):
-    """Answers questions about the outputs of some topics."""
+    """Answers questions about the outputs of some topics.
+
+    `index` and `answer` wait for nothing but their connection: they run to their end in a thread (store.works).
+    """
 
     name: str
     """`ls_…`"""
