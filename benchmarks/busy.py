@@ -23,7 +23,7 @@ def measure(setting: Setting) -> Iterator[Row]:
     material = Material("busy")
     one = material.keys("one")
     few = list(material.transactions(1, 1, identities=[one]))
-    many = list(material.transactions(setting.count(600, least=10), 100))
+    many = list(material.transactions(setting.count(200, least=10), 100))
     with hosts(setting, material) as sides:
         small = lookup(setting.folder / "small", {"identityKey": one.identity, "limit": 1}, aggregated=True)
         large = submissions(setting.folder / "large", many)
