@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 
-from reconciler.chain.answers import answered
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Txid, txid
 from reconciler.wire.beef import Beef, parse_beef
-from reconciler.wire.http import Http
+from reconciler.wire.http import Http, checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +33,7 @@ class Faucet:
         url = f"{self._url}/faucet"
         body = json.dumps({"address": address, "satoshis": amount}).encode()
         reply = await self._http.request("POST", url, headers={"content-type": "application/json"}, content=body)
-        match answered(reply):
+        match checked(reply).json():
             case {"txid": str(named), "vout": int(vout), "beef": str(beef)}:
                 try:
                     parsed, _ = parse_beef(bytes.fromhex(beef))

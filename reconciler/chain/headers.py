@@ -11,12 +11,11 @@ from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from reconciler.chain.answers import answered
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest, Txid, digest
 from reconciler.model.json import JsonObject
 from reconciler.wire.beef import Beef
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import Http, Reply, checked
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.spv import Limits, Verified, asks_for_height, roots_of, verify
 
@@ -100,7 +99,7 @@ class Headers:
         return {height: root for height, root in zip(heights, roots, strict=True) if root is not None}
 
     async def _latest(self, name: str) -> int:
-        latest = answered(await self._get("/block/headers"))
+        latest = checked(await self._get("/block/headers")).json()
         first = latest[0] if isinstance(latest, list) and latest else None
         found = first.get(name) if isinstance(first, Mapping) else None
         if type(found) is not int or found not in _NUMBERS:
@@ -113,7 +112,7 @@ class Headers:
         reply = await self._get(f"/block/{height}/header")
         if reply.status == 404:
             return None
-        header = answered(reply)
+        header = checked(reply).json()
         if not isinstance(header, Mapping) or header.get("height", height) != height:
             raise UnreachableError(f"{reply.url} did not answer a header", where=reply.url)
         confirmations = header.get("confirmations")

@@ -10,13 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.chain.answers import accepted, answered
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Outpoint, Txid, txid
 from reconciler.model.json import Json
 from reconciler.wire.beef import Beef, parse_beef
-from reconciler.wire.http import BEEF, Http
+from reconciler.wire.http import BEEF, Http, checked
 
 _NOT_FOUND: Final = 404
 
@@ -42,7 +41,7 @@ class AddressIndex:
         reply = await self._http.request("GET", url)
         if reply.status == _NOT_FOUND:
             return ()
-        answer = answered(reply)
+        answer = checked(reply).json()
         if not isinstance(answer, list):
             raise UnreachableError(f"{url} answers something else than coins", where=url)
         return tuple(_coin(item, url) for item in answer)
@@ -53,7 +52,7 @@ class AddressIndex:
         reply = await self._http.request("GET", url)
         if reply.status == _NOT_FOUND:
             return None
-        answer = answered(reply)
+        answer = checked(reply).json()
         try:
             return txid(str(answer["txid"] if isinstance(answer, Mapping) else answer))
         except (KeyError, ValueError) as error:
@@ -65,7 +64,7 @@ class AddressIndex:
         Raises UnreachableError, RefusedError, VerificationError.
         """
         url = f"{self._url}/tx/{named}/beef"
-        reply = accepted(await self._http.request("GET", url, limit=BEEF))
+        reply = checked(await self._http.request("GET", url, limit=BEEF))
         try:
             beef, _ = parse_beef(bytes.fromhex(reply.body.decode("ascii").strip().strip('"')))
         except ValueError as error:

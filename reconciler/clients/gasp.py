@@ -9,7 +9,6 @@ import json
 from collections.abc import Mapping
 from typing import Final
 
-from reconciler.clients.answers import checked
 from reconciler.model.errors import UnreachableError, VerificationError
 from reconciler.model.json import Json, JsonObject
 from reconciler.wire.gasp import (
@@ -23,7 +22,7 @@ from reconciler.wire.gasp import (
     parse_list_answer,
     parse_node,
 )
-from reconciler.wire.http import Http
+from reconciler.wire.http import Http, checked
 
 _LIST_BYTES: Final = 4 * 1024 * 1024
 _NODE_BYTES: Final = 16 * 1024 * 1024

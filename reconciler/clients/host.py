@@ -10,14 +10,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.clients.answers import checked, object_of
 from reconciler.model.errors import UnreachableError, VerificationError
 from reconciler.model.ids import Digest, Outpoint
 from reconciler.model.json import Json, JsonObject
 from reconciler.wire.answer import AGGREGATION, BINARY, parse_aggregated, parse_answer
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.canonical import sha256_hex
-from reconciler.wire.http import ANSWER, BEEF, Http, Reply
+from reconciler.wire.http import ANSWER, BEEF, Http, Reply, checked, object_of
 from reconciler.wire.submission import Admittance, Submission, parse_steak
 from reconciler.wire.transaction import Transaction
 

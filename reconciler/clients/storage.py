@@ -9,13 +9,12 @@ from hashlib import sha256 as new_sha256
 from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from reconciler.clients.answers import checked, object_of
 from reconciler.clients.payment import PayingHttp, PriceError, charge_of
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, IdentityKey
 from reconciler.model.json import Json, JsonObject
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import Http, Reply, checked, object_of
 from reconciler.wire.payment import Charge, PaymentError, PaymentHeader
 from reconciler.wire.storage import Leave, StorageAct, StorageWish
 from reconciler.wire.uhrp import UhrpToken, digest_of, url_of

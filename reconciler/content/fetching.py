@@ -11,11 +11,10 @@ from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
-from reconciler.clients.answers import checked
 from reconciler.content.writing import appearing
 from reconciler.model.errors import OverlayError, RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import Http, Reply, checked
 from reconciler.wire.uhrp import digest_of, location_fault
 
 _REDIRECTS: Final = frozenset({301, 302, 303, 307, 308})

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from reconciler.chain.faucet import Faucet, Gift
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest, digest
 from reconciler.model.json import JsonObject
-from reconciler.wire.http import Http
+from reconciler.wire.http import Http, checked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -79,13 +79,7 @@ class Devnet:
         content = None if wish is None else json.dumps(wish).encode()
         headers = {"content-type": "application/json"}
         reply = await self._http.request(method, f"{self._url}{path}", headers=headers, content=content)
-        answer = reply.json()
-        if reply.ok:
-            return answer
-        detail = answer.get("detail") if isinstance(answer, dict) else None
-        raise RefusedError(
-            str(detail or f"{reply.url} refused: HTTP {reply.status}"), code=str(reply.status), where=self._url
-        )
+        return checked(reply).json()
 
     def _mined(self, answer: object) -> Mined:
         match answer:

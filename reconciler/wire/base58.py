@@ -19,7 +19,10 @@ def decode_check(text: str, *, prefix: int, payload: int) -> tuple[bytes, bytes]
     """Prefix and payload of exactly these sizes, in bytes. Raises ValueError."""
     if len(text) > _MAX_TEXT:
         raise ValueError(f"{len(text)} characters are too many for Base58Check")
-    data: bytes = base58check_decode(text)
+    try:
+        data: bytes = base58check_decode(text)
+    except ValueError as error:  # it names checksums, which tell nobody what to do
+        raise ValueError(f"not Base58Check, or mistyped: {text!r}") from error
     if len(data) != prefix + payload:
         raise ValueError(f"{len(data)} bytes of Base58Check where {prefix + payload} are expected: {text!r}")
     return data[:prefix], data[prefix:]

@@ -7,7 +7,7 @@ from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from reconciler.model.errors import UnreachableError, VerificationError
+from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.json import Json
 from reconciler.wire.canonical import parse_json
 
@@ -16,6 +16,12 @@ ANSWER: Final = 16 * 1024 * 1024
 
 BEEF: Final = 64 * 1024 * 1024
 """Bytes of an answer that brings transactions along."""
+
+_REASON: Final = 300
+"""Characters of a server's explanation that are passed on."""
+
+_TRY_AGAIN: Final = frozenset({408, 425, 429})
+"""4xx that are no refusal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +45,28 @@ class Reply:
         except VerificationError as error:
             said = f"{bare(self.url)} did not answer JSON (HTTP {self.status})"
             raise UnreachableError(said, where=bare(self.url)) from error
+
+
+def checked(reply: Reply) -> Reply:
+    """The reply, if it is a good one.
+
+    Raises RefusedError with the server's own words for 4xx, UnreachableError for everything else that is not 2xx.
+    """
+    if reply.ok:
+        return reply
+    where = bare(reply.url)
+    message = f"{where} answers {reply.status}: {_reason(reply)}"
+    if 400 <= reply.status < 500 and reply.status not in _TRY_AGAIN:
+        raise RefusedError(message, code=str(reply.status), where=where)
+    raise UnreachableError(message, where=where)
+
+
+def object_of(reply: Reply) -> Mapping[str, Json]:
+    """The body as a JSON object. Raises UnreachableError."""
+    value = reply.json()
+    if not isinstance(value, Mapping):
+        raise UnreachableError(f"{bare(reply.url)} did not answer a JSON object", where=bare(reply.url))
+    return value
 
 
 def bare(url: str) -> str:
@@ -95,3 +123,15 @@ class Http(Protocol):
         `within` is in seconds, for the headers, and for each piece of the body; all of it has to come faster than a drip.
         """
         ...
+
+
+def _reason(reply: Reply) -> str:
+    """The server's explanation in one printable line, whatever it sent. `detail` is a problem document's (RFC 9457)."""
+    try:
+        value = reply.json()
+    except UnreachableError:
+        value = None
+    names = ("message", "description", "detail", "code")
+    texts = [value.get(name) for name in names] if isinstance(value, Mapping) else []
+    reason = next((text for text in texts if isinstance(text, str) and text), "no reason given")
+    return "".join(character if character.isprintable() else " " for character in reason[:_REASON])
