@@ -22,7 +22,7 @@ def decode_check(text: str, *, prefix: int, payload: int) -> tuple[bytes, bytes]
     try:
         data: bytes = base58check_decode(text)
     except ValueError as error:  # it names checksums, which tell nobody what to do
-        raise ValueError(f"not Base58Check, or mistyped: {text!r}") from error
+        raise ValueError(f"not Base58Check, or its checksum is wrong: {text!r}") from error
     if len(data) != prefix + payload:
         raise ValueError(f"{len(data)} bytes of Base58Check where {prefix + payload} are expected: {text!r}")
     return data[:prefix], data[prefix:]
