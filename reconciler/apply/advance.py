@@ -1,7 +1,7 @@
 """Money for storage, before anything is published (DESIGN §4.3 step 4): asked for, signed, written down; then its coins are made.
 
 Nothing is signed before every host was asked. Splitter, pouches and payments are written down together; the payments leave
-one by one, each for its host (apply/till.py), once the network has seen what made their coins.
+one by one, each for its host (apply/paymaster.py), once the network has seen what made their coins.
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ from reconciler.apply.contest import Proofs
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
 from reconciler.apply.pages import page
+from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prepare import PlannedTokens
 from reconciler.apply.prove import settle
 from reconciler.apply.purchase import SUFFIX_BYTES, Owed, pay
 from reconciler.apply.survey import survey
-from reconciler.apply.till import Till
 from reconciler.apply.upload import Storage, Upload
 from reconciler.model.errors import StateError, UnreachableError
 from reconciler.model.ids import Txid
@@ -61,7 +61,7 @@ class Advance:
     arc: Broadcaster
     proofs: Proofs
     storage: Mapping[str, Storage]
-    till: Till
+    paymaster: Paymaster
     commit: Callable[[JournalEntry], Awaitable[None]]
     """Brings an entry to its commit point."""
     halt: Callable[[], None]
@@ -80,9 +80,9 @@ class Advance:
         if not plan.purchases:
             return ()
         found = await survey(
-            plan, uploads, storage=self.storage, till=self.till, now=self.now(), parallel=self.parallel
+            plan, uploads, storage=self.storage, paymaster=self.paymaster, now=self.now(), parallel=self.parallel
         )
-        self.till.silent.update(found.silent)
+        self.paymaster.silent.update(found.silent)
         if not found.owed and not plan.publishes:
             return ()
         self.halt()
@@ -95,7 +95,7 @@ class Advance:
         await self._verify(ancestry, [*built, *(payment for payment, _ in payments)])
         self.halt()
         await self._write_down(plan, built, payments)
-        self.till.bought.update({bought.good: bought for _, bought in payments})
+        self.paymaster.bought.update({bought.good: bought for _, bought in payments})
         await self._until_small([bought for _, bought in payments])
         return built
 

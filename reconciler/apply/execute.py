@@ -24,9 +24,9 @@ from reconciler.apply.draft import Draft
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
 from reconciler.apply.pages import page
+from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_seed, hand_over_seed, prepare
 from reconciler.apply.result import ads_after, destroyed, moved_copies, outcome
-from reconciler.apply.till import Till
 from reconciler.apply.upload import Storage, Uploaded, forgotten_of, upload_all
 from reconciler.content.fetching import Fetcher
 from reconciler.model.errors import OverlayError, StalePlanError
@@ -94,7 +94,7 @@ class Executor:
     judge: Judge
     patience: float
     """Seconds until a contest that is not decided is left to the next apply."""
-    till: Till
+    paymaster: Paymaster
     untold: tuple[Txid, ...] = ()
     """Transactions that the plan builds on and that no host has been told of, in their order."""
     unproven: int = UNPROVEN
@@ -119,7 +119,7 @@ class Executor:
                 failed=stored.failed,
                 undelivered=(),
                 missing={},
-                unused=tuple(self.till.bought.values()),
+                unused=tuple(self.paymaster.bought.values()),
             )
         if plan.rotation is not None:
             await hand_over_seed(self.books.database, seed, heir=self.heir, randomness=self.randomness)
@@ -135,7 +135,7 @@ class Executor:
             failed=stored.failed,
             undelivered=delivered.failed,
             missing=await self._undiscoverable(),
-            unused=tuple(self.till.bought.values()),
+            unused=tuple(self.paymaster.bought.values()),
         )
 
     async def _store(self, plan: Plan, contents: Contents) -> tuple[Uploaded, tuple[Built, ...]]:
@@ -146,12 +146,12 @@ class Executor:
         forgotten = set(forgotten_of(plan))
         moved = moved_copies(plan, replicas)
         uploads = await contents.uploads(copies_of(plan, live))
-        await self.till.open()
+        await self.paymaster.open()
         paid = await self._advance.make_ready(plan, uploads)
         stored = await upload_all(
             uploads,
             storage=self.storage,
-            counter=self.till,
+            counter=self.paymaster,
             now=self.now(),
             tell=self.books.tell,
             standing=[*(copy for copy in replicas if (copy.dataset, copy.host) not in forgotten), *moved],
@@ -169,7 +169,7 @@ class Executor:
             arc=self.arc,
             proofs=self.judge.proofs,
             storage=self.storage,
-            till=self.till,
+            paymaster=self.paymaster,
             commit=self._commit,
             halt=partial(go_on, self.halted),
             owner=self.owner,

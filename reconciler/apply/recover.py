@@ -14,8 +14,8 @@ from reconciler.apply.deliver import Delivered, OverlayHost, deliver, overrule
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
 from reconciler.apply.losses import Mined
+from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prove import settle
-from reconciler.apply.till import Till
 from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.journal import GIVEN_UP, UNFINISHED, EntryRole, JournalEvent, JournalState
@@ -39,7 +39,7 @@ async def recover(
     judge: Judge,
     hosts: Mapping[str, OverlayHost],
     identity: IdentityKey,
-    till: Till,
+    paymaster: Paymaster,
     now: Callable[[], int],
     patience: float = PATIENCE,
     gives_up: bool = False,
@@ -48,7 +48,7 @@ async def recover(
 
     An entry that is only prepared is voided, not sent: the next plan will say the same, or something better. But what belongs
     to a lock that has left is sent, or the root would stay pending, unless it `gives_up`: then its lock is taken back. A payment
-    of storage is brought to its host again (`till`), and waited for by nobody. Raises as broadcast does where an entry cannot be
+    of storage is brought to its host again (`paymaster`), and waited for by nobody. Raises as broadcast does where an entry cannot be
     decided yet.
     """
     await settle(books=books, arc=arc, proofs=judge.proofs, now=now)
@@ -69,7 +69,7 @@ async def recover(
             current = await Journal(connection).get(left.id)
         if current is not None and current.state in UNFINISHED:  # one that lost takes those with it that build on it
             if current.role is EntryRole.PAYMENT:
-                await till.finish(current)
+                await paymaster.finish(current)
                 continue
             await until_mined(current, books=books, arc=arc, proofs=judge.proofs, now=now)
             ended = await broadcast(

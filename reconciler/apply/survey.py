@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.purchase import Owed, check_price
-from reconciler.apply.till import Till
 from reconciler.apply.upload import Storage, Upload
 from reconciler.model.errors import OverlayError, StalePlanError
 from reconciler.model.observed import StorageGood
@@ -29,7 +29,7 @@ async def survey(
     uploads: Sequence[Upload],
     *,
     storage: Mapping[str, Storage],
-    till: Till,
+    paymaster: Paymaster,
     now: int,
     parallel: int,
 ) -> Survey:
@@ -40,7 +40,7 @@ async def survey(
     payments = [each for each in plan.transactions if each.role is TxRole.PAYMENT]
     due = {purchase.good: layout for purchase, layout in zip(plan.purchases, payments, strict=True)}
     wanted = {upload.good(index): (upload, index) for upload in uploads for index in range(len(upload.stored.parts))}
-    work = _Survey(till, storage, now, asyncio.Semaphore(parallel))
+    work = _Survey(paymaster, storage, now, asyncio.Semaphore(parallel))
     found = await asyncio.gather(*(work.ask(good, *wanted[good], due[good]) for good in due if good in wanted))
     survey = Survey()
     for good, answer in found:
@@ -56,7 +56,7 @@ async def survey(
 
 @dataclass(frozen=True, slots=True)
 class _Survey:
-    till: Till
+    paymaster: Paymaster
     storage: Mapping[str, Storage]
     now: int
     gate: asyncio.Semaphore
@@ -64,7 +64,7 @@ class _Survey:
     async def ask(
         self, good: StorageGood, upload: Upload, index: int, layout: TxLayout
     ) -> tuple[StorageGood, Owed | OverlayError | None]:
-        if good in self.till.bought:
+        if good in self.paymaster.bought:
             return good, None
         async with self.gate:
             try:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler.apply.events import Ending, Event, Progress, Step, Tell
-from reconciler.apply.till import Shop
+from reconciler.apply.paymaster import Shop
 from reconciler.content.sources import Stored
 from reconciler.model.errors import OverlayError, RefusedError, StalePlanError, TransientError, UnreachableError
 from reconciler.model.ids import Address, Digest, ObjectType
@@ -95,7 +95,7 @@ class Storage(Shop, Protocol):
 
 
 class Counter(Protocol):
-    """Where a host's leave is got, for money or not (apply/till.py)."""
+    """Where a host's leave is got, for money or not (apply/paymaster.py)."""
 
     async def leave(self, shop: Shop, good: StorageGood, wish: StorageWish) -> Leave:
         """Leave to bring a good's bytes, or its renewal."""

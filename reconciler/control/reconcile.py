@@ -17,9 +17,9 @@ from reconciler.apply.deliver import Delivered
 from reconciler.apply.events import Tell
 from reconciler.apply.execute import Applied, Executor, go_on
 from reconciler.apply.handover import Courier
+from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prove import settle
 from reconciler.apply.recover import recover
-from reconciler.apply.till import Till
 from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
@@ -298,7 +298,7 @@ class Reconciler:
             judge=self._judge,
             hosts=self.world.hosts,
             identity=self.keys.identity,
-            till=self._till(lease),
+            paymaster=self._paymaster(lease),
             now=self._now,
             patience=self.contest_patience,
             gives_up=gives_up,
@@ -491,11 +491,11 @@ class Reconciler:
             halted=halted,
             judge=self._judge,
             patience=self.contest_patience,
-            till=self._till(lease),
+            paymaster=self._paymaster(lease),
         )
 
-    def _till(self, lease: Lease) -> Till:
-        return Till(
+    def _paymaster(self, lease: Lease) -> Paymaster:
+        return Paymaster(
             books=self._books(lease),
             arc=self._courier,
             judge=self._judge,

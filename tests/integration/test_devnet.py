@@ -109,7 +109,10 @@ def test_a_chain_without_a_pace_mines_at_the_word_only(overlay, base_port):
         (("devnet", "mine", "--network", "main"), "main is nobody's toy"),
         (("devnet", "mine", "0", "--network", "embedded"), "blocks must be a whole number"),
         (("devnet", "fund", ADDRESS, "0", "--network", "embedded"), "satoshis must be"),
-        (("devnet", "fund", "nobody", "5", "--network", "embedded"), "not Base58Check, or its checksum is wrong: 'nobody'"),
+        (
+            ("devnet", "fund", "nobody", "5", "--network", "embedded"),
+            "not Base58Check, or its checksum is wrong: 'nobody'",
+        ),
         (("devnet", "status", "--network", "local", "--base-port", "1"), "could not be reached"),
     ],
 )

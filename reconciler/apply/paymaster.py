@@ -57,7 +57,7 @@ class Shop(Protocol):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Till:
+class Paymaster:
     """Who pays, in one apply. `bought` is what is paid or about to be, and was not had; `silent` why some hosts cannot be paid."""
 
     books: Books
