@@ -63,21 +63,22 @@ async def paced(
 ) -> AsyncIterator[bytes]:
     """The same chunks, from a sender who keeps sending: `least` bytes a second on average, `patience` seconds behind at most.
 
-    Raises RefusedError (code ERR_TIMEOUT) where that is too much for them. So a body of n bytes takes no longer than
-    patience + n / least seconds.
+    Raises RefusedError (code ERR_TIMEOUT) where that is too much for them. So a body of n bytes is waited for no longer than
+    patience + n / least seconds; time that the reader takes over a chunk is not the sender's.
     """
     clock = asyncio.get_running_loop().time
-    deadline = clock() + patience
+    left = patience
     while True:
+        begun = clock()
         try:
-            async with asyncio.timeout_at(deadline):
+            async with asyncio.timeout(left):
                 chunk = await anext(chunks, None)
         except TimeoutError as error:
             raise RefusedError(f"the body comes too slowly: {least} bytes a second are the least", code=SLOW) from error
         if chunk is None:
             return
+        left = min(left - (clock() - begun) + len(chunk) / least, patience)
         yield chunk
-        deadline = min(deadline + len(chunk) / least, clock() + patience)
 
 
 async def read_json(request: Request, limit: int) -> Json:

@@ -119,6 +119,20 @@ async def test_a_sender_who_says_nothing_is_given_up():
     assert caught.value.code == "ERR_TIMEOUT"
 
 
+async def test_a_sender_is_not_blamed_for_what_the_reader_takes(monkeypatch):
+    loop = asyncio.get_running_loop()
+    true, passed = loop.time, [0.0]
+    monkeypatch.setattr(loop, "time", lambda: true() + passed[0])
+
+    async def body():
+        for _ in range(3):
+            await asyncio.sleep(0)
+            yield b"x"
+
+    async for _ in paced(body()):
+        passed[0] += 3600  # a disk that stalls
+
+
 async def test_a_drop_now_and_then_buys_no_time():
     """Each chunk buys a thousandth of a second: a hundred of them cannot buy a tenth beyond the patience."""
     loop, sent = asyncio.get_running_loop(), 0
