@@ -542,9 +542,13 @@ def base_port() -> int:
 
 
 @pytest.fixture
-def local(overlay: Overlay, base_port: int) -> Iterator[Server]:
-    """The local world on TCP, and a producer in the command's folder who is to publish on it."""
-    with overlay.started("devnet", "up", "--base-port", str(base_port)) as world:
+def local(overlay: Overlay, base_port: int, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """The local world on TCP, and a producer in the command's folder who is to publish on it.
+
+    A test that parametrizes it (indirect) says what else `devnet up` is told.
+    """
+    more: tuple[str, ...] = getattr(request, "param", ())
+    with overlay.started("devnet", "up", "--base-port", str(base_port), *more) as world:
         network = {name: world.ready[name] for name in ("arc", "chainTracker", "hosts")}
         spec = {"preset": "local", **network}
         text = MANIFEST.replace("TITLE", "Acme").replace("network: embedded", f"network: {json.dumps(spec)}\n  HOSTS")

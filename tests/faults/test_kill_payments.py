@@ -14,6 +14,7 @@ from starlette.responses import JSONResponse
 from reconciler.apply.events import Event, Moved, Progress, Step
 from reconciler.model.journal import COMMITTED, EntryRole, JournalState
 from reconciler.plan.options import PlanOptions
+from reconciler.plan.storage import PART
 from reconciler.store.journal import Journal
 from reconciler.store.purchases import Purchases
 from reconciler.web.paywall import Paywall
@@ -219,6 +220,136 @@ def test_a_kill_around_any_request_to_a_host_pays_nothing_twice(paid, kill, path
 
         assert paid.in_child(die) is None
     converges(paid)
+
+
+SOLD = """\
+---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: {name: large}
+spec: {source: {path: large.bin}, title: Large, price: 5000}
+"""
+LARGE_PRICE = 200_000
+
+
+@pytest.fixture
+def large(producer):
+    """A producer of one sold dataset that is stored in two parts, on a host that has a price."""
+    producer.storage_price = LARGE_PRICE
+    producer.write(MANIFEST.partition("---")[0] + SOLD, title="After")
+    with (producer.folder / "large.bin").open("wb") as file:
+        file.truncate(PART + 100)
+    return producer
+
+
+async def payments_of(producer: Any) -> list[tuple[int, int]]:
+    """Part and satoshis of each payment that the network has."""
+    async with producer.site() as site, site.database.reading() as connection:
+        paid = [
+            await Purchases(connection).get(entry.id)
+            for entry in await Journal(connection).list(1000)
+            if entry.role is EntryRole.PAYMENT and entry.state in COMMITTED
+        ]
+    return sorted((each.good.part, each.satoshis) for each in paid if each)
+
+
+def parts_and_prices(producer: Any) -> list[tuple[int, int]]:
+    """What the plan has for each part; the host asks ten satoshis for the small one."""
+
+    async def plan() -> list[tuple[int, int]]:
+        return [(each.good.part, each.satoshis) for each in (await producer.plan()).plan.purchases]
+
+    found = [(part, price) for part, price in producer.in_child(plan)]
+    (first, price), last = found
+    assert (first, price > 10, last) == (0, True, (1, 10))
+    return found
+
+
+@pytest.mark.long
+def test_content_of_several_parts_is_paid_part_by_part(large):
+    planned = parts_and_prices(large)
+
+    async def apply() -> dict[str, Any]:
+        finished = await large.apply()
+        again = await large.apply()
+        return {
+            "storage": finished.planned.plan.cost.storage_satoshis,
+            "again": again.applied is None,
+            "paid": await payments_of(large),
+        }
+
+    found = large.in_child(apply)
+    assert found == {
+        "storage": sum(price for _, price in planned),
+        "again": True,
+        "paid": [list(each) for each in planned],
+    }
+    check_paid_once(large)
+
+
+def second_payment(state: JournalState, kill: Any) -> Any:
+    """Listens to an apply, and kills it where its second payment comes to a state."""
+    payments: set[str] = set()
+    reached: set[str] = set()
+
+    def tell(event: Event | Moved | Progress) -> None:
+        match event:
+            case Event(step=Step.BUILD) if event.detail.startswith(EntryRole.PAYMENT):
+                payments.add(event.subject)
+            case Moved() if event.state is state and event.entry in payments:
+                reached.add(event.entry)
+                if len(reached) == 2:
+                    kill()
+
+    return tell
+
+
+def first_paid(kill: Any) -> Any:
+    """Listens to an apply, and kills it where the first payment is accepted."""
+
+    def tell(event: Event | Moved | Progress) -> None:
+        if isinstance(event, Event) and event.step is Step.PAY:
+            kill()
+
+    return tell
+
+
+def first_brought(kill: Any) -> Any:
+    """A door that kills where the host has the bytes of the first part."""
+
+    def look(method: str, url: str, reply: Reply) -> Reply:
+        if method == "PUT":
+            kill()
+        return reply
+
+    return lambda http: Door(http, after=look)
+
+
+@pytest.mark.long
+@pytest.mark.parametrize(
+    "killing",
+    [
+        lambda kill: {"tell": first_paid(kill)},
+        lambda kill: {"http": first_brought(kill)},
+        lambda kill: {"tell": second_payment(JournalState.SENDING, kill)},
+        lambda kill: {"tell": second_payment(JournalState.SEEN, kill)},
+    ],
+    ids=["first paid", "first brought", "second leaves", "second seen"],
+)
+def test_a_kill_between_the_payments_of_two_parts_pays_neither_twice(large, kill, killing):
+    planned = parts_and_prices(large)
+
+    async def die() -> None:
+        await large.apply(**killing(kill))
+
+    async def count() -> list[tuple[int, int]]:
+        return await payments_of(large)
+
+    assert large.in_child(die) is None  # it was killed
+    found = check_converges(large, "After")
+    assert (found["generation"], found["records"]) == (1, 1)
+    assert large.in_child(count) == [list(each) for each in planned]
+    check_paid_once(large)
 
 
 @pytest.mark.long

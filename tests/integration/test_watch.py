@@ -344,6 +344,70 @@ async def test_what_would_cost_more_than_a_day_may_waits_for_the_next_day(scene)
         assert await Journal(connection).spent_since(int(scene.now) // DAY * DAY) == scene.of(PlanApplied)[0].cost
 
 
+@pytest.fixture
+def priced(scene) -> Scene:
+    """A watch of a producer whose storage hosts ask for far more than all fees and tokens cost."""
+    scene.producer.storage_price = 2_000_000_000
+    return scene
+
+
+async def paid_storage(scene: Scene) -> int:
+    """Satoshis that storage hosts were paid, as the wallet's books show; they agree with coins and chain."""
+    audited = await scene.producer.audit()
+    assert audited.differences == ()
+    return audited.storage
+
+
+async def test_a_round_may_not_cost_more_for_storage_either_and_pays_nothing_then(priced):
+    plan = (await priced.producer.plan()).plan
+    assert plan.gross > plan.cost.storage_satoshis > plan.gross - plan.cost.storage_satoshis
+    priced.pauses = [nothing, nothing]
+    await priced.run(options=PlanOptions(max_cost=Satoshis(plan.gross - 1)))
+
+    assert priced.failures == [GuardError]
+    assert len(priced.of(InputHeld)) == 1
+    assert priced.of(PlanApplied) == []
+    assert await paid_storage(priced) == 0
+
+    await priced.run(options=PlanOptions(max_cost=Satoshis(plan.gross)))
+    assert [each.cost for each in priced.of(PlanApplied)] == [plan.gross]
+    assert await paid_storage(priced) == plan.cost.storage_satoshis
+
+
+async def test_what_a_day_may_cost_counts_storage_and_holds_what_would_pay_more_of_it(priced):
+    priced.now = float(int(time.time()) // DAY * DAY) + DAY - 2 * INTERVAL
+    first = (await priced.producer.apply()).planned.plan
+    priced.producer.data("a.csv", "id,value\n1,changed\n")
+    second = (await priced.producer.plan()).plan
+    assert second.cost.storage_satoshis > second.gross - second.cost.storage_satoshis
+    priced.pauses = [nothing, nothing]
+    await priced.run(most_per_day=Satoshis(first.gross + second.gross - 1))
+
+    assert priced.failures == [GuardError]
+    assert [each.spent_today for each in priced.of(Planned)] == [first.gross, first.gross, 0]
+    assert [each.cost for each in priced.of(PlanApplied)] == [second.gross]
+    assert await paid_storage(priced) == first.cost.storage_satoshis + second.cost.storage_satoshis
+
+
+async def test_storage_that_a_broken_round_has_paid_counts_for_the_day_and_is_not_paid_again(priced, door):
+    plan = (await priced.producer.plan()).plan
+    broken = [True]
+
+    def before(method: str, url: str) -> None:
+        if method == "PUT" and broken:
+            raise UnreachableError(f"{url} did not answer in time", where=url)
+
+    priced.http = lambda http: door(http, before=before)
+    priced.pauses = [broken.clear]
+    await priced.run(most_per_day=Satoshis(2 * plan.gross - plan.cost.storage_satoshis))
+
+    assert priced.failures == [UnreachableError]
+    spent = [each.spent_today for each in priced.of(Planned)]
+    assert (spent[0], spent[1] >= plan.cost.storage_satoshis) == (0, True)
+    assert [each.cost < plan.cost.storage_satoshis for each in priced.of(PlanApplied)] == [True]
+    assert await paid_storage(priced) == plan.cost.storage_satoshis
+
+
 async def test_a_stop_in_a_round_ends_it_before_its_next_step(scene):
     scene.halted = True
     with pytest.raises(KeyboardInterrupt):
