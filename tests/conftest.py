@@ -34,7 +34,8 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.main import main
 from reconciler.cli.wiring import Site, clock, keys_of, load_manifests, open_site, reconciler_of, successor_for
 from reconciler.control.audit import Audit, audit
-from reconciler.control.reconcile import Finished, Planned, Reconciler
+from reconciler.control.planned import Finished, Planned
+from reconciler.control.reconcile import Reconciler
 from reconciler.control.settling import settle_wallet
 from reconciler.control.world import World
 from reconciler.model.ids import Network

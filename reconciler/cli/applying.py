@@ -24,7 +24,8 @@ from reconciler.cli.views.plan import render
 from reconciler.cli.views.world import render_planned
 from reconciler.cli.wiring import Site, Subject, clock, open_reconciler
 from reconciler.control.happenings import Happening, RoundFailed, done_by, drift_of
-from reconciler.control.reconcile import Finished, Planned, Reconciler
+from reconciler.control.planned import Finished, Planned
+from reconciler.control.reconcile import Reconciler
 from reconciler.control.settling import wait_until_mined
 from reconciler.model.errors import OverlayError, UsageError
 from reconciler.plan.document import to_json

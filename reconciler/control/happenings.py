@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TypeAlias
 
-from reconciler.control.reconcile import Finished
+from reconciler.control.planned import Finished
 from reconciler.model.errors import OverlayError
 from reconciler.model.ids import Address, Digest, Txid
 from reconciler.plan.action import Action

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Final, Protocol, TypeAlias
+from typing import Final, Protocol
 
 from reconciler import __version__
 from reconciler.apply.books import Books
@@ -15,7 +15,7 @@ from reconciler.apply.broadcast import PATIENCE
 from reconciler.apply.contest import Judge
 from reconciler.apply.deliver import Delivered
 from reconciler.apply.events import Tell
-from reconciler.apply.execute import Applied, Executor, go_on
+from reconciler.apply.execute import Executor, go_on
 from reconciler.apply.handover import Courier
 from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prove import settle
@@ -24,9 +24,11 @@ from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
 from reconciler.control.binding import bind, check_identity, check_world, claim
+from reconciler.control.consent import approving, check_guards, check_heir, check_owner, check_seen
 from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive_unspent, take_from_faucet
 from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.mend import submit_again
+from reconciler.control.planned import Agree, Finished, Planned
 from reconciler.control.quotes import priced
 from reconciler.control.rebuild import keep_ads, refill, write_down, write_rows
 from reconciler.control.rotation import signers
@@ -34,19 +36,17 @@ from reconciler.control.source import Provenance
 from reconciler.control.world import World
 from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import DesiredState, StorageHost
-from reconciler.model.errors import GuardError, RefusedError, StalePlanError
-from reconciler.model.ids import Digest, IdentityKey, Network
+from reconciler.model.errors import RefusedError, StalePlanError
+from reconciler.model.ids import Digest, IdentityKey
 from reconciler.model.observed import ListedAd, Snapshot
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import Look, Observation, observe
-from reconciler.plan.document import plan_id
 from reconciler.plan.guards import GuardName
 from reconciler.plan.options import PlanOptions
 from reconciler.plan.plan import Meta, Plan, make_destroy_plan, make_plan, make_unlock_plan
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.leases import Lease
-from reconciler.store.outbox import Delivery
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
 from reconciler.wire.documents import Source
@@ -66,42 +66,6 @@ LOCK_SECONDS: Final = 30.0
 """How long apply waits for the lease by default."""
 _READINGS: Final = 3
 """How often what is live is read again when it changes meanwhile."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
-    """A plan, with what was seen and done on the way to it."""
-
-    plan: Plan
-    observation: Observation
-    network_id: Digest
-    funded: Satoshis
-    """Satoshis that were taken from a toy network's faucet for it."""
-
-
-Agree: TypeAlias = Callable[[Planned], Awaitable[bool]]
-"""Asks whether a plan shall be carried out."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finished:
-    """How an apply ended. `applied` is None where there was nothing to do, or the user did not agree."""
-
-    planned: Planned
-    applied: Applied | None
-    agreed: bool
-    recovered: Delivered
-
-    @property
-    def undelivered(self) -> tuple[Delivery, ...]:
-        """What some host has not got yet."""
-        return self.recovered.failed if self.applied is None else self.applied.undelivered
-
-    @property
-    def is_partial(self) -> bool:
-        """Whether all is committed, but a copy is not made, or some host has not got or does not list everything."""
-        applied = self.applied
-        return bool(self.undelivered) or (applied is not None and bool(applied.failed or any(applied.missing.values())))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,7 +120,7 @@ class Reconciler:
         plan and agreement; and what execution raises.
         """
         wish = _Wish(make_plan, options, refresh=refresh)
-        return await self._reconcile(desired, wish, _approving(approved, agree), halted, patience)
+        return await self._reconcile(desired, wish, approving(approved, agree), halted, patience)
 
     async def destroy(
         self,
@@ -193,7 +157,7 @@ class Reconciler:
         Raises StalePlanError where it was made for another identity, network or state of the world than there is now; else as
         `apply` does.
         """
-        _check_owner(plan, self.keys.identity, self.world.network)
+        check_owner(plan, self.keys.identity, self.world.network)
         async with self.lease(patience, halted=halted) as lease:
             recovered = await self._recover(lease)
             go_on(halted)
@@ -202,11 +166,11 @@ class Reconciler:
     async def _execute_plan(
         self, plan: Plan, lease: Lease, halted: Callable[[], bool], recovered: Delivered
     ) -> Finished:
-        _check_owner(plan, self.keys.identity, self.world.network)
-        _check_heir(plan, self.successor)
+        check_owner(plan, self.keys.identity, self.world.network)
+        check_heir(plan, self.successor)
         network_id = await self._prepare()
         observation = await self._observe(plan.storage_hosts, plan.ads, network_id, refresh=bool(plan.drift))
-        _check_world(plan, observation)
+        check_seen(plan, observation)
         check_guards(plan)
         planned = Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
         return await self._execute(planned, lease, halted, recovered)
@@ -327,7 +291,7 @@ class Reconciler:
         facts = replace(wish.options, bound_identity=await self._bound_identity(), successor=successor)
         wish = replace(wish, options=facts)
         planned = await self._compare(desired, wish, network_id)
-        if not _lacks_coins(planned):
+        if not planned.lacks(GuardName.COINS):
             return planned
         await receive_unspent(
             self.world.index,
@@ -338,7 +302,7 @@ class Reconciler:
             now=self._now(),
         )
         planned = await self._compare(desired, wish, network_id)
-        if not _lacks_coins(planned) or _lacks_identity(planned) or self.world.faucet is None:
+        if not planned.lacks(GuardName.COINS) or planned.lacks(GuardName.IDENTITY) or self.world.faucet is None:
             return planned
         funded = await self._fund(planned.plan)
         return replace(await self._compare(desired, wish, network_id), funded=funded)
@@ -531,69 +495,3 @@ class _Wish:
     refresh: bool = False
     pending: bool = False
     """Whether it is for a root that somebody else made pending, and for no other."""
-
-
-def _approving(approved: Digest | None, agree: Agree) -> Agree:
-    """Instead of asking, hold the plan against the approved one."""
-    if approved is None:
-        return agree
-
-    async def is_approved(planned: Planned) -> bool:
-        found = plan_id(planned.plan)
-        if found != approved:
-            raise StalePlanError(
-                f"the plan is now {found}, approved was {approved}", hint="look at the new plan, and approve that one"
-            )
-        return True
-
-    return is_approved
-
-
-def _check_owner(plan: Plan, identity: IdentityKey, network: Network) -> None:
-    if plan.public_only:
-        raise StalePlanError(
-            "the plan was made without the key: sealed parts were not compared", hint="plan again with it"
-        )
-    if plan.identity != identity:
-        raise StalePlanError(f"the plan was made for the identity {plan.identity}, this one is {identity}")
-    if plan.network is not network:
-        raise StalePlanError(f"the plan was made for the network {plan.network}, this one is {network}")
-
-
-def _check_heir(plan: Plan, successor: Keys | None) -> None:
-    wanted, found = plan.rotation.to if plan.rotation else None, successor.identity if successor else None
-    if wanted != found:
-        raise StalePlanError(f"the plan hands over to {wanted or 'nobody'}, the key at hand is {found or 'nobody'}'s")
-
-
-def _check_world(plan: Plan, observation: Observation) -> None:
-    """Raises StalePlanError unless the world is the one that the plan was computed against."""
-    snapshot = observation.snapshot
-    live = snapshot.root.record.outpoint if snapshot.root else None
-    if live != plan.root:
-        raise StalePlanError(
-            f"the live root is {live or 'none'}, the plan was made against {plan.root or 'none'}", hint="plan again"
-        )
-
-
-def _lacks_coins(planned: Planned) -> bool:
-    return any(guard.name is GuardName.COINS for guard in planned.plan.refused)
-
-
-def _lacks_identity(planned: Planned) -> bool:
-    """Whether it is not sure that this is the key to be used: coins for it could be of no use, and are not asked for."""
-    return any(guard.name is GuardName.IDENTITY for guard in planned.plan.refused)
-
-
-def check_guards(plan: Plan) -> None:
-    """Raises GuardError, naming every guard that refuses and its override."""
-    refused = plan.refused
-    if not refused:
-        return
-    sentences = [f"{guard.name}: {guard.value} against {guard.limit}: {guard.detail}" for guard in refused]
-    overrides = [guard.override for guard in refused if guard.override]
-    raise GuardError(
-        "; ".join(sentences),
-        hint=f"if that is meant, add {' '.join(dict.fromkeys(overrides))}" if overrides else None,
-        guards=[guard.name for guard in refused],
-    )

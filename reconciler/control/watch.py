@@ -28,7 +28,8 @@ from reconciler.control.happenings import (
     drift_of,
 )
 from reconciler.control.happenings import Planned as PlanMade
-from reconciler.control.reconcile import LOCK_SECONDS, Finished, Planned, Reconciler
+from reconciler.control.planned import Finished, Planned
+from reconciler.control.reconcile import LOCK_SECONDS, Reconciler
 from reconciler.control.spending import check_day, spent_today
 from reconciler.manifest.inputs import Inputs
 from reconciler.model.amounts import Satoshis

@@ -21,7 +21,7 @@ from reconciler.chain.index import AddressIndex
 from reconciler.chain.ledger import Ledger
 from reconciler.cli.wiring import Site, clock, keys_of
 from reconciler.control.audit import audit
-from reconciler.control.reconcile import Finished, Planned
+from reconciler.control.planned import Finished, Planned
 from reconciler.control.restore import restore
 from reconciler.control.settling import settle_wallet
 from reconciler.model.errors import OverlayError, StalePlanError

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from reconciler.control.reconcile import Finished
+from reconciler.control.planned import Finished
 from reconciler.model.errors import GuardError, StalePlanError
 from reconciler.model.ids import Digest, Network
 from reconciler.plan.document import from_json, plan_id, to_bytes

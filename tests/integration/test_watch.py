@@ -448,7 +448,7 @@ class Script:
 
     def _finished(self, agreed: bool) -> Any:
         from reconciler.apply.deliver import Delivered as Round
-        from reconciler.control.reconcile import Finished
+        from reconciler.control.planned import Finished
 
         nobody = Round(done=(), failed=())
         return Finished(planned=self.planned, applied=None, agreed=agreed, recovered=nobody)

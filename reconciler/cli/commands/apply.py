@@ -17,7 +17,8 @@ from reconciler.cli.planfile import KeptPlan, kept_plan
 from reconciler.cli.spread import spread
 from reconciler.cli.views import diagnostics
 from reconciler.cli.wiring import keys_for, load_manifests
-from reconciler.control.reconcile import Finished, Reconciler
+from reconciler.control.planned import Finished
+from reconciler.control.reconcile import Reconciler
 from reconciler.model.errors import StalePlanError, UsageError
 from reconciler.model.ids import Digest, digest
 from reconciler.plan.document import plan_id

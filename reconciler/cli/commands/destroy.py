@@ -13,7 +13,8 @@ from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
 from reconciler.cli.wiring import keys_for, load_manifests
-from reconciler.control.reconcile import Finished, Reconciler
+from reconciler.control.planned import Finished
+from reconciler.control.reconcile import Reconciler
 
 _EPILOG = "Example: overlay destroy examples/producer.yaml --reason 'moved elsewhere'"
 

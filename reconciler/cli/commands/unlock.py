@@ -19,7 +19,8 @@ from reconciler.cli.spread import spread
 from reconciler.cli.views.state import held_text, unlocked_json, unlocked_text
 from reconciler.cli.wiring import clock, keys_for, load_manifests
 from reconciler.control.lease import held_by, release, this_process
-from reconciler.control.reconcile import Finished, Reconciler
+from reconciler.control.planned import Finished
+from reconciler.control.reconcile import Reconciler
 from reconciler.model.errors import UsageError
 
 _EPILOG = "Example: overlay state unlock; overlay state unlock --pending examples/producer.yaml"

@@ -12,7 +12,7 @@ from reconciler.cli.console import Console
 from reconciler.cli.views.plan_document import last_line as planned_line
 from reconciler.cli.views.plan_document import object_
 from reconciler.cli.views.wallet import paid_json, paid_text
-from reconciler.control.reconcile import Finished
+from reconciler.control.planned import Finished
 from reconciler.model.json import Json
 from reconciler.plan.document import to_json
 from reconciler.plan.plan import Plan

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.control.reconcile import Planned
+from reconciler.control.planned import Planned
 
 
 def render_planned(planned: Planned) -> Iterator[str]:
