@@ -34,7 +34,7 @@ def measure(setting: Setting) -> Iterator[Row]:
 
 
 def _needed(setting: Setting, outputs: int) -> int:
-    return setting.count(round(_FASTEST.get(outputs, 100) * setting.seconds * (setting.rounds + 1)), least=20)
+    return round(_FASTEST.get(outputs, max(_FASTEST.values())) * setting.seconds * (setting.rounds + 1))
 
 
 def _measured(setting: Setting, material: Material, made: dict[int, list[Made]], database: str | None) -> Iterator[Row]:

@@ -190,9 +190,18 @@ class StorageClient:
         """Whether this is the reference's 500, by which it says "nothing" as well as "broken"; its list tells which."""
         return reply.status == _BROKEN and _code(reply) == "ERR_FIND" and sha256 not in await self.listing()
 
-    def promises(self, token: UhrpToken) -> bool:
-        """Whether a UHRP token is this host's own, as far as it has shown who it is: it has, once it has answered us."""
-        return token.host == self._identity_at(self.url) and token.url.startswith(f"{self.url}/")
+    async def keeps(self, token: UhrpToken) -> bool:
+        """Whether a UHRP token is this host's own, and what it promises is there to be had.
+
+        Who the host is, it has shown once it has answered us. A host that does not answer now keeps nothing that is known of.
+        """
+        if token.host != self._identity_at(self.url) or not token.url.startswith(f"{self.url}/"):
+            return False
+        try:
+            reply = await self._http.request("HEAD", token.url)
+        except UnreachableError:
+            return False
+        return reply.ok and reply.headers.get("content-length") == str(token.size)
 
     async def download(self, sha256: Digest, *, size: int, url: str | None = None) -> AsyncIterator[bytes]:
         """The bytes with this hash, chunk by chunk, from `url` or where the host says that it keeps them.

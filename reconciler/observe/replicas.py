@@ -24,8 +24,8 @@ class StorageListing(Protocol):
         """What it keeps of ours: SHA-256 of the stored bytes to expiry (unix seconds)."""
         ...
 
-    def promises(self, token: UhrpToken) -> bool:
-        """Whether a token is this host's own."""
+    async def keeps(self, token: UhrpToken) -> bool:
+        """Whether a token is this host's own, and what it promises is there."""
         ...
 
 
@@ -49,13 +49,13 @@ async def read_listings(
     """What each storage host keeps of ours, and the names of those that did not answer.
 
     A host lists what was brought under this very key. Those `parts` that none lists, because they were brought before the key
-    was rotated, are looked up by the tokens of the hosts.
+    was rotated, are looked up by the tokens of the hosts; a token that promises what is gone does not count.
     """
     listings = await asyncio.gather(*(_listing(host) for host in storage.values()))
     kept = {name: listing for name, listing in zip(storage, listings, strict=True) if listing is not None}
     tokens = await _promised(sorted(set(parts).difference(*kept.values())) if kept else [], locate)
     for name, listing in kept.items():
-        kept[name] = {**_own(tokens, storage[name]), **listing}
+        kept[name] = {**await _own(tokens, storage[name]), **listing}
     return kept, tuple(name for name in storage if name not in kept)
 
 
@@ -69,9 +69,9 @@ async def _promised(parts: Iterable[Digest], locate: Locate) -> list[UhrpToken]:
     return [token for tokens in await asyncio.gather(*map(one, parts)) for token in tokens]
 
 
-def _own(tokens: Iterable[UhrpToken], host: StorageListing) -> dict[Digest, int]:
-    """The latest expiry of each file that a host has promised to keep."""
-    own = sorted((token.expires, token.sha256) for token in tokens if host.promises(token))
+async def _own(tokens: Iterable[UhrpToken], host: StorageListing) -> dict[Digest, int]:
+    """The latest expiry of each file that a host has promised to keep, and does."""
+    own = sorted([(token.expires, token.sha256) for token in tokens if await host.keeps(token)])
     return {sha256: expires for expires, sha256 in own}
 
 

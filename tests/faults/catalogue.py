@@ -304,5 +304,6 @@ SILENT: Final = {
     Step.LEASE: "nothing is told of it; a kill right after is one at the first write",
     Step.RECOVER: "told of what it finished only: states of the journal cover it",
     Step.JOURNAL: "told by the states of the journal",
+    Step.PAY: "hosts have no price here: test_kill_payments.py has it",
 }
 """The others, and where their kills are."""
