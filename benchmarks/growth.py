@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+from itertools import chain, islice
 from typing import Final
 
-from benchmarks.hosts import CONNECTIONS, Side, lookup, ours
+from benchmarks.hosts import CONNECTIONS, Side, alternate, lookup, ours
 from benchmarks.load import Question
 from benchmarks.material import Made, Material
 from benchmarks.setting import Figures, Row, Setting
@@ -33,70 +35,54 @@ _MEGABYTE: Final = 1024 * 1024
 
 
 def measure(setting: Setting) -> Iterator[Row]:
-    """10,000 outputs, then 1,000,000. What is looked for is among the first."""
+    """A host with 10,000 outputs and one with 1,000,000, asked in turns. What is looked for is among the first of either."""
     sizes = (setting.count(10_000, least=200), setting.count(1_000_000, least=400))
     material = Material("growth")
     shown = material.keys("shown")
     few = list(material.transactions(setting.count(100, least=3), 1, identities=[shown]))
-    url = f"sqlite:///{setting.folder / 'growth.db'}"
+    urls = {size: f"sqlite:///{setting.folder / f'growth-{size}.db'}" for size in sizes}
+    for size, url in urls.items():
+        asyncio.run(_fill(url, material, size - len(few), few))
+        setting.tell(f"{size:,} outputs are written")
     queries = {
         "of one identity": {"identityKey": shown.identity, "limit": 100},
         "newest of all": {"limit": 100},
     }
-    costs: dict[str, list[Side]] = {name: [] for name in queries}
-    held = 0
-    for size in sizes:
-        new = [] if held else few
-        asyncio.run(_fill(url, material, size - held - len(new), new))
-        held = size
-        setting.tell(f"{held:,} outputs are written")
-        with ours(setting, material, url) as server:
-            at_start = server.memory()
-            for name, query in queries.items():
-                side = Side(name, server)
-                costs[name].append(side)
-                path = lookup(setting.folder / "query", query, aggregated=True)
-                for number in range(setting.rounds + 1):
-                    if number <= 1:
-                        side.forget()
-                    side.measure(
-                        Question(
-                            url=server.url,
-                            requests=str(path),
-                            connections=CONNECTIONS,
-                            seconds=setting.seconds,
-                            again=True,
-                        )
-                    )
-            yield Row(
-                work=f"memory with {size:,} outputs, after the look-ups (at the start {at_start / _MEGABYTE:.0f} MB)",
-                ours=Figures((server.memory("VmHWM") / _MEGABYTE,), "MB at most"),
+    with ExitStack() as stack:
+        sides = [Side(f"{size:,}", stack.enter_context(ours(setting, material, urls[size]))) for size in sizes]
+        at_start = [side.server.memory() for side in sides]
+        for name, query in queries.items():
+            path = lookup(setting.folder / "query", query, aggregated=True)
+            question = Question(
+                url="", requests=str(path), connections=CONNECTIONS, seconds=setting.seconds, again=True
             )
-    for name, (small, large) in costs.items():
-        before, after = Figures(tuple(small.cpu), "ms CPU"), Figures(tuple(large.cpu), "ms CPU")
-        yield Row(
-            work=f"lookup, 100 outputs {name}, of {sizes[1]:,}",
-            ours=after,
-            peer=before,
-            ratio=before.middle / after.middle,
-            budget=_FLAT,
-            note=f"(ours, of {sizes[0]:,})",
-        )
+            alternate(setting, sides, question)
+            before, after = (Figures(tuple(side.cpu), "ms CPU") for side in sides)
+            yield Row(
+                work=f"lookup, 100 outputs {name}, of {sizes[1]:,}",
+                ours=after,
+                peer=before,
+                ratio=before.middle / after.middle,
+                budget=_FLAT,
+                note=f"(ours, of {sizes[0]:,})",
+            )
+        for side, start in zip(sides, at_start, strict=True):
+            yield Row(
+                work=f"memory with {side.name} outputs, after the look-ups (at the start {start / _MEGABYTE:.0f} MB)",
+                ours=Figures((side.server.memory("VmHWM") / _MEGABYTE,), "MB at most"),
+            )
 
 
 async def _fill(url: str, material: Material, count: int, few: Sequence[Made]) -> None:
-    """So many outputs of identities that do not matter, then those few."""
+    """Those few, then so many outputs of identities that do not matter."""
     database = Database.open(url)
     await schema.prepare(database)
     try:
-        many = material.plain(count // _AT_ONCE, _AT_ONCE)
-        while batch := [made for made, _ in zip(many, range(_AT_ONCE), strict=False)]:
+        many = chain(few, material.plain(count // _AT_ONCE, _AT_ONCE))
+        while batch := list(islice(many, _AT_ONCE)):
             async with database.begin() as connection:
                 for made in batch:
                     await _write(connection, made)
-        async with database.begin() as connection:
-            for made in few:
-                await _write(connection, made)
     finally:
         await database.close()
 

@@ -58,11 +58,11 @@ ON_BOTH = (
     "unit/host/test_processes.py",
     "unit/storage/test_keeper.py",
     "unit/payments/test_processes.py",
-    "integration/test_reconcile.py",
     "e2e/test_db.py",
     "faults/test_databases.py",
 )
-"""Tests that run on both databases. The others run on SQLite; OVERLAY_TEST_DATABASE=postgresql runs all on PostgreSQL."""
+"""Tests that run on both databases. The others run on SQLite; OVERLAY_TEST_DATABASE=postgresql, as .ci/run has it for some, runs
+all on PostgreSQL."""
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -15,6 +15,8 @@ from reconciler.plan.options import PlanOptions
 from reconciler.store.journal import Journal
 from reconciler.wire.http import Http, Reply
 
+pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them
+
 
 class Door:
     """A door to the network that lets a test do something before, or instead of, handing a transaction to ARC."""

@@ -5,12 +5,16 @@ from __future__ import annotations
 import secrets
 from typing import Any
 
+import pytest
+
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.wiring import clock, keys_of
 from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
 from reconciler.control.restore import restore
 from reconciler.model.ids import Network
 from tests.faults.checks import Chain
+
+pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them
 
 ADS = """\
 apiVersion: overlay/v1

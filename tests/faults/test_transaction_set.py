@@ -23,6 +23,8 @@ from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal
 from reconciler.wire.http import Reply
 
+pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them
+
 PUBLIC = "http://public.embedded"
 
 ADVERTISED = """\
@@ -197,7 +199,6 @@ def test_a_kill_in_any_state_of_any_entry_of_a_genesis_loses_nothing(producer, k
     assert check_converges(producer, "Acme") == 1
 
 
-@pytest.mark.long
 def test_kills_in_every_state_of_updates_lose_nothing(producer, kill, door):
     write(producer, title="Before")
     producer.in_child(applied(producer))

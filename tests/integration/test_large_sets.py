@@ -4,8 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 
+import pytest
+
 from reconciler.apply.events import Step
 from reconciler.plan.options import PlanOptions
+
+pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them
 
 BATCH = 3
 

@@ -8,6 +8,8 @@ from reconciler.apply.events import Moved
 from reconciler.model.journal import JournalState
 from reconciler.plan.document import plan_id
 
+pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them
+
 
 class Stop(BaseException):
     """Ends an apply where a power cut might."""
