@@ -216,6 +216,7 @@ class Database:
     async def _write_all(self) -> None:
         """Write what has come, together, until nothing more comes."""
         loop = asyncio.get_running_loop()
+        orders: list[_Order[Any]] = []
         try:
             while self._orders:
                 async with self._its_turn():
@@ -224,9 +225,9 @@ class Database:
                     outcomes = await loop.run_in_executor(self._writing_thread, together, self._in_threads, works)
                 for order, outcome in zip(orders, outcomes, strict=True):
                     order.settle(self._translated(outcome))
-        except UnreachableError as error:  # the turn did not come
-            orders, self._orders = self._orders, []
-            for order in orders:
+        except (UnreachableError, RuntimeError) as error:  # the turn did not come; or the database was closed meanwhile
+            left, self._orders = [*orders, *self._orders], []
+            for order in left:
                 order.settle(Failed(error))
         finally:
             self._writer = None

@@ -111,7 +111,7 @@ def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
         try:
             with engine.begin() as connection:
                 return [_in_savepoint(connection, work) for work in works]
-        except DBAPIError:
+        except DBAPIError:  # nothing of it was kept; whose fault it was shows when each is run alone
             pass
     outcomes: list[Done | Failed] = []
     for work in works:

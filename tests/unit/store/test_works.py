@@ -159,3 +159,12 @@ async def test_who_waits_too_long_for_another_writer_of_this_process_is_told_tha
                 pass
 
     assert await database.write(put(b"two"))
+
+
+async def test_who_writes_after_the_database_was_closed_is_told_and_does_not_wait_for_ever(database_url):
+    closed = Database.open(database_url)
+    await closed.close()
+
+    with pytest.raises(RuntimeError):
+        async with asyncio.timeout(10):
+            await closed.write(put(b"late"))
