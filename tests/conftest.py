@@ -45,7 +45,7 @@ from reconciler.observe.snapshot import catalog_of
 from reconciler.plan.options import PlanOptions
 from reconciler.store import schema
 from reconciler.store.database import Database
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import ANSWER, Http, Reply
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
@@ -398,7 +398,7 @@ class Door:
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
         within: float = 10.0,
-        limit: int = 64 * 1024 * 1024,
+        limit: int = ANSWER,
     ) -> Reply:
         answer = None if self._before is None else self._before(method, url)
         if inspect.isawaitable(answer):

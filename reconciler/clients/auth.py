@@ -17,7 +17,7 @@ from reconciler.model.ids import IdentityKey
 from reconciler.wire.certificate import Shown
 from reconciler.wire.conversation import Call, Holder, Peer, Signer
 from reconciler.wire.handshake import Wanted
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import ANSWER, Http, Reply
 
 T = TypeVar("T")
 
@@ -72,7 +72,7 @@ class AuthenticatedHttp:
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
         within: float = 10.0,
-        limit: int = 64 * 1024 * 1024,
+        limit: int = ANSWER,
     ) -> Reply:
         """See wire.http.Http.request. A body is read whole, to be signed."""
         origin, target = _split(httpx.URL(url))

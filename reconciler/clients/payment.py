@@ -17,7 +17,7 @@ import httpx
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import identity_key
-from reconciler.wire.http import Http, Reply, Streamed
+from reconciler.wire.http import ANSWER, Http, Reply, Streamed
 from reconciler.wire.payment import PAYMENT_HEADER, Charge, PaymentHeader
 
 IDENTITY_HEADER: Final = "x-bsv-auth-identity-key"
@@ -165,7 +165,7 @@ class PayingHttp:
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
         within: float = 10.0,
-        limit: int = 64 * 1024 * 1024,
+        limit: int = ANSWER,
         payment: PaymentHeader | None = None,
     ) -> Reply:
         """See wire.http.Http.request, and `conversation` for `payment` and what else is raised.

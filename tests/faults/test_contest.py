@@ -13,7 +13,7 @@ from reconciler.model.errors import RefusedError, StalePlanError
 from reconciler.model.journal import JournalState
 from reconciler.plan.options import PlanOptions
 from reconciler.store.journal import Journal
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import ANSWER, Http, Reply
 
 pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them
 
@@ -35,7 +35,7 @@ class Door:
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
         within: float = 10.0,
-        limit: int = 64 * 1024 * 1024,
+        limit: int = ANSWER,
     ) -> Reply:
         if method == "POST" and "/v1/tx" in url:
             self.handed += 1

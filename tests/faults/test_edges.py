@@ -17,7 +17,7 @@ from reconciler.model.errors import GuardError, ManifestError, StalePlanError, U
 from reconciler.model.ids import Network
 from reconciler.store.journal import Journal
 from reconciler.store.outbox import Delivery, Outbox
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import ANSWER, Http, Reply
 
 PUBLIC = "http://public.embedded"
 
@@ -38,7 +38,7 @@ class Door:
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
         within: float = 10.0,
-        limit: int = 64 * 1024 * 1024,
+        limit: int = ANSWER,
     ) -> Reply:
         if self._before is not None:
             self._before(method, url)

@@ -11,7 +11,7 @@ import pytest
 
 from reconciler.apply.events import Event, Moved, Progress, Step
 from reconciler.model.journal import JournalState
-from reconciler.wire.http import Http, Reply
+from reconciler.wire.http import ANSWER, Http, Reply
 
 KILLED_AT = {
     JournalState.PREPARED: "signed and written down, nothing sent",
@@ -46,7 +46,7 @@ class Doubting:
         headers: Mapping[str, str] | None = None,
         content: bytes | AsyncIterable[bytes] | None = None,
         within: float = 10.0,
-        limit: int = 64 * 1024 * 1024,
+        limit: int = ANSWER,
     ) -> Reply:
         is_doubted = method == "POST" and "/v1/tx" in url and self._doubts > 0
         self._doubts -= is_doubted
