@@ -19,9 +19,11 @@ from benchmarks.setting import Figures, Row, Setting
 from reconciler.model.ids import AdProtocol
 from reconciler.store import schema
 from reconciler.store.database import Database
+from reconciler.store.host_transactions import BlockProof, HostTransactions
 from reconciler.store.listings import AdEntry, Ads
-from reconciler.store.outputs import BlockProof, Connection, HostTransactions, Outputs
+from reconciler.store.outputs import Outputs
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.advertisement import parse
 from reconciler.wire.beef import parse_beef
 

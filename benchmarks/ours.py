@@ -25,7 +25,7 @@ from reconciler.model.json import Json
 from reconciler.store import schema
 from reconciler.store.database import Database
 from reconciler.store.listings import AdQuery, Ads, Page
-from reconciler.store.outputs import Connection
+from reconciler.store.works import Connection
 from reconciler.web.server import Door, serving
 
 

@@ -20,9 +20,9 @@ from reconciler.store.documents import Documents
 from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.outbox import Delivery, Outbox
 from reconciler.store.outcome import Outcome
-from reconciler.store.outputs import Connection
 from reconciler.store.purchases import Bought, Purchases
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.transaction import Transaction
 

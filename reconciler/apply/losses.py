@@ -19,10 +19,10 @@ from reconciler.store.journal import Journal, JournalEntry
 from reconciler.store.leases import fence
 from reconciler.store.outbox import Outbox
 from reconciler.store.outcome import Outcome
-from reconciler.store.outputs import Connection
 from reconciler.store.published import Published
 from reconciler.store.settings import Settings
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.transaction import Transaction
 

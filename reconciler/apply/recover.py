@@ -21,8 +21,8 @@ from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.journal import GIVEN_UP, UNFINISHED, EntryRole, JournalEvent, JournalState
 from reconciler.store.coins import Coins
 from reconciler.store.journal import Journal, JournalEntry
-from reconciler.store.outputs import Connection
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.arc import Standing, TxReport
 from reconciler.wire.beef import Beef
 

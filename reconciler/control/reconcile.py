@@ -40,7 +40,7 @@ from reconciler.model.errors import RefusedError, StalePlanError
 from reconciler.model.ids import Digest, IdentityKey
 from reconciler.model.observed import ListedAd, Snapshot
 from reconciler.observe.roots import read_roots
-from reconciler.observe.snapshot import Look, Observation, observe
+from reconciler.observe.snapshot import Look, Observation, Observer
 from reconciler.plan.guards import GuardName
 from reconciler.plan.options import PlanOptions
 from reconciler.plan.plan import Meta, Plan, make_destroy_plan, make_plan, make_unlock_plan
@@ -363,8 +363,7 @@ class Reconciler:
         return await self._look(look, storage_hosts, network_id)
 
     async def _look(self, look: Look, storage_hosts: Sequence[StorageHost], network_id: Digest) -> Observation:
-        return await observe(
-            look,
+        observer = Observer(
             database=self.database,
             keys=self.keys,
             hosts=self.world.outside,
@@ -372,11 +371,14 @@ class Reconciler:
             locate=self.world.locate(self._now()),
             verifier=self.world.headers,
             index=self.world.index,
+            now=self._now(),
+        )
+        return await observer.observe(
+            look,
             network_id=network_id,
             fee_rate=await self.world.arc.policy(),
             funding_address=funding_address(self.keys, self.world.network),
             source="",
-            now=self._now(),
         )
 
     async def _asked_gateway(self, desired: DesiredState) -> bool | None:

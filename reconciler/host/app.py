@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -90,41 +90,21 @@ def build_app(
         more_lookups=more_lookups,
         outgoing=None if dealings is None else dealings.propagation,
     )
-    routes = _Routes(engine, body_limit)
-    ingest = [] if callback_token is None else Ingest(proofs, headers, callback_token).routes()
     about: JsonObject = {"name": name} if network is None else {"name": name, "network": network}
     admin = Admin(operator or Operator(), database=database, engine=engine, clock=clock, about=about)
-    health = Health(database, engine, name=name, network=network)
-    return OpenOrigins(
-        Starlette(
-            routes=[
-                Route("/submit", routes.submit, methods=["POST"]),
-                Route("/lookup", routes.lookup, methods=["POST"]),
-                Route("/listTopicManagers", routes.topics),
-                Route("/listLookupServiceProviders", routes.lookups),
-                Route("/getDocumentationForTopicManager", routes.topic_documentation),
-                Route("/getDocumentationForLookupServiceProvider", routes.lookup_documentation),
-                Route("/v1/documents/{digest}", routes.document),
-                *Gasp(database, engine.topics).routes(),
-                *ingest,
-                *admin.routes(),
-                *(openapi.route(DOCUMENT, path) for path in (openapi.PATH, f"/host{openapi.PATH}")),
-                Route("/health/live", health.live),
-                *(Route(path, health.ready) for path in ("/health", "/health/ready")),
-            ],
-            exception_handlers={
-                RefusedError: _refused,
-                VerificationError: _refused,
-                TransientError: _unavailable,
-                HTTPException: _no_route,
-                Exception: _broken,
-            },
-            lifespan=in_background(
-                None if refresh_every is None else partial(proofs.run, refresh_every),
-                *(() if dealings is None else dealings.works(engine)),
-            ),
-        )
-    )
+    routes = [
+        *_Routes(engine, body_limit).routes(),
+        *Gasp(database, engine.topics).routes(),
+        *([] if callback_token is None else Ingest(proofs, headers, callback_token).routes()),
+        *admin.routes(),
+        *(openapi.route(DOCUMENT, path) for path in (openapi.PATH, f"/host{openapi.PATH}")),
+        *Health(database, engine, name=name, network=network).routes(),
+    ]
+    works = [
+        None if refresh_every is None else partial(proofs.run, refresh_every),
+        *(() if dealings is None else dealings.works(engine)),
+    ]
+    return OpenOrigins(Starlette(routes=routes, exception_handlers=_HANDLERS, lifespan=in_background(*works)))
 
 
 class _Routes:
@@ -134,6 +114,18 @@ class _Routes:
         self._engine = engine
         self._body_limit = body_limit
         self._room = Room(_ROOM)
+
+    def routes(self) -> list[Route]:
+        """The routes of BRC-22 and BRC-24, and that of documents."""
+        return [
+            Route("/submit", self.submit, methods=["POST"]),
+            Route("/lookup", self.lookup, methods=["POST"]),
+            Route("/listTopicManagers", self.topics),
+            Route("/listLookupServiceProviders", self.lookups),
+            Route("/getDocumentationForTopicManager", self.topic_documentation),
+            Route("/getDocumentationForLookupServiceProvider", self.lookup_documentation),
+            Route("/v1/documents/{digest}", self.document),
+        ]
 
     async def submit(self, request: Request) -> Response:
         if request.headers.get("content-type") != BINARY:
@@ -207,3 +199,12 @@ async def _no_route(_: Request, error: Exception) -> Response:
     status = error.status_code if isinstance(error, HTTPException) else 404
     body = {"status": "error", "code": "ERR_ROUTE_NOT_FOUND", "description": "Route not found."}
     return JSONResponse(body, status_code=404 if status == 405 else status)
+
+
+_HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]] = {
+    RefusedError: _refused,
+    VerificationError: _refused,
+    TransientError: _unavailable,
+    HTTPException: _no_route,
+    Exception: _broken,
+}

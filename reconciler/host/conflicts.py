@@ -11,7 +11,7 @@ from typing import TypeAlias
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
-from reconciler.store.outputs import BlockProof, HostTransaction, HostTransactions, coins_of
+from reconciler.store.host_transactions import BlockProof, HostTransaction, HostTransactions, coins_of
 from reconciler.wire.transaction import Transaction
 
 Arriving: TypeAlias = tuple[Transaction, BlockProof | None]

@@ -26,8 +26,10 @@ from reconciler.model.json import Json
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.evidence import evidence
-from reconciler.store.outputs import BlockProof, Connection, HostTransactions, Outputs
+from reconciler.store.host_transactions import BlockProof, HostTransactions
+from reconciler.store.outputs import Outputs
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, ancestry, parse_beef
 from reconciler.wire.spv import Limits
 from reconciler.wire.submission import Admittance, Submission, unpack_documents

@@ -11,7 +11,8 @@ from starlette.routing import Route
 
 from reconciler.model.errors import RefusedError
 from reconciler.store.database import Database
-from reconciler.store.outputs import HostTransactions, Outputs
+from reconciler.store.host_transactions import HostTransactions
+from reconciler.store.outputs import Outputs
 from reconciler.store.transactions import Transactions
 from reconciler.web.bodies import read_json
 from reconciler.wire.gasp import (

@@ -7,6 +7,7 @@ from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
 
 from reconciler.host.engine import Engine
 from reconciler.model.errors import StateError, UnreachableError
@@ -25,6 +26,13 @@ class Health:
         self._engine = engine
         self._name = name
         self._network = network
+
+    def routes(self) -> list[Route]:
+        """Under /health."""
+        return [
+            Route("/health/live", self.live),
+            *(Route(path, self.ready) for path in ("/health", "/health/ready")),
+        ]
 
     async def live(self, _: Request) -> Response:
         """The process answers; nothing else is asked."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 from reconciler.model.ids import Digest, Txid
-from reconciler.store.outputs import Connection
+from reconciler.store.works import Connection
 from reconciler.wire.arc import TxReport
 from reconciler.wire.beef import Beef
 from reconciler.wire.gasp import ListAnswer, ListRequest, Node, NodeRequest

@@ -17,7 +17,7 @@ from reconciler.host.ports import Chain, Statuses
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
 from reconciler.model.ids import Txid
 from reconciler.store.database import Database
-from reconciler.store.outputs import BlockProof, HostTransactions
+from reconciler.store.host_transactions import BlockProof, HostTransactions
 from reconciler.store.transactions import Transactions
 from reconciler.wire.merkle import MerklePath, parse_path
 

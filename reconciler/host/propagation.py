@@ -20,9 +20,10 @@ from reconciler.model.errors import RefusedError, StateError, TransientError, Ve
 from reconciler.model.ids import Txid
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
-from reconciler.store.outputs import Connection, Outputs
+from reconciler.store.outputs import Outputs
 from reconciler.store.peers import Forward, Forwards
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.submission import Submission, pack_documents
 
 QUEUE: Final = 20_000

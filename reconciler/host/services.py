@@ -8,7 +8,8 @@ from typing import Final, Protocol, runtime_checkable
 
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.model.json import Json, JsonObject
-from reconciler.store.outputs import Connection, HostOutput
+from reconciler.store.outputs import HostOutput
+from reconciler.store.works import Connection
 from reconciler.wire.submission import Admittance
 from reconciler.wire.transaction import Transaction, TxOutput
 

@@ -9,8 +9,9 @@ from reconciler.host.services import Complete, Lookup, Topic
 from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.documents import Documents
-from reconciler.store.outputs import Connection, HostOutput, Outputs
+from reconciler.store.outputs import HostOutput, Outputs
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.transaction import Transaction, TxOutput
 

@@ -23,7 +23,8 @@ from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
-from reconciler.store.outputs import HostTransactions, Outputs
+from reconciler.store.host_transactions import HostTransactions
+from reconciler.store.outputs import Outputs
 from reconciler.store.peers import Progress, Progresses, Wants
 from reconciler.store.transactions import Transactions
 from reconciler.wire.beef import Beef

@@ -137,85 +137,120 @@ async def recorded(database: Database) -> Recorded:
     )
 
 
-async def observe(
-    look: Look,
-    *,
-    database: Database,
-    keys: Keys,
-    hosts: Mapping[str, OutsideHost],
-    storage: Mapping[str, StorageListing],
-    locate: Locate,
-    verifier: Verifier,
-    index: SpendIndex,
-    network_id: Digest,
-    fee_rate: FeeRate,
-    funding_address: str,
-    source: str,
-    now: int,
-) -> Observation:
-    """Read the world once.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Observer:
+    """Whom one producer's world is read from. `now` is in unix seconds."""
 
-    Raises UnreachableError where nobody can say what is live, StateError where our database belongs to another world or every
-    host denies what it has recorded.
-    """
-    known = await recorded(database)
-    _same_world(known, network_id)
-    readings = await read_roots(keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
-    await _not_rotated_away(readings, keys.identity, hosts=hosts, verifier=verifier, now=now, void=known.void)
-    is_foreign, warnings = _decide(known, readings)
-    if readings.newest is not None and _is_held(known, readings.newest) and not look.gives_back:
-        raise locked(readings.newest, keys, now=now)
-    is_foreign = is_foreign or look.gives_back or bool(readings.rivals)
-    is_damaged = _is_damaged(known)
-    world = Snapshot(
-        identity=keys.identity,
-        root=None,
-        fee_rate=fee_rate,
-        funding_address=funding_address,
-        readings=readings.readings,
-        rivals=tuple(sorted(rival.outpoint for rival in readings.rivals)),
-        source=source,
-        now=now,
-    )
-    snapshot = _as_recorded(world, known, is_damaged=is_damaged)
-    catalog: Catalog | None = None
-    untold: tuple[Txid, ...] = ()
-    if is_foreign or (is_damaged and readings.newest is not None):
-        catalog = await catalog_of(readings, hosts=hosts, keys=keys, verifier=verifier, now=now)
-        if look.gives_back:
-            beyond = _taken_back(known, await follow(catalog, index=index, keys=keys, verifier=verifier, now=now))
-            catalog, untold = beyond.catalog, beyond.untold
-            warnings += tuple(_replaced(record) for record in beyond.replaced)
-        snapshot, silent = await _as_of(snapshot, catalog, storage, locate)
-        warnings += silent
-        if not is_foreign:
-            drifted = drifted_rows(known.live, known.edited, catalog)
-            snapshot = replace(snapshot, drifted=drifted, ads=known.live.ads, coins=known.live.coins)
-    if look.refresh and snapshot.root is not None:
-        snapshot, doubts = await refreshed(snapshot, hosts=hosts, storage=storage, locate=locate, owed=known.owed)
-        warnings += tuple(doubt for doubt in doubts if doubt not in warnings)
-    ads = None
-    if look.refresh or is_foreign or not _ads_settled(look, snapshot):
-        ads = await read_ads(keys.identity, hosts=hosts, verifier=verifier, now=now, plain_http=look.plain_http)
-        snapshot = _with_foreign_ads(snapshot, ads, keys) if is_foreign else _with_ads(snapshot, ads)
+    database: Database
+    keys: Keys
+    hosts: Mapping[str, OutsideHost]
+    storage: Mapping[str, StorageListing]
+    locate: Locate
+    verifier: Verifier
+    index: SpendIndex
+    now: int
+
+    async def observe(
+        self, look: Look, *, network_id: Digest, fee_rate: FeeRate, funding_address: str, source: str
+    ) -> Observation:
+        """Read the world once.
+
+        Raises UnreachableError where nobody can say what is live, StateError where our database belongs to another world or
+        every host denies what it has recorded.
+        """
+        known = await recorded(self.database)
+        _same_world(known, network_id)
+        readings = await self._roots(known)
+        is_foreign, warnings = _decide(known, readings)
+        if readings.newest is not None and _is_held(known, readings.newest) and not look.gives_back:
+            raise locked(readings.newest, self.keys, now=self.now)
+        is_foreign = is_foreign or look.gives_back or bool(readings.rivals)
+        is_damaged = _is_damaged(known)
+        world = Snapshot(
+            identity=self.keys.identity,
+            root=None,
+            fee_rate=fee_rate,
+            funding_address=funding_address,
+            readings=readings.readings,
+            rivals=tuple(sorted(rival.outpoint for rival in readings.rivals)),
+            source=source,
+            now=self.now,
+        )
+        snapshot = _as_recorded(world, known, is_damaged=is_damaged)
+        found: Found | None = None
+        if is_foreign or (is_damaged and readings.newest is not None):
+            found = await self._published(readings, known, gives_back=look.gives_back)
+            snapshot, silent = await _as_of(snapshot, found.catalog, self.storage, self.locate)
+            warnings += (*found.warnings, *silent)
+            if not is_foreign:
+                drifted = drifted_rows(known.live, known.edited, found.catalog)
+                snapshot = replace(snapshot, drifted=drifted, ads=known.live.ads, coins=known.live.coins)
+        if look.refresh and snapshot.root is not None:
+            snapshot, doubts = await refreshed(
+                snapshot, hosts=self.hosts, storage=self.storage, locate=self.locate, owed=known.owed
+            )
+            warnings += tuple(doubt for doubt in doubts if doubt not in warnings)
+        snapshot, ads = await self._with_ads(snapshot, look, known, is_foreign=is_foreign)
+        warnings += () if ads is None else ads.doubts
+        spent: frozenset[Outpoint] = frozenset()
+        if is_foreign and found is not None:
+            spent, doubts = await _spent(snapshot, found.catalog, self.database, self.index)
+            warnings += doubts
+            snapshot = replace(snapshot, coins=tuple(coin for coin in snapshot.coins if coin.outpoint not in spent))
+        return Observation(
+            snapshot=snapshot,
+            readings=readings,
+            rebuilt=None if found is None else found.catalog,
+            mends=found is not None and not is_foreign,
+            ads=ads,
+            warnings=(*said(known.unfinished, known.bound), *warnings),
+            spent=spent,
+            untold=() if found is None else found.untold,
+        )
+
+    async def _roots(self, known: Recorded) -> RootReadings:
+        """What every host shows as the live root. Raises StateError where another key took over."""
+        identity, void = self.keys.identity, known.void
+        readings = await read_roots(identity, hosts=self.hosts, verifier=self.verifier, now=self.now, void=void)
+        await _not_rotated_away(readings, identity, hosts=self.hosts, verifier=self.verifier, now=self.now, void=void)
+        return readings
+
+    async def _published(self, readings: RootReadings, known: Recorded, *, gives_back: bool) -> Found:
+        """The state under the newest root that was shown; where it is to be given back, what only the chain knows of it."""
+        catalog = await catalog_of(readings, hosts=self.hosts, keys=self.keys, verifier=self.verifier, now=self.now)
+        if not gives_back:
+            return Found(catalog=catalog)
+        followed = await follow(catalog, index=self.index, keys=self.keys, verifier=self.verifier, now=self.now)
+        beyond = _taken_back(known, followed)
+        return Found(
+            catalog=beyond.catalog,
+            untold=beyond.untold,
+            warnings=tuple(_replaced(record) for record in beyond.replaced),
+        )
+
+    async def _with_ads(
+        self, snapshot: Snapshot, look: Look, known: Recorded, *, is_foreign: bool
+    ) -> tuple[Snapshot, AdReadings | None]:
+        """The snapshot with what trackers show, where they need be asked."""
+        if not (look.refresh or is_foreign) and _ads_settled(look, snapshot):
+            return snapshot, None
+        ads = await read_ads(
+            self.keys.identity, hosts=self.hosts, verifier=self.verifier, now=self.now, plain_http=look.plain_http
+        )
+        snapshot = _with_foreign_ads(snapshot, ads, self.keys) if is_foreign else _with_shown_ads(snapshot, ads)
         if look.refresh or not is_foreign:
             snapshot = _with_unlisted(snapshot, ads, owed=known.owed)
-        warnings += ads.doubts
-    spent: frozenset[Outpoint] = frozenset()
-    if is_foreign and catalog is not None:
-        spent, doubts = await _spent(snapshot, catalog, database, index)
-        warnings += doubts
-        snapshot = replace(snapshot, coins=tuple(coin for coin in snapshot.coins if coin.outpoint not in spent))
-    return Observation(
-        snapshot=snapshot,
-        readings=readings,
-        rebuilt=catalog,
-        mends=catalog is not None and not is_foreign,
-        ads=ads,
-        warnings=(*said(known.unfinished, known.bound), *warnings),
-        spent=spent,
-        untold=untold,
-    )
+        return snapshot, ads
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Found:
+    """A published state that was read from a host."""
+
+    catalog: Catalog
+    untold: tuple[Txid, ...] = ()
+    """See Observation."""
+    warnings: tuple[str, ...] = ()
 
 
 def _is_under_way(unfinished: Iterable[JournalEntry]) -> bool:
@@ -305,7 +340,7 @@ def _is_damaged(known: Recorded) -> bool:
     return bool(known.edited) or state_root(leaves) != root.state_root
 
 
-def _with_ads(snapshot: Snapshot, ads: AdReadings) -> Snapshot:
+def _with_shown_ads(snapshot: Snapshot, ads: AdReadings) -> Snapshot:
     """The snapshot with what trackers show beside what is recorded."""
     return replace(snapshot, ads=merged(snapshot.ads, ads.distinct))
 

@@ -22,8 +22,8 @@ from reconciler.store.ancestry import Archive
 from reconciler.store.coins import Coins
 from reconciler.store.database import Database
 from reconciler.store.objects import Advert, Objects
-from reconciler.store.outputs import Connection
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.arc import Standing
 from reconciler.wire.submission import Submission
 from reconciler.wire.transaction import Transaction, TxOutput

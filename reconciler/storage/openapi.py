@@ -14,6 +14,7 @@ from reconciler.web.openapi import (
     FAILURE,
     FLAG,
     HANDSHAKE,
+    HASH,
     PAID,
     PAYMENT,
     SCHEMES,
@@ -37,13 +38,12 @@ _MISSING: Final = answer("Nothing of the kind is kept here", FAILURE)
 _SUCCESS: Final[JsonObject] = {"const": "success"}
 _ERRORS: Final = {"400": _REFUSED, "503": UNAVAILABLE}
 _KNOWN: Final = {**_ERRORS, "401": UNKNOWN}
-_HASH: Final[JsonObject] = {"type": "string", "pattern": "^[0-9a-f]{64}$"}
 _WISH: Final = record(
     {
         "fileSize": {"type": "integer", "minimum": 1, "maximum": 11_000_000_000},
         "retentionPeriod": {"type": "integer", "minimum": 1, "maximum": 69_000_000},
     },
-    {"sha256": _HASH},
+    {"sha256": HASH},
 )
 _HEALTH: Final = operation("Whether it is well", {"200": answer("It is", record({"status": TEXT, "ready": FLAG}))})
 
@@ -92,7 +92,7 @@ _PUT: Final = operation(
             "hmac": "This host's own, over all of these",
         }.items()
     ]
-    + [parameter("query", "sha256", "What it must hash to, where that was announced", _HASH)],
+    + [parameter("query", "sha256", "What it must hash to, where that was announced", HASH)],
     brings=body(BINARY, BYTES),
 )
 

@@ -14,9 +14,9 @@ from reconciler.storage.ports import Chain, Funder, Miner, Signer
 from reconciler.store.ancestry import Archive, complete
 from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
-from reconciler.store.outputs import Connection
 from reconciler.store.payments import Payments
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, parse_beef, subset
 from reconciler.wire.merkle import parse_path
 from reconciler.wire.script import address, p2pkh

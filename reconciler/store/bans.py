@@ -9,9 +9,7 @@ from sqlalchemy import delete, func, or_, select
 
 from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint
 from reconciler.store.database import upsert
-from reconciler.store.listings import ESCAPE, Page, literal_pattern
-from reconciler.store.outputs import (
-    Connection,
+from reconciler.store.host_tables import (
     at_banned_domain,
     host_ads,
     host_banned_domains,
@@ -20,6 +18,8 @@ from reconciler.store.outputs import (
     not_shown,
     spent,
 )
+from reconciler.store.listings import ESCAPE, Page, literal_pattern
+from reconciler.store.works import Connection
 
 MOST: Final = 1000
 """Bans that are listed of each kind."""

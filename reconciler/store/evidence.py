@@ -18,7 +18,7 @@ from sqlalchemy.types import NullType
 
 from reconciler.model.ids import Txid
 from reconciler.store.batches import batches
-from reconciler.store.outputs import host_transactions
+from reconciler.store.host_tables import host_transactions
 from reconciler.store.transactions import transactions
 from reconciler.store.works import Connection
 from reconciler.wire.beef import beef_of

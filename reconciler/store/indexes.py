@@ -7,7 +7,8 @@ from collections.abc import Collection, Mapping
 from sqlalchemy import Column, Integer, String, Table, Text, select
 
 from reconciler.store.database import metadata, upsert
-from reconciler.store.outputs import Connection, HostOutput, Outputs
+from reconciler.store.outputs import HostOutput, Outputs
+from reconciler.store.works import Connection
 
 host_indexes = Table(
     "host_indexes",

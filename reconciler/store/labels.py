@@ -11,8 +11,9 @@ from reconciler.model.ids import Outpoint
 from reconciler.store.batches import batches
 from reconciler.store.columns import ForeignName, ForeignText
 from reconciler.store.database import insert_new, metadata
+from reconciler.store.host_tables import host_outputs, not_shown, spent
 from reconciler.store.listings import Page
-from reconciler.store.outputs import Connection, host_outputs, not_shown, spent
+from reconciler.store.works import Connection
 
 LONGEST: Final = 256
 """Characters of a value."""

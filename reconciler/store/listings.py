@@ -12,8 +12,7 @@ from sqlalchemy import ColumnElement, Executable, Select, bindparam, exists, sel
 
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.store.database import insert_new, upsert
-from reconciler.store.outputs import (
-    Connection,
+from reconciler.store.host_tables import (
     at_banned_domain,
     host_ads,
     host_adverts,
@@ -26,6 +25,7 @@ from reconciler.store.outputs import (
     not_shown,
     spent,
 )
+from reconciler.store.works import Connection
 
 ESCAPE: Final = "\\"
 

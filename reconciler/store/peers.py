@@ -29,7 +29,8 @@ from reconciler.store.batches import batches
 from reconciler.store.columns import ForeignName
 from reconciler.store.database import Hex, insert_new, metadata, upsert
 from reconciler.store.documents import documents
-from reconciler.store.outputs import Connection, host_needs, host_outputs
+from reconciler.store.host_tables import host_needs, host_outputs
+from reconciler.store.works import Connection
 
 _URL: Final = 1024
 _EVERYBODY: Final = ""

@@ -8,7 +8,8 @@ from sqlalchemy import or_, select
 
 from reconciler.model.ids import Kind, Outpoint, Txid
 from reconciler.store.batches import batches
-from reconciler.store.outputs import Connection, host_outputs, host_records, host_spends, pair
+from reconciler.store.host_tables import host_outputs, host_records, host_spends, pair
+from reconciler.store.works import Connection
 
 
 class Renditions:

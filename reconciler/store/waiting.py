@@ -6,8 +6,8 @@ from sqlalchemy import or_, select
 
 from reconciler.model.ids import Txid
 from reconciler.store.coins import coins
+from reconciler.store.host_tables import host_transactions
 from reconciler.store.journal import journal_transactions
-from reconciler.store.outputs import host_transactions
 from reconciler.store.transactions import transactions
 from reconciler.store.works import Connection
 

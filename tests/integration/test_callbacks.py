@@ -20,7 +20,7 @@ from reconciler.host.extensions import Extensions
 from reconciler.model.ids import Network
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.store.database import Database
-from reconciler.store.outputs import HostTransactions
+from reconciler.store.host_transactions import HostTransactions
 from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys

@@ -12,7 +12,7 @@ from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.ids import AdProtocol, Digest, identity_key
 from reconciler.model.json import Json
 from reconciler.store.listings import AdEntry, AdQuery, Ads, Order
-from reconciler.store.outputs import Connection
+from reconciler.store.works import Connection
 from reconciler.wire import advertisement
 
 _FILTERS: Final = {AdProtocol.SHIP: "topics", AdProtocol.SLAP: "service"}

@@ -18,8 +18,8 @@ from reconciler.model.ids import Digest, Kind, identity_key
 from reconciler.model.json import Json
 from reconciler.store.documents import Documents
 from reconciler.store.listings import ListedRecord, Order, PriceRange, RecordEntry, RecordQuery, Records
-from reconciler.store.outputs import Connection
 from reconciler.store.renditions import Renditions
+from reconciler.store.works import Connection
 from reconciler.wire.submission import pack_documents
 
 _FIELDS: Final = frozenset(

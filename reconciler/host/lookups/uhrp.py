@@ -11,7 +11,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, identity_key
 from reconciler.model.json import Json
 from reconciler.store.listings import AdvertEntry, AdvertQuery, Adverts
-from reconciler.store.outputs import Connection
+from reconciler.store.works import Connection
 from reconciler.wire import uhrp
 
 _FIELDS: Final = frozenset({"uhrpUrl", "outpoint", "expiryTime", "hostIdentityKey", "limit", "skip"})

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from reconciler.host.conflicts import Conflicts
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest, Outpoint, Txid
-from reconciler.store.outputs import BlockProof, HostTransactions
+from reconciler.store.host_transactions import BlockProof, HostTransactions
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 
 COINS = [Outpoint(Txid(f"{number:064x}"), 0) for number in range(1, 5)]

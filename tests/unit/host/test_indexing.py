@@ -14,8 +14,8 @@ from reconciler.host.app import build_app
 from reconciler.host.lookups.data_catalog import DataCatalogLookup
 from reconciler.host.services import About, Hit
 from reconciler.host.topics.data_catalog import DataCatalogTopic
+from reconciler.store.host_tables import host_records
 from reconciler.store.indexes import host_indexes
-from reconciler.store.outputs import host_records
 
 URL = "http://again.embedded"
 

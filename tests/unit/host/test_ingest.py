@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.chain.arc import Arc
 from reconciler.devnet.arc import deliver_callbacks
-from reconciler.store.outputs import HostTransactions
+from reconciler.store.host_transactions import HostTransactions
 from reconciler.store.transactions import Transactions
 from reconciler.wire.arc import Callback, TxReport, TxStatus
 from reconciler.wire.merkle import path_of

@@ -14,7 +14,7 @@ from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.devnet.arc import build_app as build_arc
 from reconciler.model.errors import RefusedError
-from reconciler.store.outputs import host_outputs, host_records, host_transactions
+from reconciler.store.host_tables import host_outputs, host_records, host_transactions
 from reconciler.web.server import Door, serving
 from reconciler.wire.record import parse
 from reconciler.wire.submission import Submission

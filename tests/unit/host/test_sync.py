@@ -24,7 +24,8 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import AdProtocol, Outpoint, Txid
 from reconciler.store.database import Database
-from reconciler.store.outputs import HostTransactions, Outputs
+from reconciler.store.host_transactions import HostTransactions
+from reconciler.store.outputs import Outputs
 from reconciler.store.peers import Forwards, KnownPeers, Progresses
 from reconciler.store.transactions import Transactions
 from reconciler.wire import pushdrop

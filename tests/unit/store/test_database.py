@@ -13,7 +13,7 @@ from sqlalchemy.exc import IntegrityError
 from reconciler.model.errors import StateError, UnreachableError, UsageError
 from reconciler.store.database import Database, insert_new, upsert
 from reconciler.store.documents import documents
-from reconciler.store.outputs import host_transactions
+from reconciler.store.host_tables import host_transactions
 from reconciler.store.schema import check
 from reconciler.store.settings import Settings, settings
 

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.store.evidence import evidence
-from reconciler.store.outputs import BlockProof, HostTransactions
+from reconciler.store.host_transactions import BlockProof, HostTransactions
 from reconciler.store.transactions import Transactions
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.merkle import path_of

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from reconciler.model.ids import Outpoint, Txid
+from reconciler.store.host_transactions import HostTransactions
 from reconciler.store.labels import LONGEST, MOST, Labels
 from reconciler.store.listings import Page
-from reconciler.store.outputs import HostTransactions, Outputs
+from reconciler.store.outputs import Outputs
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 
 PAGE = Page(50)

@@ -12,9 +12,9 @@ import pytest
 from reconciler.host.conflicts import Conflicts
 from reconciler.model.journal import JournalState
 from reconciler.store.database import Database
+from reconciler.store.host_transactions import HostTransactions
 from reconciler.store.journal import Journal
 from reconciler.store.leases import APPLY, Holder, Lease, Leases, Owner
-from reconciler.store.outputs import HostTransactions
 
 HOLDER = """
 import asyncio, os, sys

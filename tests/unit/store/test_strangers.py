@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from reconciler.model.ids import AdProtocol, IdentityKey, Kind, RecordId
+from reconciler.store.host_transactions import HostTransactions
 from reconciler.store.listings import AdQuery, Ads, Page, RecordEntry, RecordQuery, Records
-from reconciler.store.outputs import HostTransactions, Outputs
+from reconciler.store.outputs import Outputs
 
 PAGE = Page(10)
 

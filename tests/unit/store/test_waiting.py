@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from reconciler.store.outputs import HostTransactions
+from reconciler.store.host_transactions import HostTransactions
 from reconciler.store.transactions import Transactions
 from reconciler.store.waiting import waiting
 
