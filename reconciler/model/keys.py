@@ -94,6 +94,9 @@ UHRP_KEY: Final = KeyRef(UHRP_PROTOCOL, "1", "anyone")
 QUOTE_KEY: Final = KeyRef("payment quotes", "1", "self")
 """The key under which a seller seals what prices were quoted for (payments/quote.py)."""
 
+GRANT_KEY: Final = KeyRef("content grants", "1", "self")
+"""The key under which a gateway seals the URLs that it gives out for downloads (gateway/grants.py)."""
+
 UPLOAD_KEY: Final = KeyRef("storage upload", "1", "self")
 """The key under which a storage host seals the URLs that it gives out for uploads (WIRE §4.3)."""
 

@@ -15,6 +15,9 @@ from reconciler.web.failures import UnauthorizedError, unauthorized
 
 MEDIA_TYPE: Final = "application/problem+json"
 
+_STATUSES: Final = frozenset({"403", "404", "406", "409", "410", "413", "429"})
+"""Codes of a RefusedError that are the answer's status; any other is 400."""
+
 
 def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
     """A problem that needs no more than its HTTP status to be told from others: the type is about:blank."""
@@ -24,7 +27,7 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
 
 async def _refused(_: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, RefusedError) else ""
-    return problem(int(code) if code in {"404", "413"} else 400, str(error))
+    return problem(int(code) if code in _STATUSES else 400, str(error))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:

@@ -1,13 +1,16 @@
-"""Sold content, as its producer remembers it and as its document shows it. PROTOCOL §6."""
+"""Content as its producer and its gateway know it, and as its document shows it. PROTOCOL §6."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from reconciler.model.errors import VerificationError
-from reconciler.model.ids import Digest
-from reconciler.wire.documents import PublishedContent, StoredPart
-from reconciler.wire.stream_cipher import TAG, Layout, key_commitment
+from reconciler.model.ids import Digest, digest
+from reconciler.model.json import Json
+from reconciler.wire.documents import PublishedContent, RecordDocument, StoredPart
+from reconciler.wire.sealing import open_record
+from reconciler.wire.stream_cipher import TAG, Layout, content_key, key_commitment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,3 +63,54 @@ def sold_layout(content: PublishedContent, key: bytes) -> Layout:
     if len(content.parts) != layout.parts or tuple(part.size for part in content.parts) != layout.part_sizes:
         raise VerificationError(f"the parts are not those of a content of {content.size} bytes")
     return layout
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownContent:
+    """Published content, with what only the content seed tells of it: its key, and the plain hash, which nobody else is shown."""
+
+    published: PublishedContent
+    sha256: Digest
+    """Of the plaintext."""
+    key: bytes | None = field(repr=False)
+    """The content key, 32 bytes; None where the content is free."""
+
+    @property
+    def is_sold(self) -> bool:
+        """Whether its key has a price."""
+        return self.key is not None
+
+    @property
+    def size(self) -> int:
+        """Bytes of plaintext."""
+        return self.published.size
+
+
+def known_content(document: RecordDocument, seed: bytes) -> KnownContent | None:
+    """The content of a record, told by its document and the producer's content seed; None where it has none.
+
+    Raises VerificationError where the document is not one that was made with this seed.
+    """
+    published = document.content
+    if published is None:
+        return None
+    if published.key_commitment is None:
+        return KnownContent(published=published, sha256=published.digest, key=None)
+    if document.sealed is None:
+        raise VerificationError(f"the document of {document.id} says nothing of what it sells")
+    sha256 = _plain_digest(open_record(seed, document.id, document.sealed).get("content"))
+    key = content_key(seed, document.id.name, sha256)
+    sold_layout(published, key)
+    return KnownContent(published=published, sha256=sha256, key=key)
+
+
+def _plain_digest(content: Json) -> Digest:
+    match content:
+        case Mapping():
+            value = content.get("sha256")
+            if isinstance(value, str):
+                try:
+                    return digest(value)
+                except ValueError as error:
+                    raise VerificationError(f"what is sealed of the content is wrong: {error}") from error
+    raise VerificationError("what is sealed of the content does not name its hash")

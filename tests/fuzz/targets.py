@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl
 
 from reconciler.chain.blocks import parse_header
 from reconciler.gateway import query as gateway_query
+from reconciler.gateway.grants import parse_grant
 from reconciler.host.catalog import entry_of, token_of
 from reconciler.host.lookups import advertisements as ad_lookup
 from reconciler.host.lookups import data_catalog as catalog_lookup
@@ -54,6 +55,7 @@ SEED: Final = bytes(32)
 KEY: Final = IdentityKey("0279be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
 NOW: Final = 1_767_225_600
 _HASH: Final = Digest("ab" * 32)
+_DATASET: Final = RecordId(Kind.DATASET, "a")
 
 
 @dataclass(frozen=True, slots=True)
@@ -282,6 +284,11 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         "uhrp": Target(of_json(lambda query: uhrp_lookup.parse_query(query, NOW)), (uhrp_lookup.parse_query,), _FAULTS),
         "wish": Target(of_json(Wish.parse), (Wish.parse,), _FAULTS),
         "grant": Target(_grant, (Grant.parse,), _FAULTS),
+        "content grant": Target(
+            of_text(lambda text: parse_grant(text, _DATASET, seal=lambda data: sha256(data).digest(), now=NOW)),
+            (parse_grant,),
+            (RefusedError,),
+        ),
         "gateway": Target(
             lambda data: gateway_query.parse_query(parse_qsl(data.decode("latin-1"))),
             (gateway_query.parse_query,),

@@ -6,10 +6,11 @@ from hashlib import sha256
 import pytest
 
 from reconciler.model.errors import VerificationError
-from reconciler.model.ids import digest
-from reconciler.wire.documents import PublishedContent, StoredPart
-from reconciler.wire.sealed_content import SealedContent, sold_layout
-from reconciler.wire.stream_cipher import Layout, key_commitment
+from reconciler.model.ids import IdentityKey, RecordId, digest
+from reconciler.wire.documents import PublishedContent, RecordDocument, StoredPart
+from reconciler.wire.sealed_content import KnownContent, SealedContent, known_content, sold_layout
+from reconciler.wire.sealing import seal_record
+from reconciler.wire.stream_cipher import Layout, content_key, key_commitment
 from reconciler.wire.uhrp import url_of
 
 KEY = sha256(__name__.encode()).digest()
@@ -70,3 +71,60 @@ def test_a_document_of_sold_content_tells_its_layout_to_who_has_the_key():
 def test_a_document_that_cannot_be_right_is_refused_before_anything_is_downloaded(wrong, says):
     with pytest.raises(VerificationError, match=says):
         sold_layout(replace(SEALED.published("text/csv"), **wrong), KEY)
+
+
+SEED = sha256(b"seed").digest()
+RECORD = RecordId.parse("dataset/prices/btc")
+PLAIN = digest(sha256(b"plaintext").digest())
+
+
+def document(content, sealed, record=RECORD):
+    box = None if sealed is None else seal_record(SEED, record, sealed, bytes(12))
+    return RecordDocument(IdentityKey("02" + "11" * 32), record, {}, content, box)
+
+
+def sold(**wrong):
+    key = content_key(SEED, RECORD.name, PLAIN)
+    return replace(SEALED.published("text/csv"), **{"key_commitment": key_commitment(key), **wrong})
+
+
+def test_who_has_the_seed_knows_the_key_and_the_plain_hash_of_what_is_sold():
+    known = known_content(document(sold(), {"content": {"sha256": PLAIN, "size": LAYOUT.length}}), SEED)
+    key = content_key(SEED, RECORD.name, PLAIN)
+    assert known == KnownContent(published=sold(), sha256=PLAIN, key=key)
+    assert known.is_sold
+    assert known.size == LAYOUT.length
+    assert key.hex() not in repr(known)
+    assert repr(key) not in repr(known)
+
+
+def test_free_content_is_known_by_its_document_alone():
+    free = replace(SEALED.published("text/csv"), key_commitment=None)
+    known = known_content(document(free, None), bytes(32))
+    assert known == KnownContent(published=free, sha256=SEALED.salted, key=None)
+    assert not known.is_sold
+
+
+def test_a_record_without_content_has_none():
+    assert known_content(document(None, {"note": 1}), SEED) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "sealed", "says"),
+    [
+        (sold(), None, "says nothing of what it sells"),
+        (sold(), {"note": 1}, "does not name its hash"),
+        (sold(), {"content": {"sha256": 7}}, "does not name its hash"),
+        (sold(), {"content": {"sha256": "AB"}}, "is wrong"),
+        (sold(), {"content": {"sha256": "00" * 32}}, "is not the one that the content's document commits to"),
+        (sold(parts=PARTS[:1]), {"content": {"sha256": PLAIN}}, "parts are not those"),
+    ],
+)
+def test_a_document_that_was_not_made_with_this_seed_is_refused(content, sealed, says):
+    with pytest.raises(VerificationError, match=says):
+        known_content(document(content, sealed), SEED)
+
+
+def test_another_seed_opens_nothing():
+    with pytest.raises(VerificationError, match="another key"):
+        known_content(document(sold(), {"content": {"sha256": PLAIN}}), bytes(32))

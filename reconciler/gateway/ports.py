@@ -1,0 +1,62 @@
+"""What the gateway is handed by whoever puts it together: servers import neither clients nor content."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+
+from reconciler.model.ids import Digest, RecordId
+from reconciler.wire.documents import RecordDocument
+from reconciler.wire.sealed_content import KnownContent
+
+
+class Contents(Protocol):
+    """The bytes that records describe, live or sold earlier (`content.serving.Library`)."""
+
+    async def known(self, document: RecordDocument) -> KnownContent | None:
+        """Plaintext hash, size, parts and content key; None for a record without content.
+
+        Raises StateError where this machine cannot open what is sealed, or the document is not as its producer makes them.
+        """
+        ...
+
+    async def read(self, content: KnownContent, start: int, stop: int) -> AsyncIterator[bytes]:
+        """The plaintext from `start` up to `stop` (bytes), once its beginning is at hand; verified before it is given out.
+
+        Raises UnreachableError where no storage host gives what is needed: nothing was given out then. The iteration raises it
+        for what comes later.
+        """
+        ...
+
+
+class Giving(Protocol):
+    """How plaintext is given for a receipt, and counted (`gateway.delivery.Delivery`).
+
+    Both raise RefusedError (code 403) where the receipt was revoked, has ended, or its allowance is used up, and what
+    `Contents` raises; nothing is counted then.
+    """
+
+    async def answer(self, request: Request, receipt: Digest) -> Response:
+        """The answer to a GET or HEAD that a receipt pays for, ranges and validators included."""
+        ...
+
+    async def whole(self, receipt: Digest) -> bytes:
+        """All of the plaintext of small content."""
+        ...
+
+
+class DirectSale(Protocol):
+    """A way of buying small content by asking for it; whoever sells it, gives it.
+
+    BRC-105 is for requests that are authenticated, BRC-121 for those that are not.
+    """
+
+    async def sell(self, request: Request, record: RecordId, giving: Giving) -> Response:
+        """The answer to a request for content that brings no grant: what is to be paid, or what was paid for.
+
+        `record` is a live dataset that is sold and small.
+        """
+        ...
