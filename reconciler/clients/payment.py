@@ -18,7 +18,7 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import identity_key
 from reconciler.wire.http import ANSWER, Http, Reply, Streamed
-from reconciler.wire.payment import PAYMENT_HEADER, Charge, PaymentHeader
+from reconciler.wire.payment import Charge, PaymentHeader
 
 IDENTITY_HEADER: Final = "x-bsv-auth-identity-key"
 """Whom an answer is signed by, and so who is to be paid (BRC-104)."""
@@ -28,7 +28,7 @@ PATIENCE: Final = 120.0
 
 _PAUSE: Final = 1.0
 _LONGEST_PAUSE: Final = 30.0
-_HELD: Final = 45.0
+HELD: Final = 45.0
 """Seconds: a server may hold a paid request for 30, and then some."""
 
 Pausing: TypeAlias = Callable[[float], Awaitable[None]]
@@ -49,10 +49,30 @@ class Payer(Protocol):
         ...
 
 
+class Asked(Protocol):
+    """What a 402 asks for, whatever the standard."""
+
+    @property
+    def satoshis(self) -> Satoshis:
+        """The price."""
+        ...
+
+
+class Sent(Protocol):
+    """A payment as it travels, whatever the standard."""
+
+    def headers(self) -> Mapping[str, str]:
+        """Those of the request that it pays for."""
+        ...
+
+
+_Asked = TypeVar("_Asked", bound=Asked)
+
+
 class PriceError(RefusedError):
     """More is asked than the caller allows. Nothing was signed."""
 
-    def __init__(self, charge: Charge, cap: Satoshis) -> None:
+    def __init__(self, charge: Asked, cap: Satoshis) -> None:
         super().__init__(
             f"{charge.satoshis} satoshis are asked for, and {cap} are allowed",
             code="402",
@@ -70,28 +90,34 @@ class Answer:
     headers: Mapping[str, str]
 
 
+Talk: TypeAlias = AsyncGenerator[Mapping[str, str], Answer | None]
+"""See `conversation`."""
+
+
 async def conversation(
-    payer: Payer,
+    read: Callable[[Mapping[str, str]], _Asked],
+    pay: Callable[[_Asked], Awaitable[Sent]],
     *,
     cap: Satoshis,
-    payment: PaymentHeader | None = None,
+    payment: Sent | None = None,
     patience: float = PATIENCE,
     pause: Pausing = asyncio.sleep,
-) -> AsyncGenerator[Mapping[str, str], Answer | None]:
+) -> Talk:
     """One request: yields headers to send it with, takes the answer, or a thrown UnreachableError; the last answer counts.
 
-    With `payment` (one that was made earlier for this very request) nothing else is ever paid. Raises PriceError above
-    `cap`, RefusedError where a second payment is asked for, VerificationError where what is asked cannot be paid.
+    `read` finds in a 402's headers what is asked, `pay` pays it. With `payment` (one that was made earlier for this very
+    request) nothing else is ever paid. Raises PriceError above `cap`, RefusedError where a second payment is asked for,
+    VerificationError where what is asked cannot be paid.
     """
     if payment is None:
         answer = _given((yield {}))
         if answer.status != 402:
             return
-        charge = charge_of(answer.headers)
-        if charge.satoshis > cap:
-            raise PriceError(charge, cap)
-        payment = await payer.pay(charge)
-    headers = {PAYMENT_HEADER: payment.to_text()}
+        asked = read(answer.headers)
+        if asked.satoshis > cap:
+            raise PriceError(asked, cap)
+        payment = await pay(asked)
+    headers = payment.headers()
     waited = 0.0
     while True:  # a payment that is on its way is sent again, never made again
         seconds = _PAUSE
@@ -108,6 +134,21 @@ async def conversation(
             seconds = _retry_after(answer)
         waited += seconds
         await pause(seconds)
+
+
+async def driven(talk: Talk, ask: Callable[[Mapping[str, str]], Awaitable[Reply]]) -> Reply:
+    """The answer that counts, where `ask` sends the request with some more headers. Raises as `conversation` and `ask` do."""
+    more = await anext(talk)
+    while True:
+        try:
+            reply = await ask(more)
+        except UnreachableError as error:
+            more = await talk.athrow(error)
+            continue
+        following = await _next(talk, Answer(reply.status, reply.headers))
+        if following is None:
+            return reply
+        more = following
 
 
 async def _next(talk: AsyncGenerator[_Yielded, _Sent], sent: _Sent) -> _Yielded | None:
@@ -176,25 +217,19 @@ class PayingHttp:
         if content is not None and not isinstance(content, bytes):
             return await self._http.request(method, url, headers=headers, content=content, within=within, limit=limit)
 
-        talk = conversation(self._payer, cap=self._cap, payment=payment, patience=self._patience, pause=self._pause)
-        more = await anext(talk)
-        while True:
-            try:
-                reply = await self._http.request(
-                    method,
-                    url,
-                    headers={**(headers or {}), **more},
-                    content=content,
-                    within=max(within, _HELD) if more else within,
-                    limit=limit,
-                )
-            except UnreachableError as error:
-                more = await talk.athrow(error)
-                continue
-            following = await _next(talk, Answer(reply.status, reply.headers))
-            if following is None:
-                return reply
-            more = following
+        async def ask(more: Mapping[str, str]) -> Reply:
+            return await self._http.request(
+                method,
+                url,
+                headers={**(headers or {}), **more},
+                content=content,
+                within=max(within, HELD) if more else within,
+                limit=limit,
+            )
+
+        pay, pause = self._payer.pay, self._pause
+        talk = conversation(charge_of, pay, cap=self._cap, payment=payment, patience=self._patience, pause=pause)
+        return await driven(talk, ask)
 
     def stream(
         self, url: str, *, headers: Mapping[str, str] | None = None, within: float = 10.0
@@ -235,7 +270,12 @@ class PaymentAuth(httpx.Auth):
         """See httpx.Auth; raises as `conversation` does."""
         body = await request.aread()
         talk = conversation(
-            self._payer, cap=self._cap, payment=self._payment, patience=self._patience, pause=self._pause
+            charge_of,
+            self._payer.pay,
+            cap=self._cap,
+            payment=self._payment,
+            patience=self._patience,
+            pause=self._pause,
         )
         more: Mapping[str, str] | None = await anext(talk)
         while more is not None:

@@ -33,6 +33,15 @@ def public_child(owner: IdentityKey, key: KeyRef) -> IdentityKey:
     return identity_key(child.serialize(True))
 
 
+def is_point(key: IdentityKey) -> bool:
+    """Whether a key is a point of the curve, which its form does not say: for keys that nobody has proven to have."""
+    try:
+        PublicKey(key)
+    except ValueError:  # how libsecp256k1 names a malformed key
+        return False
+    return True
+
+
 def verify(key: IdentityKey, data: bytes, signature_der: bytes) -> bool:
     """Whether the signature (strict DER, low S) is `key`'s over the SHA-256 of `data`; a malformed one, or key, is False."""
     try:

@@ -136,6 +136,10 @@ class PaymentHeader:
         """The key that is paid: with the recipient as `other` to the payer, and with the payer to the recipient."""
         return payment_key(self.prefix, self.suffix, other)
 
+    def headers(self) -> dict[str, str]:
+        """Those of a request that it pays for."""
+        return {PAYMENT_HEADER: self.to_text()}
+
     def to_text(self) -> str:
         """The value of `x-bsv-payment`."""
         fields = {
@@ -159,7 +163,7 @@ class PaymentHeader:
                 "derivationSuffix": str(suffix),
                 "transaction": str(transaction),
             }:
-                beef, subject = _atomic(transaction)
+                beef, subject = parse_atomic(transaction)
             case _:
                 raise VerificationError("the payment lacks derivationPrefix, derivationSuffix or transaction")
         try:
@@ -168,7 +172,8 @@ class PaymentHeader:
             raise VerificationError(f"the payment is malformed: {error}") from error
 
 
-def _atomic(text: str) -> tuple[Beef, Txid]:
+def parse_atomic(text: str) -> tuple[Beef, Txid]:
+    """Read the base64 of an Atomic BEEF, within the limits of a header, and which transaction pays. Raises VerificationError."""
     try:
         data = base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

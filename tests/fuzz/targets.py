@@ -31,6 +31,7 @@ from reconciler.wire.answer import parse_aggregated, parse_answer
 from reconciler.wire.arc import parse_callback, parse_report
 from reconciler.wire.base58 import decode_check
 from reconciler.wire.beef import parse_beef
+from reconciler.wire.brc121 import Price, SimplePayment
 from reconciler.wire.canonical import canonical_json, parse_canonical, parse_cbor, parse_json, sha256_hex
 from reconciler.wire.certificate import Certificate
 from reconciler.wire.documents import PublishedContent, StoredPart, parse_record_document, parse_root_document
@@ -40,7 +41,7 @@ from reconciler.wire.gasp import parse_list_answer, parse_list_request, parse_no
 from reconciler.wire.http import Reply
 from reconciler.wire.javascript import javascript_json
 from reconciler.wire.merkle import parse_path, read_path
-from reconciler.wire.payment import Charge, PaymentHeader
+from reconciler.wire.payment import Charge, PaymentHeader, parse_atomic
 from reconciler.wire.record import Anchor, RecordToken
 from reconciler.wire.sealed_content import sold_layout
 from reconciler.wire.spend import Allowance, ScriptError, Spending
@@ -302,6 +303,10 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         "certificate": Target(of_json(_certificate), (Certificate.parse, Certificate.parse_master)),
         "charge": Target(of_fields(_charge), (Charge.parse,)),
         "payment": Target(of_text(PaymentHeader.parse), (PaymentHeader.parse,)),
+        "price": Target(of_fields(lambda fields: Price.parse(dict(fields))), (Price.parse,)),
+        "simple payment": Target(
+            of_fields(lambda fields: SimplePayment.parse(dict(fields))), (SimplePayment.parse, parse_atomic)
+        ),
     },
     "names": {
         "base58": Target(
@@ -363,6 +368,7 @@ def _texts(value: Json) -> Iterator[str]:
 
 
 _NONCE: Final = "A" * 64
+_PAID: Final = json.loads((VECTORS / "payment.json").read_text(encoding="utf-8"))["payments"][0]["header"]
 _BODIES: Final[tuple[Json, ...]] = (
     {"type": "output-list", "outputs": [{"beef": [1, 0, 190, 239, 0, 0], "outputIndex": 0, "context": [1]}]},
     {"tm_a": {"outputsToAdmit": [0], "coinsToRetain": [], "coinsRemoved": [1]}},
@@ -441,6 +447,17 @@ _SMALL: Final = (
             "x-bsv-payment-version: 1.0",
             "x-bsv-payment-satoshis-required: 100",
             "x-bsv-payment-derivation-prefix: AAAA",
+        )
+    ).encode(),
+    "\n".join(
+        (
+            "x-bsv-sats: 100",
+            f"x-bsv-server: {KEY}",
+            f"x-bsv-sender: {KEY}",
+            "x-bsv-nonce: 3q2+7w==",
+            "x-bsv-time: 1719500000000",
+            "x-bsv-vout: 0",
+            f"x-bsv-beef: {json.loads(_PAID)['transaction']}",
         )
     ).encode(),
     b"\x00\x01\x51",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.ids import identity_key
 from reconciler.model.keys import FUNDING_KEY, KeyRef
-from reconciler.wire.derivation import public_child, verify
+from reconciler.wire.derivation import is_point, public_child, verify
 
 CASES = json.loads((Path(__file__).parents[2] / "vectors" / "derivation.json").read_text())["cases"]
 ORDER = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
@@ -33,6 +33,8 @@ def test_keys_towards_others_cannot_be_derived_by_anyone():
 def test_an_owner_that_is_no_point_of_the_curve_is_refused():
     with pytest.raises(ValueError, match="public key"):
         public_child(identity_key("02" + "ff" * 32), KeyRef("data catalog record", "producer", "anyone"))
+    assert not is_point(identity_key("02" + "ff" * 32))
+    assert is_point(identity_key(GOOD_KEY))
     assert not verify(identity_key("02" + "ff" * 32), GOOD_DATA, bytes.fromhex(GOOD_SIGNATURE))
 
 
