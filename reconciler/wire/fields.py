@@ -62,6 +62,13 @@ class Fields:
             raise self._wrong(name, "an array")
         return tuple(read_object(item, f"an item of {name!r} of {self._what}", read) for item in value)
 
+    def array(self, name: str) -> tuple[Json, ...]:
+        """An array, as it is."""
+        value = self._take(name)
+        if not isinstance(value, list):
+            raise self._wrong(name, "an array")
+        return tuple(value)
+
     def parsed(self, name: str, parse: Callable[[str], T]) -> T:
         """A string that `parse` understands; its ValueError becomes a VerificationError."""
         return self.built(name, parse, self.text(name))
@@ -92,6 +99,10 @@ class Fields:
             del self._left[name]
             return None
         return read(name)
+
+    def given(self, name: str, read: Callable[[str], T]) -> T | None:
+        """What `read`, a method of this object, finds there, or None where there is no such field."""
+        return read(name) if name in self._left else None
 
     def built(self, name: str, make: Callable[..., T], *parts: object) -> T:
         """Call a constructor that checks; its ValueError becomes a VerificationError about the field `name`."""
