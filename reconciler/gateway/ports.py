@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import Protocol, Self
 
 from starlette.requests import Request
 from starlette.responses import Response
@@ -11,6 +10,20 @@ from starlette.responses import Response
 from reconciler.model.ids import Digest, RecordId
 from reconciler.wire.documents import RecordDocument
 from reconciler.wire.sealed_content import KnownContent
+
+
+class Plaintext(Protocol):
+    """Plaintext whose beginning is at hand, piece by piece. To be closed."""
+
+    def __aiter__(self) -> Self: ...
+
+    async def __anext__(self) -> bytes:
+        """The next piece. Raises UnreachableError where it is not to be had any more."""
+        ...
+
+    async def aclose(self) -> None:
+        """Nothing more is wanted."""
+        ...
 
 
 class Contents(Protocol):
@@ -23,11 +36,11 @@ class Contents(Protocol):
         """
         ...
 
-    async def read(self, content: KnownContent, start: int, stop: int) -> AsyncIterator[bytes]:
+    async def read(self, content: KnownContent, start: int, stop: int) -> Plaintext:
         """The plaintext from `start` up to `stop` (bytes), once its beginning is at hand; verified before it is given out.
 
-        Raises UnreachableError where no storage host gives what is needed: nothing was given out then. The iteration raises it
-        for what comes later.
+        Raises UnreachableError where no storage host gives what is needed, RefusedError (code 404) where that is too large to be
+        passed on. Nothing was given out then.
         """
         ...
 

@@ -95,6 +95,8 @@ def known_content(document: RecordDocument, seed: bytes) -> KnownContent | None:
     if published is None:
         return None
     if published.key_commitment is None:
+        if sum(part.size for part in published.parts) != published.size:
+            raise VerificationError(f"the parts are not those of a content of {published.size} bytes")
         return KnownContent(published=published, sha256=published.digest, key=None)
     if document.sealed is None:
         raise VerificationError(f"the document of {document.id} says nothing of what it sells")

@@ -99,10 +99,12 @@ def test_who_has_the_seed_knows_the_key_and_the_plain_hash_of_what_is_sold():
 
 
 def test_free_content_is_known_by_its_document_alone():
-    free = replace(SEALED.published("text/csv"), key_commitment=None)
+    free = PublishedContent(PLAIN, 12, "text/csv", (part(1, 5), part(2, 7)))
     known = known_content(document(free, None), bytes(32))
-    assert known == KnownContent(published=free, sha256=SEALED.salted, key=None)
+    assert known == KnownContent(published=free, sha256=PLAIN, key=None)
     assert not known.is_sold
+    with pytest.raises(VerificationError, match="parts are not those"):
+        known_content(document(replace(free, size=13), None), bytes(32))
 
 
 def test_a_record_without_content_has_none():
