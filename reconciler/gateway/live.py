@@ -1,6 +1,7 @@
-"""What is live, as the gateway shows it: read whole from the database, once for each generation.
+"""What is live, read whole from the database, once for each generation: what the gateway shows of it, and what it sells by.
 
-Sealed fields stop here: an `Entry` has no room for them.
+Sealed fields stop here: an `Entry` has no room for them. What the shop needs of them goes the other way, into `Offers`, of
+which nothing is an answer.
 """
 
 from __future__ import annotations
@@ -9,14 +10,17 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Self
 
+from reconciler.gateway.offers import Offers
+from reconciler.gateway.rules import Rules
 from reconciler.model.errors import StateError
-from reconciler.model.ids import Digest, Outpoint, RecordId
+from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.observed import ObservedRecord, ObservedRoot
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
+from reconciler.store.works import Connection
 from reconciler.wire.documents import RecordDocument, RootDocument, parse_record_document, parse_root_document
 from reconciler.wire.state_root import Leaf
 
@@ -71,24 +75,46 @@ class Live:
         return tuple(entry.leaf for entry in self.entries)
 
 
+@dataclass(frozen=True, slots=True)
+class _Generation:
+    live: Live
+    offers: Offers
+
+
 class Shelf:
     """The live generation, kept between requests until another process, or this one, has applied."""
 
-    def __init__(self, database: Database) -> None:
+    def __init__(self, database: Database, gateway: IdentityKey | None = None) -> None:
         self._database = database
-        self._live: Live | None = None
+        self._gateway = gateway
+        self._kept: _Generation | None = None
 
     async def live(self) -> Live | None:
         """What is live now; None where nothing has been published. Raises StateError for a database with holes."""
-        async with self._database.reading() as connection:
-            root = await Published(connection).root()
-            if root is None:
-                return None
-            if self._live is None or self._live.outpoint != root.record.outpoint:
-                documents = await Documents(connection).find([root.record.document_hash])
-                records = await Published(connection).records()
-                self._live = _live(root, documents, records.values())
-            return self._live
+        generation = await self._generation()
+        return None if generation is None else generation.live
+
+    async def offers(self) -> Offers | None:
+        """What is sold now, and how. As `live`, and from the same generation."""
+        generation = await self._generation()
+        return None if generation is None else generation.offers
+
+    async def _generation(self) -> _Generation | None:
+        outpoint = await self._database.read(_live_outpoint)
+        if outpoint is None:
+            return None
+        if self._kept is None or self._kept.live.outpoint != outpoint:
+            self._kept = await self._database.read(self._load)
+        return self._kept
+
+    async def _load(self, connection: Connection) -> _Generation | None:
+        root = await Published(connection).root()
+        if root is None:
+            return None
+        documents = await Documents(connection).find([root.record.document_hash])
+        records = await Published(connection).records()
+        live = _live(root, documents, records.values())
+        return _Generation(live, _offers(live, root, records, self._gateway or live.root.keys.gateway_key))
 
     async def documents(self, entries: Iterable[Entry]) -> dict[RecordId, RecordDocument]:
         """The documents of some records. Raises StateError where one is missing."""
@@ -118,6 +144,22 @@ def _live(root: ObservedRoot, documents: Mapping[Digest, bytes], records: Iterab
         entries=tuple(entries),
         by_id={entry.id: entry for entry in entries},
     )
+
+
+def _offers(live: Live, root: ObservedRoot, records: Mapping[RecordId, ObservedRecord], gateway: IdentityKey) -> Offers:
+    return Offers(
+        outpoint=live.outpoint,
+        network=live.root.network_id,
+        producer=live.root.producer,
+        document_hash=live.document_hash,
+        settings=root.settings,
+        rules=Rules.of(root.settings, root.record.sealed, gateway),
+        records=records,
+    )
+
+
+async def _live_outpoint(connection: Connection) -> Outpoint | None:
+    return await Published(connection).outpoint()
 
 
 def _present(documents: Mapping[Digest, bytes], digest: Digest) -> bytes:

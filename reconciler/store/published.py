@@ -63,6 +63,11 @@ class Published:
         row = await self._root_row()
         return None if row is None else root_of(row)
 
+    async def outpoint(self) -> Outpoint | None:
+        """That of the live root, without the rest of it: enough to know whether anything has changed."""
+        row = (await self._connection.execute(select(published_root.c.txid, published_root.c.vout))).one_or_none()
+        return None if row is None else outpoint_of(row)
+
     async def identity(self) -> IdentityKey | None:
         """Whose root is live."""
         row = await self._root_row()
