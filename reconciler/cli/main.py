@@ -18,6 +18,7 @@ from reconciler.cli.arguments import Globals, split_globals
 from reconciler.cli.commands import (
     apply,
     completion,
+    consumer,
     db,
     destroy,
     devnet,
@@ -61,6 +62,7 @@ for _command in (
     explain,
     doctor,
     completion,
+    consumer,
     plan,
     apply,
     destroy,

@@ -1,0 +1,187 @@
+"""Opening one network for a buyer: settings, key and everybody that a buyer asks. No manifest, and no producer's database."""
+
+from __future__ import annotations
+
+import json
+import random
+import secrets
+from collections.abc import AsyncIterator, Mapping
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final, Self
+
+from reconciler.chain.headers import Headers
+from reconciler.cli.implied import implied_network
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.wiring import clock, new_keys, open_toy
+from reconciler.clients.host import HostClient
+from reconciler.clients.http import HttpClient
+from reconciler.clients.reputations import Reputations
+from reconciler.clients.resolver import Resolver
+from reconciler.consumer.discovery import Discovery
+from reconciler.consumer.greeting import Greeter
+from reconciler.model.errors import StateError, UsageError
+from reconciler.model.ids import Network
+from reconciler.model.networks import Endpoints, endpoints_of
+from reconciler.wallet.keyfile import read_key, write_key
+from reconciler.wallet.keys import Keys
+from reconciler.wire.uris import origin_fault
+
+KEY_FILE: Final = "consumer.key"
+KEY_VARIABLE: Final = "OVERLAY_CONSUMER_KEY"
+SETTINGS_FILE: Final = "consumer.json"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """What `consumer init` was told, of one network. None leaves it to the network, or to nobody."""
+
+    overlay_url: str | None = None
+    """The gateway that is meant where none is named."""
+    max_price: int | None = None
+    """The most that one purchase may cost without a word, in satoshis."""
+    daily_budget: int | None = None
+    """The most that all purchases of a UTC day may cost, in satoshis."""
+    hosts: tuple[str, ...] = ()
+    """Hosts and trackers, in place of the network's."""
+    arc: str | None = None
+    chain_tracker: str | None = None
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """As they were kept; nothing where they were not. Raises StateError."""
+        try:
+            found = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**found, "hosts": tuple(found.get("hosts", ()))})
+        except FileNotFoundError:
+            return cls()
+        except (ValueError, TypeError, AttributeError) as error:
+            raise StateError(
+                "the consumer's settings cannot be read", where=str(path), hint="run `overlay consumer init`"
+            ) from error
+
+    def write(self, path: Path) -> None:
+        """Keep them."""
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
+
+    def endpoints(self, network: Network) -> Endpoints:
+        """The network's, with what was named in their place."""
+        named = {"hosts": list(self.hosts) or None, "arc": self.arc, "chainTracker": self.chain_tracker}
+        return endpoints_of(network, {"network": {name: value for name, value in named.items() if value}})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Market:
+    """One network, as a buyer sees it."""
+
+    network: Network
+    endpoints: Endpoints
+    settings: Settings
+    http: HttpClient
+    strangers: HttpClient
+    """The door to what strangers name."""
+    resolver: Resolver
+    headers: Headers
+    gateway: str | None
+    """Of the producer that is meant where none is named."""
+
+    def discovery(self) -> Discovery:
+        """Finds and proves producers, as nobody in particular."""
+        return Discovery(
+            lookups=self.resolver,
+            hosts=_hosts(self.http, self.endpoints, self.gateway),
+            host=lambda url: HostClient(self.strangers, url),
+            verifier=self.headers,
+            greet=Greeter(self.strangers, new_keys(), clock=clock),
+            clock=clock,
+            plain_http=self.network.is_toy,
+        )
+
+
+@asynccontextmanager
+async def open_market(invocation: Invocation, gateway: str | None = None) -> AsyncIterator[Market]:
+    """Open the network that is meant, for the block; `gateway` is one that was named. Raises UsageError, StateError."""
+    network = buyers_network(invocation)
+    settings = Settings.read(settings_path(invocation, network))
+    endpoints = settings.endpoints(network)
+    named = gateway or invocation.environment.get("OVERLAY_URL") or settings.overlay_url
+    gateway = named and checked_origin(named, network)
+    async with AsyncExitStack() as stack:
+        http = await stack.enter_async_context(HttpClient())
+        strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
+        if network is Network.EMBEDDED:
+            invocation.home.create()
+            await stack.enter_async_context(open_toy(invocation.home.world(network), endpoints, http))
+        headers = Headers(http, endpoints.headers)
+        resolver = Resolver(
+            {url: HostClient(http, url) for url in endpoints.hosts},
+            host=lambda url: HostClient(strangers, url),
+            besides=_hosts(http, endpoints, gateway),
+            reputations=Reputations(clock=clock, dice=random.random),
+            clock=clock,
+            verifier=headers,
+            plain_http=network.is_toy,
+        )
+        yield Market(
+            network=network,
+            endpoints=endpoints,
+            settings=settings,
+            http=http,
+            strangers=strangers,
+            resolver=await stack.enter_async_context(resolver),
+            headers=headers,
+            gateway=gateway or None,
+        )
+
+
+def buyers_network(invocation: Invocation) -> Network:
+    """The network that is meant: --network, OVERLAY_NETWORK, else the only one with state here. Raises UsageError."""
+    try:
+        return implied_network(invocation)
+    except UsageError as error:
+        names = ", ".join(network.value for network in Network)
+        raise UsageError(
+            "which network to buy on is not said", hint=f"--network, or OVERLAY_NETWORK: {names}"
+        ) from error
+
+
+def settings_path(invocation: Invocation, network: Network) -> Path:
+    """Where the settings of one network are kept."""
+    return invocation.home.network(network) / SETTINGS_FILE
+
+
+def checked_origin(url: str, network: Network) -> str:
+    """A gateway's origin, as somebody typed it. Raises UsageError."""
+    trimmed = url.strip().rstrip("/")
+    fault = origin_fault(trimmed, plain_http=network.is_toy)
+    if fault:
+        raise UsageError(f"the gateway's URL {fault}", where=url, hint="such as http://localhost:3000")
+    return trimmed
+
+
+def buyers_keys(invocation: Invocation, network: Network, *, create: bool = False) -> Keys:
+    """The buyer's own key: OVERLAY_CONSUMER_KEY, else consumer.key in OVERLAY_HOME, which `create` makes. Raises StateError."""
+    secret = invocation.environment.get(KEY_VARIABLE)
+    if secret:
+        try:
+            return Keys(bytes.fromhex(secret.strip()))
+        except ValueError:
+            raise StateError(f"{KEY_VARIABLE} does not hold a private key", hint="64 hex digits") from None
+    path = invocation.home.key(KEY_FILE)
+    if not path.exists():
+        if not create:
+            raise StateError("there is no buyer here yet", where=str(path), hint="run `overlay consumer init`")
+        if not network.is_toy and invocation.passphrase is None:
+            raise StateError(f"a plain key file is no use on {network}", hint="set OVERLAY_PASSPHRASE")
+        invocation.home.create()
+        if write_key(path, new_keys(), passphrase=invocation.passphrase, randomness=secrets.token_bytes):
+            invocation.console.note(f"Made a new key: {path}. There is no other copy: back it up.")
+    return read_key(path, passphrase=invocation.passphrase, plain_allowed=network.is_toy)
+
+
+def _hosts(http: HttpClient, endpoints: Endpoints, gateway: str | None) -> Mapping[str, HostClient]:
+    """Who is asked about everything: the network's hosts, and the gateway that the buyer named himself."""
+    named = (*endpoints.hosts, *([gateway] if gateway else ()))
+    return {url: HostClient(http, url) for url in named}
