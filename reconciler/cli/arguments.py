@@ -41,6 +41,15 @@ class Globals:
     debug: bool = False
     """Show tracebacks."""
 
+    def words(self) -> list[str]:
+        """The same on a command line."""
+        flags = {"--verbose": self.verbose, "--quiet": self.quiet, "--debug": self.debug}
+        values = {"--directory": self.directory, "--network": self.network}
+        return [
+            *(flag for flag, is_given in flags.items() if is_given),
+            *(f"{name}={value}" for name, value in values.items() if value is not None),
+        ]
+
 
 def split_globals(arguments: Sequence[str]) -> tuple[Globals, list[str]]:
     """Take the global options out of a command line. Raises UsageError for one without its value."""

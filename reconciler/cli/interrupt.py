@@ -1,6 +1,6 @@
 """Signals. Ctrl-C once stops an apply before its next step, twice now; both are safe, the journal sees to that.
 
-A server ends at the first Ctrl-C or SIGTERM, which is how servers are told to, and no failure.
+A server ends at the first Ctrl-C or SIGTERM, which is how servers are told to, and no failure; at the second it stops now.
 """
 
 from __future__ import annotations
@@ -74,11 +74,17 @@ def graceful(say: Callable[[str], object], signals: Sequence[signal.Signals] = (
 
 @contextmanager
 def stoppable() -> Iterator[asyncio.Event]:
-    """Give an event that Ctrl-C or SIGTERM sets, while the block runs in an event loop."""
-    stop = asyncio.Event()
+    """Give an event that Ctrl-C or SIGTERM sets, while the block runs in an event loop; the next one cancels the block."""
+    stop, task = asyncio.Event(), asyncio.current_task()
     loop = asyncio.get_running_loop()
+
+    def heard() -> None:
+        if stop.is_set() and task is not None:
+            task.cancel()
+        stop.set()
+
     for each in STOPS:
-        loop.add_signal_handler(each, stop.set)
+        loop.add_signal_handler(each, heard)
     try:
         yield stop
     finally:

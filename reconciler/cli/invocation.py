@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NoReturn, TypeVar
 
 import typer
 
@@ -58,7 +58,7 @@ class Invocation:
         named = self.environment.get("OVERLAY_NETWORK")
         return network(named) if named else None
 
-    def finish(self, work: Coroutine[Any, Any, int]) -> None:
+    def finish(self, work: Coroutine[Any, Any, int]) -> NoReturn:
         """Run the command's operation and leave with its exit code."""
         try:
             code = asyncio.run(work)

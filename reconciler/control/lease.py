@@ -64,7 +64,7 @@ async def held_by(database: Database, here: Owner) -> Held | None:
     """Who holds the apply lease, as seen from the process `here`; None where nobody does."""
     async with database.begin() as connection:
         holder = await Leases(connection).holder(APPLY)
-    return None if holder is None else Held(holder=holder, is_dead=is_dead(holder.owner, here, _alive))
+    return None if holder is None else Held(holder=holder, is_dead=is_dead(holder.owner, here, is_alive))
 
 
 async def release(database: Database, held: Held, here: Owner, *, now: int) -> None:
@@ -84,7 +84,7 @@ async def _acquire(
     while True:
         waiting()
         async with database.begin() as connection:
-            answer = await Leases(connection).acquire(APPLY, owner, now=now(), ttl=TTL, alive=_alive)
+            answer = await Leases(connection).acquire(APPLY, owner, now=now(), ttl=TTL, alive=is_alive)
         if isinstance(answer, Lease):
             return answer
         if waited >= patience:
@@ -108,7 +108,8 @@ def _locked(holder: Holder, now: int) -> LockedError:
     )
 
 
-def _alive(pid: int) -> bool:
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process on this machine."""
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

@@ -21,6 +21,7 @@ from reconciler.host.topics.uhrp import UhrpTopic
 from reconciler.model.ids import AdProtocol, Network
 from reconciler.model.networks import Endpoints
 from reconciler.store.database import Database
+from reconciler.web.background import Turns, always
 from reconciler.wire.http import Http
 
 
@@ -36,10 +37,11 @@ def own_host(
     callback_token: str | None = None,
     neighbourhood: Neighbourhood | None = None,
     operator: Operator | None = None,
+    turns: Turns = always,
 ) -> ASGIApp:
     """The producer's host: the records' topic, and what third parties add, on the producer's database.
 
-    It answers for every capability, too.
+    It answers for every capability, too. `turns` are those of this process among all that serve the database.
     """
     return build_app(
         database=database,
@@ -54,6 +56,7 @@ def own_host(
         callback_token=callback_token,
         neighbourhood=neighbourhood,
         operator=operator,
+        turns=turns,
     )
 
 

@@ -29,7 +29,7 @@ from reconciler.model.ids import digest
 from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
 from reconciler.web import openapi
-from reconciler.web.background import in_background
+from reconciler.web.background import Turns, always, in_background
 from reconciler.web.bodies import Room, read_json
 from reconciler.web.origins import OpenOrigins
 from reconciler.wire.answer import AGGREGATION, BINARY
@@ -67,6 +67,7 @@ def build_app(
     callback_token: str | None = None,
     neighbourhood: Neighbourhood | None = None,
     operator: Operator | None = None,
+    turns: Turns = always,
 ) -> ASGIApp:
     """A host that keeps what it takes in `database`; several processes may serve one, and ours shares the producer's.
 
@@ -76,8 +77,11 @@ def build_app(
     /health says of this host. With `callback_token` ARC may report proofs: it has to show that token.
     `operator` says who may look after the host by the routes under /admin.
     With `neighbourhood` other hosts are told what is submitted here, and are caught up with, during the server's lifespan.
+    `turns` are those in which this process does what one of all that serve this database is to do.
     """
-    proofs = Proofs(database=database, chain=headers, statuses=arc, clock=clock)
+    proofs = Proofs(
+        database=database, chain=headers, statuses=arc, clock=clock, in_background=refresh_every is not None
+    )
     dealings = None if neighbourhood is None else Dealings(neighbourhood, database=database, clock=clock)
     engine = Engine(
         database=database,
@@ -101,8 +105,8 @@ def build_app(
         *Health(database, engine, name=name, network=network).routes(),
     ]
     works = [
-        None if refresh_every is None else partial(proofs.run, refresh_every),
-        *(() if dealings is None else dealings.works(engine)),
+        None if refresh_every is None else partial(turns, partial(proofs.run, refresh_every)),
+        *(() if dealings is None else dealings.works(engine, turns)),
     ]
     return OpenOrigins(Starlette(routes=routes, exception_handlers=_HANDLERS, lifespan=in_background(*works)))
 

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from reconciler.host.engine import Engine
 from reconciler.host.peers import Acquaintances
@@ -13,6 +12,7 @@ from reconciler.host.ports import Peers
 from reconciler.host.propagation import Propagation
 from reconciler.host.sync import Synchroniser
 from reconciler.store.database import Database
+from reconciler.web.background import Turns, Work
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,9 +52,12 @@ class Dealings:
             dice=self._neighbourhood.dice,
         )
 
-    def works(self, engine: Engine) -> tuple[Callable[[], Coroutine[Any, Any, None]], ...]:
-        """What goes on for as long as the server runs."""
+    def works(self, engine: Engine, turns: Turns) -> tuple[Work, ...]:
+        """What goes on for as long as the server runs.
+
+        Every process tells others of its own news at once, and claims each delivery; one of all catches up.
+        """
         return (
             partial(self.propagation.run, self._neighbourhood.forward_every),
-            partial(self.synchroniser(engine).run, self._neighbourhood.sync_every),
+            partial(turns, partial(self.synchroniser(engine).run, self._neighbourhood.sync_every)),
         )

@@ -40,16 +40,25 @@ class Refreshed:
 class Proofs:
     """Keeps the proofs of one host's transactions up to date."""
 
-    def __init__(self, *, database: Database, chain: Chain, statuses: Statuses, clock: Callable[[], float]) -> None:
+    def __init__(
+        self,
+        *,
+        database: Database,
+        chain: Chain,
+        statuses: Statuses,
+        clock: Callable[[], float],
+        in_background: bool = False,
+    ) -> None:
+        """`in_background`: some process on this database calls `run`, so that requests need not set off rounds."""
         self._database = database
         self._chain = chain
         self._statuses = statuses
         self._clock = clock
         self._next = 0.0
-        self._in_background = False
+        self._in_background = in_background
 
     async def touch(self) -> None:
-        """A round, unless there was one just now or `run` sees to it; a chain that does not answer is asked next time."""
+        """A round, unless there was one just now or somebody's `run` sees to it; a chain that does not answer is asked next time."""
         if self._in_background or self._clock() < self._next:
             return
         self._next = self._clock() + _PAUSE
@@ -60,14 +69,10 @@ class Proofs:
 
     async def run(self, every: float) -> None:
         """Rounds for ever, `every` so many seconds; for a server's background."""
-        self._in_background = True
-        try:
-            while True:
-                with suppress(TransientError, RefusedError):  # the next round comes anyway
-                    await self.refresh()
-                await asyncio.sleep(every)
-        finally:
-            self._in_background = False
+        while True:
+            with suppress(TransientError, RefusedError):  # the next round comes anyway
+                await self.refresh()
+            await asyncio.sleep(every)
 
     async def refresh(self) -> Refreshed:
         """One round. Raises UnreachableError or RefusedError where the chain's headers cannot be had."""

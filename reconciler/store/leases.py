@@ -20,6 +20,9 @@ from reconciler.store.works import Connection
 APPLY: Final = "apply"
 """The lease under which journal and coins are written."""
 
+SERVE: Final = "serve"
+"""The lease of the one server that does the background work of all."""
+
 _LONGEST: Final = 20
 """Times its term: further than that, clocks of machines that share a database are not apart."""
 

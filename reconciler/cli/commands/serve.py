@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import random
 import secrets
-from dataclasses import dataclass
-from typing import Annotated, Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Annotated, Any, Final
 
 import typer
 
@@ -17,9 +19,12 @@ from reconciler.cli.databases import Otherwise
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.posts import Post, supervise
 from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, gateway_of, open_site
 from reconciler.clients.peers import Neighbours
 from reconciler.control.follow import Follower
+from reconciler.control.leading import Leader
+from reconciler.control.lease import this_process
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
 from reconciler.host.admin import Operator
@@ -54,19 +59,41 @@ def serve(
     *,
     host: Annotated[str, typer.Option("--host", metavar="H", help="Name or address to listen on.")] = "localhost",
     port: options.Port = 3000,
+    workers: Annotated[
+        int, typer.Option("--workers", metavar="N", min=1, max=64, help="Processes that share the port.")
+    ] = 1,
+    worker: Annotated[str, typer.Option("--worker", hidden=True)] = "",
     json: options.Json = False,
 ) -> None:
     """Serve the catalog and the producer's own host, until Ctrl-C or SIGTERM.
 
     With the identity key, or a gateway.key (see `overlay identity gateway`) in OVERLAY_HOME, it follows the producer's root:
     what is applied on another machine shows by itself. Its host catches up with other hosts, and tells them what is new.
+    Of all processes that serve one database, on whatever machine, one does what goes on in the background. When told to stop,
+    requests in flight are finished first; told again, it stops at once.
     """
     invocation = Invocation.of(context)
-    invocation.finish(_serve(invocation, host, port, as_json=json))
+    announce = partial(_announce, invocation.console, as_json=json)
+    if worker:
+        post = Post.inherited(worker, host)
+    elif workers > 1:
+        invocation.finish(supervise(invocation, host, port, workers, announce))
+    else:
+        post = Post(host=host, port=port, announce=announce)
+    invocation.finish(_serve(invocation, post))
 
 
-async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool) -> int:
+def _announce(console: Console, facts: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        console.document({"event": "ready", **facts})
+    else:
+        console.result(f"Serving {facts['identityKey']} ({facts['network']}) at {facts['url']}\nCtrl-C stops it.")
+
+
+async def _serve(invocation: Invocation, post: Post) -> int:
     network, console = implied_network(invocation), invocation.console
+    if post.number:  # the first one has said it
+        invocation = replace(invocation, console=replace(console, quiet=True))
     reader = await _reader(invocation, network)
     async with open_site(
         invocation,
@@ -79,6 +106,7 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
         if follower is not None:
             await follower.claim()
         identity = reader.producer if reader else await _published(site)
+        leader = Leader(site.database, this_process(secrets.token_hex(8)), clock=clock)
         own = own_host(
             site.database,
             site.endpoints,
@@ -90,23 +118,24 @@ async def _serve(invocation: Invocation, host: str, port: int, *, as_json: bool)
             callback_token=None if reader is None else await _callback_token(site, reader),
             neighbourhood=_neighbourhood(site),
             operator=Operator(identity=identity, token=invocation.environment.get("OVERLAY_ADMIN_TOKEN")),
+            turns=leader.in_turn,
         )
         app = build_app(
             database=site.database,
             identity=identity,
             host=own,
-            keys=None if reader is None else await _gateway_keys(site, reader, console),
+            keys=None if reader is None else await _gateway_keys(site, reader, invocation.console),
             clock=clock,
             randomness=secrets.token_bytes,
         )
+        door = Door(app=app, host=post.host, port=post.port, listening=post.listening)
         with stoppable() as stop:
-            async with serving([Door(app=app, host=host, port=port)]) as (url,):
-                if as_json:
-                    ready = {"event": "ready", "url": url, "network": network.value, "identityKey": identity}
-                    console.document(ready)
-                else:
-                    console.result(f"Serving {identity} ({network}) at {url}\nCtrl-C stops it.")
-                await _until(stop, follower, console, _FOLLOW_TOY_SECONDS if network.is_toy else _FOLLOW_SECONDS)
+            post.on_orphaned(stop.set)
+            async with leader.standing(), serving([door]) as (url,):
+                post.announce({"url": url, "network": network.value, "identityKey": identity})
+                await _until(
+                    stop, follower, leader, console, _FOLLOW_TOY_SECONDS if network.is_toy else _FOLLOW_SECONDS
+                )
     return errors.DONE
 
 
@@ -195,13 +224,16 @@ async def _published(site: Site) -> IdentityKey:
     return identity
 
 
-async def _until(stop: asyncio.Event, follower: Follower | None, console: Console, every: float) -> None:
-    """Follow the producer's root until told to stop; what the follower dies of is raised."""
+async def _until(
+    stop: asyncio.Event, follower: Follower | None, leader: Leader, console: Console, every: float
+) -> None:
+    """Follow the producer's root, when it is this process's to do, until told to stop; what the follower dies of is raised."""
     if follower is None:
         await stop.wait()
         return
     stopping = asyncio.create_task(stop.wait())
-    following = asyncio.create_task(follower.follow(every=every, tell=console.note))
+    follow = partial(follower.follow, every=every, tell=console.note)
+    following = asyncio.create_task(leader.in_turn(follow))
     try:
         await asyncio.wait({stopping, following}, return_when=asyncio.FIRST_COMPLETED)
         if following.done():

@@ -13,7 +13,6 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from reconciler.model.errors import StateError
-from reconciler.web import server
 from reconciler.web.server import Door, serving
 
 
@@ -108,8 +107,3 @@ async def test_a_request_in_flight_ends_before_the_lifespan_does():
             asyncio.get_running_loop().call_later(0.2, go.set)
         assert (await asked).text == "late"
     assert told == ["answered", "down"]
-
-
-async def test_an_answer_does_not_wait_until_its_first_packet_is_acknowledged():
-    with server._opened(door("a")) as (listening,):
-        assert listening.proto == socket.IPPROTO_TCP  # by which asyncio knows what to switch Nagle's algorithm off for
