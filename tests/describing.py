@@ -15,11 +15,13 @@ from hypothesis.errors import Unsatisfiable
 from starlette.routing import Mount, Route
 
 from reconciler.web.auth import _IDENTITY
-from reconciler.web.openapi import AUTH_PATH
+from reconciler.web.openapi import AUTH_PATH, AUTHRITE_PATH
 from reconciler.web.server import Door, serving
 from reconciler.wire.http import Reply
 
 METHODS = {"get", "put", "post", "delete", "patch"}
+HANDSHAKES = {"Authenticated": AUTH_PATH, "Authrite": AUTHRITE_PATH}
+"""What those who stand in front of an app take."""
 
 
 def described(document: dict[str, Any]) -> set[tuple[str, str]]:
@@ -30,8 +32,8 @@ def described(document: dict[str, Any]) -> set[tuple[str, str]]:
 def routed(app: Any, prefix: str = "") -> Iterator[tuple[str, str]]:
     """Methods and paths of an app, whatever it is wrapped in; of one that is mounted only if it is a router of its own."""
     while not hasattr(app, "routes"):
-        if type(app).__name__ == "Authenticated":
-            yield "post", AUTH_PATH
+        if type(app).__name__ in HANDSHAKES:
+            yield "post", HANDSHAKES[type(app).__name__]
         app = app._app
     for route in app.routes:
         if isinstance(route, Route):
@@ -56,7 +58,7 @@ def check(document: dict[str, Any], method: str, path: str, reply: Reply) -> Non
 
 def known(app: Any, identity: str) -> Any:
     """An app behind its authentication, which has said who asks."""
-    while type(app).__name__ in {"OpenOrigins", "Authenticated"}:
+    while type(app).__name__ in {"OpenOrigins", *HANDSHAKES}:
         app = app._app
 
     async def call(scope: Any, receive: Any, send: Any) -> None:

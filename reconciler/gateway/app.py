@@ -23,6 +23,7 @@ from reconciler.store.database import Database
 from reconciler.store.replays import Replays
 from reconciler.web import openapi
 from reconciler.web.auth import Authenticated, required_identity
+from reconciler.web.authrite import Authrite
 from reconciler.web.handshakes import Signer
 from reconciler.web.lifespans import running
 from reconciler.web.origins import OpenOrigins
@@ -77,7 +78,8 @@ def build_app(
     if keys is None:
         return OpenOrigins(app)
     sessions = Sessions(keys=keys, replays=Replays(database), clock=clock, randomness=randomness)
-    return OpenOrigins(Authenticated(app, keys=keys, sessions=sessions, randomness=randomness))
+    known = Authenticated(app, keys=keys, sessions=sessions, randomness=randomness)
+    return OpenOrigins(Authrite(known, keys=keys, sessions=sessions, randomness=randomness))
 
 
 class _Routes:

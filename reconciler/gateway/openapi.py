@@ -9,6 +9,8 @@ from reconciler.model.ids import Kind
 from reconciler.web.openapi import (
     ANY,
     AUTH_PATH,
+    AUTHRITE_HANDSHAKE,
+    AUTHRITE_PATH,
     BINARY,
     BRC103,
     BYTES,
@@ -108,6 +110,7 @@ DOCUMENT: Final = document(
             )
         },
         AUTH_PATH: HANDSHAKE,
+        AUTHRITE_PATH: AUTHRITE_HANDSHAKE,
         "/v1/producer": {
             "get": operation(
                 "Who publishes here, and the root that commits to all of it",

@@ -17,6 +17,7 @@ JSON: Final = "application/json"
 BYTES: Final = "application/octet-stream"
 PROBLEM: Final = "application/problem+json"
 AUTH_PATH: Final = "/.well-known/auth"
+AUTHRITE_PATH: Final = "/authrite/initialRequest"
 
 TEXT: Final[JsonObject] = {"type": "string"}
 WHOLE: Final[JsonObject] = {"type": "integer", "minimum": 0}
@@ -144,6 +145,22 @@ HANDSHAKE: Final[JsonObject] = {
         brings=body(
             record({"version": {"const": "0.1"}, "messageType": TEXT, "identityKey": KEY}, {"initialNonce": TEXT})
         ),
+    )
+}
+
+AUTHRITE_HANDSHAKE: Final[JsonObject] = {
+    "post": operation(
+        "A handshake of Authrite (BRC-31), which BRC-103 has superseded",
+        {
+            "200": answer(
+                "The server's half, signed",
+                record({"authrite": TEXT, "messageType": TEXT, "identityKey": KEY, "nonce": TEXT, "signature": TEXT}),
+            ),
+            "400": answer("No handshake, or one of another version", FAILURE),
+            "413": TOO_LONG,
+            "503": UNAVAILABLE,
+        },
+        brings=body(record({"authrite": {"const": "0.2"}, "identityKey": KEY, "nonce": TEXT}, {"messageType": TEXT})),
     )
 }
 

@@ -26,7 +26,7 @@ from reconciler.model.errors import OverlayError, RefusedError, VerificationErro
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId, Txid
 from reconciler.model.json import Json
 from reconciler.storage.terms import Grant, Wish
-from reconciler.wire import advertisement, auth, handshake, pushdrop, record, script, sealing, uhrp, uris
+from reconciler.wire import advertisement, auth, authrite, handshake, pushdrop, record, script, sealing, uhrp, uris
 from reconciler.wire.answer import parse_aggregated, parse_answer
 from reconciler.wire.arc import parse_callback, parse_report
 from reconciler.wire.base58 import decode_check
@@ -214,6 +214,12 @@ def _certificate(value: Json) -> None:
                 parse(value).signed()
 
 
+def _authrite_message(value: Json) -> None:
+    for read in (authrite.InitialRequest.parse, authrite.InitialResponse.parse):
+        with suppress(VerificationError):
+            read(value)
+
+
 def _charge(fields: list[tuple[str, str]]) -> None:
     Charge.parse(dict(fields), KEY)
 
@@ -298,6 +304,13 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
     },
     "identity": {
         "stamp": Target(of_fields(_signed), (auth.Stamp.parse, auth.decoded, auth.check_version)),
+        "authrite": Target(
+            of_fields(lambda fields: (authrite.Stamp.of_request(dict(fields)), authrite.Stamp.of_answer(dict(fields)))),
+            (),
+        ),
+        "authrite message": Target(
+            of_json(_authrite_message), (authrite.InitialRequest.parse, authrite.InitialResponse.parse)
+        ),
         "message": Target(of_json(handshake.parse_message), (handshake.parse_message,)),
         "wanted": Target(of_json(handshake.Wanted.parse), (handshake.Wanted.parse,)),
         "certificate": Target(of_json(_certificate), (Certificate.parse, Certificate.parse_master)),
@@ -372,6 +385,13 @@ def _texts(value: Json) -> Iterator[str]:
 _NONCE: Final = "A" * 64
 _PAID: Final = json.loads((VECTORS / "payment.json").read_text(encoding="utf-8"))["payments"][0]["header"]
 _BODIES: Final[tuple[Json, ...]] = (
+    {
+        "authrite": "0.2",
+        "messageType": "initialResponse",
+        "identityKey": KEY,
+        "nonce": _NONCE,
+        "signature": "3006020101020101",
+    },
     {"type": "output-list", "outputs": [{"beef": [1, 0, 190, 239, 0, 0], "outputIndex": 0, "context": [1]}]},
     {"tm_a": {"outputsToAdmit": [0], "coinsToRetain": [], "coinsRemoved": [1]}},
     {"txid": "ab" * 32, "txStatus": "MINED", "merklePath": "00", "blockHash": "cd" * 32, "blockHeight": 1},
@@ -446,6 +466,13 @@ _SMALL: Final = (
             f"x-bsv-auth-your-nonce: {_NONCE}",
             f"x-bsv-auth-request-id: {'A' * 43}=",
             "x-bsv-auth-signature: 3006020101020101",
+            "x-authrite: 0.2",
+            f"x-authrite-identity-key: {KEY}",
+            f"x-authrite-nonce: {'A' * 43}=",
+            f"x-authrite-initialnonce: {'A' * 43}=",
+            f"x-authrite-yournonce: {_NONCE}",
+            "x-authrite-certificates: []",
+            "x-authrite-signature: 3006020101020101",
             "x-bsv-payment-version: 1.0",
             "x-bsv-payment-satoshis-required: 100",
             "x-bsv-payment-derivation-prefix: AAAA",
