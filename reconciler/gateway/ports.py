@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol, Self
 
 from starlette.requests import Request
@@ -42,6 +43,35 @@ class Contents(Protocol):
         Raises UnreachableError where no storage host gives what is needed, RefusedError (code 404) where that is too large to be
         passed on. Nothing was given out then.
         """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Bought:
+    """What a receipt was given for."""
+
+    record: RecordId
+    document_hash: Digest
+    """Of the version that was sold."""
+
+
+class Allowances(Protocol):
+    """What receipts still allow, counted in the database: the same for all processes (`gateway.allowances`)."""
+
+    async def bought(self, receipt: Digest) -> Bought | None:
+        """What a receipt is for; None where there is none by that id."""
+        ...
+
+    async def check(self, receipt: Digest) -> None:
+        """Raises RefusedError (code 403) where it was revoked or has ended."""
+        ...
+
+    async def take(self, receipt: Digest, *, downloads: int, size: int) -> None:
+        """Count so many downloads and bytes, all or none. Raises RefusedError (code 403) as `check`, and where it allows fewer."""
+        ...
+
+    async def put_back(self, receipt: Digest, size: int) -> None:
+        """Bytes that were taken and not sent."""
         ...
 
 

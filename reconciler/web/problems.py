@@ -10,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from reconciler.model.errors import RefusedError, TransientError, VerificationError
+from reconciler.model.errors import OverlayError, RefusedError, TransientError, VerificationError
 from reconciler.web.failures import UnauthorizedError, unauthorized
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -27,7 +27,8 @@ def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = Non
 
 async def _refused(_: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, RefusedError) else ""
-    return problem(int(code) if code in _STATUSES else 400, str(error))
+    hint = error.hint if isinstance(error, OverlayError) else None
+    return problem(int(code) if code in _STATUSES else 400, f"{error} ({hint})" if hint else str(error))
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
