@@ -37,6 +37,7 @@ from reconciler.store import (
     sealed_parts,
     settings,
     transactions,
+    usage,
 )
 from reconciler.store.database import Database, metadata
 
@@ -60,6 +61,7 @@ TABLES: Final = (
     sealed_parts,
     settings,
     transactions,
+    usage,
 )
 """Every module that puts tables on `metadata`; a module that is not named here is not migrated."""
 
