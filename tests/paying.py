@@ -29,9 +29,11 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.keys import FUNDING_KEY
+from reconciler.payments.conditions import PLAIN, Conditions
 from reconciler.payments.quote import Offer
 from reconciler.payments.till import Till
 from reconciler.store.database import Database
+from reconciler.store.payments import Payment
 from reconciler.store.replays import Replays
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
@@ -183,6 +185,11 @@ class Shop:
 
 def offer(buyer: Buyer, good: str = GOOD, price: int = PRICE) -> Offer:
     return Offer(buyer.identity, good, Satoshis(price))
+
+
+async def bring(till: Till, header: PaymentHeader, order: Offer, conditions: Conditions = PLAIN) -> Payment:
+    """A payment as the paywall brings it."""
+    return await till.take(header.tender(order.buyer), order, conditions)
 
 
 class Away:

@@ -13,10 +13,11 @@ from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
 from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import IdentityKey, SettingKind
 from reconciler.model.json import Json, JsonObject
+from reconciler.model.payment import Accept
+from reconciler.payments.conditions import QUOTE_SECONDS
 from reconciler.payments.splits import Split, splits_of
 from reconciler.payments.templates import EXPIRY_SECONDS
-from reconciler.payments.till import QUOTE_SECONDS
-from reconciler.payments.verdict import Accept, Policy
+from reconciler.payments.verdict import Policy
 from reconciler.wire.fields import Fields, read_object
 
 _LEAST: Final = Satoshis(1)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from reconciler.model.ids import AdProtocol, IdentityKey
+from reconciler.model.ids import AdProtocol, Digest, IdentityKey
 
 Counterparty = Literal["self", "anyone"] | IdentityKey
 
@@ -29,6 +29,7 @@ SHIP_PROTOCOL: Final = "service host interconnect"
 SLAP_PROTOCOL: Final = "service lookup availability"
 PAYMENT_PROTOCOL: Final = "3241645161d8"
 """Of payments between two identities (BRC-29)."""
+RECEIPT_PROTOCOL: Final = "data receipt"
 
 
 def record_key(kind: str, name: str) -> KeyRef:
@@ -70,6 +71,11 @@ def purse_key(anchor: str, index: int) -> KeyRef:
 def payment_key(prefix: str, suffix: str, other: IdentityKey) -> KeyRef:
     """The key that a payment from or to `other` is made out to (BRC-29): the recipient's child, which both can name."""
     return KeyRef(PAYMENT_PROTOCOL, f"{prefix} {suffix}", other)
+
+
+def receipt_key(receipt: Digest) -> KeyRef:
+    """The key that signs the receipt of this id; anyone can check it by the identity key of who sold."""
+    return KeyRef(RECEIPT_PROTOCOL, receipt, "anyone")
 
 
 def callback_key(other: IdentityKey) -> KeyRef:

@@ -12,6 +12,26 @@ from typing import Final
 from reconciler.model.errors import StateError
 
 
+class PaymentMethod(StrEnum):
+    """How somebody pays."""
+
+    BRC105 = "brc105"
+    """An authenticated HTTP request that carries it, for a price that a prefix of ours names."""
+    BRC121 = "brc121"
+    """An HTTP request of nobody known, but for the sender whom it names."""
+    BRC41 = "brc41"
+    """PacketPay: as BRC-105, over Authrite, by a prefix of the payer's."""
+    NATIVE = "native"
+    """A transaction by a template of ours, which pays every payee by itself (D21)."""
+
+
+class Accept(StrEnum):
+    """By which status of ARC a payment is good."""
+
+    SEEN = "seen"
+    MINED = "mined"
+
+
 class PaymentState(StrEnum):
     """Where a payment stands."""
 

@@ -8,27 +8,29 @@ from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Digest, Txid
 from reconciler.model.payment import PaymentEvent
 from reconciler.payments.network import Told
-from reconciler.payments.quote import Offer
-from reconciler.payments.verdict import Policy, event_of, in_doubt
+from reconciler.payments.ports import Receiver
+from reconciler.payments.sale import follow
+from reconciler.payments.verdict import event_of, in_doubt, suffices
 from reconciler.store.payments import Payment, Payments
+from reconciler.store.sales import Sales
 from reconciler.store.works import Connection
-from reconciler.wire.payment import PaymentError, PaymentHeader
+from reconciler.wire.payment import PaymentError
+from reconciler.wire.tender import Tender
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """The payment that a transaction is already, None where it is new."""
 
-    header: PaymentHeader
-    offer: Offer
+    tender: Tender
+    good: str
 
     async def __call__(self, connection: Connection) -> Payment | None:
         """Raises RefusedError where it was for something, or somebody, else, or named another key."""
-        payment = await Payments(connection).find(self.header.subject)
+        payment = await Payments(connection).find(self.tender.subject)
         if payment is None:
             return None
-        same = (payment.buyer, payment.good, payment.header.prefix, payment.header.suffix)
-        if same != (self.offer.buyer, self.offer.good, self.header.prefix, self.header.suffix):
+        if payment.good != self.good or not payment.tender.is_same(self.tender):
             raise RefusedError("the transaction has paid for something already", code=PaymentError.REUSED.value)
         return payment
 
@@ -42,7 +44,7 @@ class Book:
     async def __call__(self, connection: Connection) -> Payment:
         """The payment as it stands. Raises RefusedError where one of its coins has paid already."""
         payment = self.payment
-        known = await Known(payment.header, Offer(payment.buyer, payment.good, payment.price))(connection)
+        known = await Known(payment.tender, payment.good)(connection)
         if known is not None:
             return known
         payments = Payments(connection)
@@ -60,24 +62,36 @@ class Note:
 
     txid: Txid
     told: Told
-    policy: Policy
+    seller: Receiver
     now: int
 
     async def __call__(self, connection: Connection) -> Payment:
         """The payment as it stands."""
         payments = Payments(connection)
-        payment = await _found(payments, self.txid)
+        before = payment = await _found(payments, self.txid)
         if self.told.proof is not None:
-            await _give_way(payments, payment)
+            await self._give_way(connection, payment)
             payment = await payments.prove(payment, self.told.proof)
         payment = await payments.doubt(payment, in_doubt(self.told.word, since=payment.doubted, now=self.now))
         event = self._event(payment)
-        return payment if event is None else await payments.move(payment, event, reason=self.told.reason)
+        if event is not None:
+            payment = await payments.move(payment, event, reason=self.told.reason)
+        await follow(connection, before, payment, seller=self.seller, now=self.now)
+        return payment
 
     def _event(self, payment: Payment) -> PaymentEvent | None:
         doubted_for = 0 if payment.doubted is None else self.now - payment.doubted
-        enough = self.policy.takes(self.told.word, payment.satoshis)
+        enough = suffices(self.told.word, payment.accept)
         return event_of(payment.state, self.told.word, enough=enough, doubted_for=doubted_for)
+
+    async def _give_way(self, connection: Connection, proven: Payment) -> None:
+        """Whoever holds a coin of a payment that is mined can never be mined."""
+        payments = Payments(connection)
+        reason = f"another transaction spent its coins: {proven.txid}"
+        for txid in await payments.holders(proven.inputs) - {proven.txid}:
+            before = await _found(payments, txid)
+            loser = await payments.move(before, PaymentEvent.LOSE, reason=reason)
+            await follow(connection, before, loser, seller=self.seller, now=self.now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,7 +116,8 @@ class Unprove:
     async def __call__(self, connection: Connection) -> None:
         """See the class."""
         for height, root in self.blocks:
-            await Payments(connection).unprove(height, root, self.now)
+            gone = await Payments(connection).unprove(height, root, self.now)
+            await Sales(connection).unproven(gone)
 
 
 async def _found(payments: Payments, txid: Txid) -> Payment:
@@ -110,10 +125,3 @@ async def _found(payments: Payments, txid: Txid) -> Payment:
     if payment is None:
         raise RefusedError(f"there is no payment {txid}", code=PaymentError.FAILED.value)
     return payment
-
-
-async def _give_way(payments: Payments, proven: Payment) -> None:
-    """Whoever holds a coin of a payment that is mined can never be mined."""
-    for txid in await payments.holders(proven.inputs) - {proven.txid}:
-        loser = await _found(payments, txid)
-        await payments.move(loser, PaymentEvent.LOSE, reason=f"another transaction spent its coins: {proven.txid}")

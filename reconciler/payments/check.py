@@ -2,52 +2,88 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-from reconciler.model.amounts import Satoshis
+from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
+from reconciler.model.payment import PaymentMethod
+from reconciler.payments.conditions import Conditions, Share
 from reconciler.payments.ports import Chain, Receiver
 from reconciler.payments.quote import Offer, Seal, quoted
 from reconciler.store.payments import Payment
-from reconciler.wire.payment import MAX_HEADER, MAX_TRANSACTIONS, PAID_OUTPUT, PaymentError, PaymentHeader
+from reconciler.wire.payment import PaymentError
 from reconciler.wire.script import p2pkh
-from reconciler.wire.spv import Limits
-
-_LIMITS: Final = Limits(bytes=MAX_HEADER, transactions=MAX_TRANSACTIONS, depth=50, work=1 << 23)
-"""What a header has room for, and a fraction of the work that a host's submission may cause."""
+from reconciler.wire.tender import Tender
 
 
 async def checked(
-    header: PaymentHeader, offer: Offer, *, receiver: Receiver, chain: Chain, seal: Seal, now: int
+    tender: Tender,
+    offer: Offer,
+    conditions: Conditions,
+    *,
+    receiver: Receiver,
+    chain: Chain,
+    seal: Seal,
+    now: int,
 ) -> Payment:
-    """The payment, as it would be written down: enough, to our key, by a valid transaction, for a price that was quoted.
+    """The payment, as it would be written down: enough, to the right keys, by a valid transaction, for a price that was asked.
 
     More than the price is taken as it is paid, and told; nothing is given back. Raises RefusedError with a code of
     `PaymentError`, UnreachableError where the chain cannot be asked.
     """
-    output = header.output
-    if output is None:
-        raise _insufficient("the transaction has no outputs")
-    price = quoted(header.prefix, offer, amounts=(output.satoshis, offer.price), seal=seal, now=now)
-    if output.satoshis < price:
-        raise _insufficient(f"output {PAID_OUTPUT} pays {output.satoshis} satoshis, and the price is {price}")
-    if output.locking != p2pkh(receiver.public(header.key(offer.buyer))):
-        raise _insufficient(f"output {PAID_OUTPUT} does not pay the key of this prefix and suffix")
+    price = _price(tender, offer, seal=seal, now=now)
+    paid = _paid(tender, price, conditions.shares, receiver)
     try:
-        await chain.verified(header.beef, header.subject, now=now, limits=_LIMITS)
+        await chain.verified(tender.beef, tender.subject, now=now, limits=conditions.limits)
     except VerificationError as error:
         raise RefusedError(f"the transaction is not valid: {error}", code=PaymentError.FAILED.value) from error
     except RefusedError as error:  # of us, by whoever has the headers
         raise UnreachableError("the chain's headers are not to be had") from error
     return Payment(
-        header=header,
-        buyer=offer.buyer,
+        tender=tender,
         good=offer.good,
-        price=Satoshis(price),
-        satoshis=output.satoshis,
+        price=price,
+        satoshis=paid,
+        accept=conditions.policy.demands(paid),
+        terms=conditions.terms,
         booked=now,
         doubted=now,
     )
+
+
+def _price(tender: Tender, offer: Offer, *, seal: Seal, now: int) -> Satoshis:
+    """What was asked. By BRC-105 the prefix holds an earlier price; by the other methods whoever calls has looked at that."""
+    if tender.method is not PaymentMethod.BRC105:
+        return offer.price
+    amounts = (offer.price,) if tender.output is None else (tender.output.satoshis, offer.price)
+    return quoted(tender.prefix, offer, amounts=amounts, seal=seal, now=now)
+
+
+def _paid(tender: Tender, price: Satoshis, shares: tuple[Share, ...] | None, receiver: Receiver) -> Satoshis:
+    """What the outputs give that were asked for, each of them once."""
+    own = None if tender.vout is None else Share(tender.vout, price, p2pkh(receiver.public(tender.key)))
+    if shares is None:
+        if own is None:
+            raise _insufficient("the payment names no output that pays")
+        return satoshis(_given(tender, own))
+    given = {share: _given(tender, share, exactly=True) for share in shares}
+    named = {share.vout: share.locking for share in shares}
+    if len(named) != len(shares) or (own is not None and named.get(own.vout) != own.locking):
+        raise ValueError("shares are of different outputs, and ours is one of them")
+    rest = (output for vout, output in enumerate(tender.transaction.outputs) if vout not in named)
+    if any(output.locking in named.values() for output in rest):
+        raise _insufficient("the transaction pays a key twice that was to be paid once")
+    return satoshis(sum(given.values()))
+
+
+def _given(tender: Tender, share: Share, *, exactly: bool = False) -> int:
+    outputs = tender.transaction.outputs
+    if share.vout >= len(outputs):
+        raise _insufficient(f"the transaction has no output {share.vout}")
+    output = outputs[share.vout]
+    if output.satoshis < share.satoshis or (exactly and output.satoshis != share.satoshis):
+        raise _insufficient(f"output {share.vout} pays {output.satoshis} satoshis, and {share.satoshis} were asked for")
+    if output.locking != share.locking:
+        raise _insufficient(f"output {share.vout} does not pay the key that was asked for")
+    return output.satoshis
 
 
 def _insufficient(message: str) -> RefusedError:

@@ -24,6 +24,10 @@ class Receiver(Protocol):
         """The public half of a child key of the seller's."""
         ...
 
+    def sign(self, key: KeyRef, data: bytes) -> bytes:
+        """An ECDSA signature (low-S DER) over SHA-256 of `data`, always the same."""
+        ...
+
     def mac(self, key: KeyRef, data: bytes) -> bytes:
         """HMAC-SHA256 under a key that only the seller can derive."""
         ...

@@ -11,6 +11,7 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey, identity_key
 from reconciler.model.json import Json
+from reconciler.store.terms import Portion
 
 OURSELVES: Final = "producer"
 """The payee that everybody has. What is the producer's goes to the gateway's key, which settles: the identity key stays with apply."""
@@ -22,14 +23,6 @@ class Split:
 
     payee: IdentityKey
     share: Fraction
-
-
-@dataclass(frozen=True, slots=True)
-class Portion:
-    """What one payee gets of one payment: at least 1 satoshi."""
-
-    payee: IdentityKey
-    satoshis: Satoshis
 
 
 def apportioned(total: Satoshis, splits: Sequence[Split]) -> tuple[Portion, ...]:

@@ -17,7 +17,7 @@ from reconciler.model.ids import Digest, IdentityKey
 from reconciler.model.json import Json
 from reconciler.model.keys import KeyRef, payment_key
 from reconciler.payments.quote import Offer
-from reconciler.payments.splits import Portion
+from reconciler.store.terms import Portion
 from reconciler.wire.canonical import Cbor, canonical_cbor, sha256_hex
 from reconciler.wire.payment import PaymentError
 from reconciler.wire.script import p2pkh

@@ -17,16 +17,15 @@ from reconciler.model.keys import QUOTE_KEY
 from reconciler.model.payment import EARNED, PaymentState
 from reconciler.payments.books import Book, Deliver, Known, Note, Unprove
 from reconciler.payments.check import checked
+from reconciler.payments.conditions import PLAIN, Conditions
 from reconciler.payments.network import Network, Told
 from reconciler.payments.ports import Chain, Miner, Receiver
 from reconciler.payments.quote import RANDOM, Offer, prefix_of
-from reconciler.payments.verdict import Policy, Word
+from reconciler.payments.verdict import Word
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment, Payments
-from reconciler.wire.payment import Charge, PaymentError, PaymentHeader
-
-QUOTE_SECONDS: Final = 1800
-"""For how long a price holds that was quoted."""
+from reconciler.wire.payment import Charge, PaymentError
+from reconciler.wire.tender import Tender
 
 HOLD_SECONDS: Final = 30.0
 """For how long a payment is waited for that the network does not show yet."""
@@ -60,8 +59,6 @@ class Till:
         chain: Chain,
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
-        policy: Policy | None = None,
-        quote_seconds: int = QUOTE_SECONDS,
         hold_seconds: float = HOLD_SECONDS,
         pause: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
@@ -72,14 +69,12 @@ class Till:
         self._seal = partial(receiver.mac, QUOTE_KEY)
         self._clock = clock
         self._randomness = randomness
-        self._policy = policy or Policy()
-        self._quote_seconds = quote_seconds
         self._hold_seconds = hold_seconds
         self._pause = pause
 
-    def charge(self, offer: Offer) -> Charge:
+    def charge(self, offer: Offer, conditions: Conditions = PLAIN) -> Charge:
         """What a 402 asks for an offer. Nothing is kept of it."""
-        expires = int(self._clock()) + self._quote_seconds
+        expires = int(self._clock()) + conditions.seconds
         prefix = prefix_of(offer, seal=self._seal, random=self._randomness(RANDOM), expires=expires)
         return Charge(offer.price, prefix, self._receiver.identity)
 
@@ -87,17 +82,19 @@ class Till:
         """The payment of this buyer for this good for which nothing was served yet: accepted, or still to be known."""
         return await self._database.read(lambda connection: Payments(connection).owed(buyer, good))
 
-    async def take(self, header: PaymentHeader, offer: Offer) -> Payment:
+    async def take(self, tender: Tender, offer: Offer, conditions: Conditions = PLAIN) -> Payment:
         """A payment that came with a request for an offer; returns once it is accepted. The same again is the same payment.
 
-        Raises RefusedError with a code of `PaymentError`, PendingError where the network has not shown it in time, and
+        The conditions are those of today, and frozen with a payment that is new. For other methods than BRC-105 the offer's
+        price is what was asked of this payment. Raises RefusedError with a code of `PaymentError`, PendingError where the network has not shown it in time, and
         UnreachableError where nothing could be done; after either of these, the same again may be accepted.
         """
-        payment = await self._database.read(Known(header, offer))
+        payment = await self._database.read(Known(tender, offer.good))
         if payment is None:
             found = await checked(
-                header,
+                tender,
                 offer,
+                conditions,
                 receiver=self._receiver,
                 chain=self._chain,
                 seal=self._seal,
@@ -166,7 +163,7 @@ class Till:
         """Write down what follows of what the network says."""
         if told.word is Word.NOTHING:
             return payment
-        note = Note(payment.txid, told, self._policy, int(self._clock()))
+        note = Note(payment.txid, told, self._receiver, int(self._clock()))
         return await self._database.write(note)
 
     async def _drop_lost_proofs(self) -> None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import Final
 
 from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
-from reconciler.model.payment import HOLDING, PaymentEvent, PaymentState
+from reconciler.model.payment import HOLDING, Accept, PaymentEvent, PaymentState
 
 GIVEN_UP_AFTER: Final = 3600
 """Seconds without being seen by the network, its answers notwithstanding, after which a payment counts as lost."""
@@ -34,13 +34,6 @@ class Word(StrEnum):
     """A transaction that conflicts with it is mined."""
 
 
-class Accept(StrEnum):
-    """By which status of ARC a payment is good."""
-
-    SEEN = "seen"
-    MINED = "mined"
-
-
 @dataclass(frozen=True, slots=True)
 class Policy:
     """When a payment is good: `accept` up to `limit` satoshis, mined above."""
@@ -48,11 +41,14 @@ class Policy:
     accept: Accept = Accept.SEEN
     limit: Satoshis = _NO_LIMIT
 
-    def takes(self, word: Word, satoshis: Satoshis) -> bool:
-        """Whether this much is good, by that word."""
-        if word is Word.PROVEN:
-            return True
-        return word is Word.SEEN and self.accept is Accept.SEEN and satoshis <= self.limit
+    def demands(self, satoshis: Satoshis) -> Accept:
+        """What a payment of so much has to show."""
+        return self.accept if satoshis <= self.limit else Accept.MINED
+
+
+def suffices(word: Word, accept: Accept) -> bool:
+    """Whether a payment is good, by that word."""
+    return word is Word.PROVEN or (word is Word.SEEN and accept is Accept.SEEN)
 
 
 _UNSHOWN: Final = frozenset({Word.WAITING, Word.CONTESTED, Word.REFUSED})

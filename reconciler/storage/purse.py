@@ -85,9 +85,9 @@ class Purse:
     async def earn(self) -> None:
         """Take over what uploaders have paid, once it is mined: no advertisement may hang on what could be spent twice."""
         async with self._database.begin() as connection:
-            for payment, proof in await Payments(connection).untaken():
+            for payment, coin, proof in await Payments(connection).untaken():
                 await Transactions(connection).put(payment.transaction, proof)
-                await Coins(connection).add([payment.coin])
+                await Coins(connection).add([coin])
 
     async def settle(self) -> None:
         """Fetch proofs for what has been mined since. Raises UnreachableError, RefusedError."""

@@ -31,15 +31,24 @@ from sqlalchemy import (
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
-from reconciler.model.keys import KeyRef, payment_key
-from reconciler.model.payment import EARNED, HOLDING, OWED, PaymentEvent, PaymentState, advance
+from reconciler.model.payment import (
+    EARNED,
+    HOLDING,
+    OWED,
+    Accept,
+    PaymentEvent,
+    PaymentMethod,
+    PaymentState,
+    advance,
+)
 from reconciler.store.coins import CoinState, Purpose, StoredCoin, coins
-from reconciler.store.columns import Choice, Instant
+from reconciler.store.columns import JSON_VALUE, Choice, Instant
 from reconciler.store.database import Hex, metadata
+from reconciler.store.terms import Terms
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.merkle import MerklePath, parse_path
-from reconciler.wire.payment import PAID_OUTPUT, PaymentHeader
+from reconciler.wire.tender import Tender
 from reconciler.wire.transaction import Transaction
 
 payments = Table(
@@ -50,6 +59,10 @@ payments = Table(
     Column("good", Text, nullable=False),
     Column("price", BigInteger, nullable=False),
     Column("satoshis", BigInteger, nullable=False),
+    Column("method", Choice(PaymentMethod), nullable=False, server_default=PaymentMethod.BRC105.value),
+    Column("vout", BigInteger, server_default="0"),
+    Column("accept", Choice(Accept), nullable=False, server_default=Accept.SEEN.value),
+    Column("terms", JSON_VALUE),
     Column("prefix", Text, nullable=False),
     Column("suffix", Text, nullable=False),
     Column("beef", LargeBinary, nullable=False),
@@ -64,7 +77,7 @@ payments = Table(
     Index(None, "height", "root"),
     Index(None, "buyer", "good", "state"),
 )
-"""`beef` is Atomic, as it was checked; `proof` the BUMP found since, `height` and `root` its block's. `next_look` is when the
+"""`vout` is NULL where it pays us nothing. `beef` is Atomic, as it was checked; `proof` the BUMP found since, `height` and `root` its block's. `next_look` is when the
 network is to be asked again, NULL where that is settled. See `Payment` for the others."""
 
 payment_inputs = Table(
@@ -79,16 +92,21 @@ payment_inputs = Table(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """One transaction that paid for one good. Times are in unix seconds."""
+    """One payment. Times in unix seconds."""
 
-    header: PaymentHeader
-    buyer: IdentityKey
+    tender: Tender
     good: str
+    """What it is for, and for nothing else."""
     price: Satoshis
-    """What was asked, and holds for this payment."""
+    """What was asked."""
     satoshis: Satoshis
-    """What was paid: the price, or more."""
+    """What was paid, to others for us included."""
     booked: int
+    """When it was written down."""
+    accept: Accept = Accept.SEEN
+    """What the network has to say of it before anything is served."""
+    terms: Terms | None = None
+    """Of the sale that it makes; None where nothing of the producer's is sold, and there is no receipt."""
     state: PaymentState = PaymentState.PENDING
     reason: str = ""
     """Why it was refused or unbooked."""
@@ -100,37 +118,39 @@ class Payment:
     @property
     def txid(self) -> Txid:
         """Which payment it is."""
-        return self.header.subject
+        return self.tender.subject
+
+    @property
+    def buyer(self) -> IdentityKey:
+        """Who paid."""
+        return self.tender.buyer
 
     @property
     def beef(self) -> Beef:
         """The transaction with its ancestry."""
-        return self.header.beef
+        return self.tender.beef
 
     @property
     def transaction(self) -> Transaction:
         """The transaction that pays."""
-        return self.beef.transactions[self.txid].transaction
+        return self.tender.transaction
 
     @property
     def inputs(self) -> frozenset[Outpoint]:
         """The coins that it spends."""
-        return frozenset(spent.outpoint for spent in self.transaction.inputs)
+        return self.tender.inputs
 
     @property
-    def key(self) -> KeyRef:
-        """The seller's key that can spend what was paid."""
-        return payment_key(self.header.prefix, self.header.suffix, self.buyer)
-
-    @property
-    def coin(self) -> StoredCoin:
-        """What was paid, as the seller's wallet would keep it."""
-        output = self.transaction.outputs[PAID_OUTPUT]
+    def coin(self) -> StoredCoin | None:
+        """What we got, as the seller's wallet would keep it; None where it all went to others."""
+        output, vout = self.tender.output, self.tender.vout
+        if output is None or vout is None:
+            return None
         return StoredCoin(
-            outpoint=self.transaction.outpoint(PAID_OUTPUT),
+            outpoint=self.transaction.outpoint(vout),
             satoshis=output.satoshis,
             locking=output.locking,
-            key=self.key,
+            key=self.tender.key,
             purpose=Purpose.MONEY,
         )
 
@@ -175,8 +195,12 @@ class Payments:
             "good": payment.good,
             "price": payment.price,
             "satoshis": payment.satoshis,
-            "prefix": payment.header.prefix,
-            "suffix": payment.header.suffix,
+            "method": payment.tender.method,
+            "vout": payment.tender.vout,
+            "accept": payment.accept,
+            "terms": None if payment.terms is None else payment.terms.to_json(),
+            "prefix": payment.tender.prefix,
+            "suffix": payment.tender.suffix,
             "beef": payment.beef.to_atomic(payment.txid),
             "state": payment.state,
             "reason": payment.reason or None,
@@ -199,7 +223,7 @@ class Payments:
         await self._update(payment.txid, state=state, reason=reason or None)
         if payment.state in HOLDING and state not in HOLDING:
             await self._connection.execute(delete(payment_inputs).where(payment_inputs.c.payment == payment.txid))
-            taken = coins.c.txid == payment.txid, coins.c.vout == PAID_OUTPUT, coins.c.state == CoinState.FREE
+            taken = coins.c.txid == payment.txid, coins.c.vout == payment.tender.vout, coins.c.state == CoinState.FREE
             await self._connection.execute(delete(coins).where(*taken))
         if state in HOLDING and payment.state not in HOLDING:
             others = await self.holders(payment.inputs)
@@ -225,10 +249,11 @@ class Payments:
         )
         return replace(payment, height=path.height)
 
-    async def unprove(self, height: int, root: Digest, now: int) -> None:
-        """Forget all proofs by a block that is gone."""
-        gone = update(payments).where(payments.c.height == height, payments.c.root == root)
-        await self._connection.execute(gone.values(proof=None, height=None, root=None, next_look=now))
+    async def unprove(self, height: int, root: Digest, now: int) -> tuple[Txid, ...]:
+        """Forget all proofs by a block that is gone; returns whose they were."""
+        gone = update(payments).where(payments.c.height == height, payments.c.root == root).returning(payments.c.txid)
+        unproven = gone.values(proof=None, height=None, root=None, next_look=now)
+        return tuple(map(Txid, await self._connection.scalars(unproven)))
 
     async def due(self, now: int, *, every: int, seldom: int, patience: int, limit: int) -> tuple[Payment, ...]:
         """Payments whose time has come to be looked at, longest first; whoever asks next is given others.
@@ -267,12 +292,15 @@ class Payments:
         )
         return tuple(_payment(row) for row in await self._connection.execute(query))
 
-    async def untaken(self) -> tuple[tuple[Payment, MerklePath], ...]:
-        """What was earned and is proven, with the proof, and is not among `Coins` yet."""
-        taken = exists().where(coins.c.txid == payments.c.txid, coins.c.vout == PAID_OUTPUT)
-        query = select(payments).where(payments.c.proof.is_not(None), payments.c.state.in_(sorted(EARNED)), ~taken)
-        rows = await self._connection.execute(query.order_by(payments.c.booked, payments.c.txid))
-        return tuple((_payment(row), parse_path(row.proof)) for row in rows)
+    async def untaken(self) -> tuple[tuple[Payment, StoredCoin, MerklePath], ...]:
+        """What was earned and is proven, with the coin that it gives us and the proof, where it is not among `Coins` yet."""
+        taken = exists().where(coins.c.txid == payments.c.txid, coins.c.vout == payments.c.vout)
+        proven = payments.c.proof.is_not(None), payments.c.state.in_(sorted(EARNED)), payments.c.vout.is_not(None)
+        rows = await self._connection.execute(
+            select(payments).where(*proven, ~taken).order_by(payments.c.booked, payments.c.txid)
+        )
+        found = ((_payment(row), parse_path(row.proof)) for row in rows)
+        return tuple((payment, payment.coin, proof) for payment, proof in found if payment.coin is not None)
 
     async def _hold(self, payment: Payment) -> None:
         rows: Sequence[dict[str, object]] = [
@@ -289,12 +317,21 @@ class Payments:
 def _payment(row: Row[Any]) -> Payment:
     beef, _ = parse_beef(row.beef)
     return Payment(
-        header=PaymentHeader(row.prefix, row.suffix, beef, Txid(row.txid)),
-        buyer=IdentityKey(row.buyer),
+        tender=Tender(
+            method=row.method,
+            buyer=IdentityKey(row.buyer),
+            prefix=row.prefix,
+            suffix=row.suffix,
+            beef=beef,
+            subject=Txid(row.txid),
+            vout=row.vout,
+        ),
         good=row.good,
         price=Satoshis(row.price),
         satoshis=Satoshis(row.satoshis),
         booked=row.booked,
+        accept=row.accept,
+        terms=None if row.terms is None else Terms.of_json(row.terms),
         state=row.state,
         reason=row.reason or "",
         doubted=row.doubted,

@@ -134,10 +134,13 @@ producer_consumers = Table(
     _amount("total_payments_satoshis"),
     Column("total_data_transferred_bytes", BigInteger, nullable=False, server_default="0"),
     Column("relationship_status", Text, nullable=False, server_default="active"),
+    Column("status_before", Text),
     Column("consumer_tier", Text, nullable=False, server_default="standard"),
     Column("notes", Text),
     UniqueConstraint("producer_id", "consumer_id"),
 )
+"""`status_before` is what a consumer goes back to who is blocked for a payment that was lost, and for nothing else; see
+store.sales."""
 
 producer_revenue = Table(
     "producer_revenue",
@@ -145,7 +148,7 @@ producer_revenue = Table(
     Column("revenue_id", Text, primary_key=True),
     _producer(),
     Column("consumer_id", Text),
-    Column("content_id", Text),
+    Column("content_id", Text, index=True),
     Column("stream_id", Text),
     Column("payment_method", Text, nullable=False),
     Column("amount_satoshis", BigInteger, nullable=False),

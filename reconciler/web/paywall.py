@@ -16,6 +16,7 @@ from starlette.responses import JSONResponse, Response
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, VerificationError
 from reconciler.model.ids import IdentityKey, Txid
+from reconciler.payments.conditions import PLAIN, Conditions
 from reconciler.payments.quote import Offer
 from reconciler.payments.till import Till
 from reconciler.store.payments import Payment
@@ -47,17 +48,19 @@ class Paywall:
     def __init__(self, till: Till) -> None:
         self._till = till
 
-    async def admit(self, request: Request, good: str, price: Satoshis) -> Paid | Response:
+    async def admit(
+        self, request: Request, good: str, price: Satoshis, conditions: Conditions = PLAIN
+    ) -> Paid | Response:
         """Let a request in that has paid for `good`, or give the answer that it gets instead.
 
         `good` names exactly what is bought: two requests of one buyer that name the same good share a payment until it is
-        delivered. `price` is today's, and 0 for nothing to pay; what was quoted before holds for its time. Raises
-        UnauthorizedError where nobody has signed the request.
+        delivered. `price` is today's, and 0 for nothing to pay; what was quoted before holds for its time. `conditions`
+        are today's as well. Raises UnauthorizedError where nobody has signed the request.
         """
         offer = Offer(required_identity(request), good, price)
         try:
             text = request.headers.get(PAYMENT_HEADER)
-            payment = await (self._owed(offer) if text is None else self._brought(text, offer))
+            payment = await (self._owed(offer) if text is None else self._brought(text, offer, conditions))
         except RefusedError as error:
             return _error(400, error.code or PaymentError.FAILED.value, error)
         except TransientError as error:
@@ -66,7 +69,7 @@ class Paywall:
             return Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked)
         if price == 0:
             return Paid(offer.buyer, good, None, price, None)
-        charge = self._till.charge(offer)
+        charge = self._till.charge(offer, conditions)
         return JSONResponse(charge.body(), status_code=402, headers=charge.headers())
 
     def deliver(self, paid: Paid, response: Response) -> Response:
@@ -87,12 +90,12 @@ class Paywall:
         if paid.payment is not None:
             await self._till.delivered(paid.payment)
 
-    async def _brought(self, text: str, offer: Offer) -> Payment:
+    async def _brought(self, text: str, offer: Offer, conditions: Conditions) -> Payment:
         try:
-            header = PaymentHeader.parse(text)
+            tender = PaymentHeader.parse(text).tender(offer.buyer)
         except VerificationError as error:
             raise RefusedError(error.message, code=PaymentError.MALFORMED.value) from error
-        return await self._till.take(header, offer)
+        return await self._till.take(tender, offer, conditions)
 
     async def _owed(self, offer: Offer) -> Payment | None:
         """What this buyer has paid for this good already: some clients forget a payment that was not answered at once."""

@@ -20,8 +20,10 @@ from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef, payment_key
+from reconciler.model.payment import PaymentMethod
 from reconciler.wire.beef import Beef, parse_beef, subset
 from reconciler.wire.canonical import parse_json
+from reconciler.wire.tender import Tender, check_derivation
 from reconciler.wire.transaction import TxOutput
 
 VERSION: Final = "1.0"
@@ -40,9 +42,6 @@ MAX_TRANSACTIONS: Final = 100
 
 PAID_OUTPUT: Final = 0
 """The output that pays, of the transaction that is the subject of the Atomic BEEF."""
-
-_DERIVATION: Final = re.compile(r"[A-Za-z0-9+/=_-]{1,128}")
-"""Base64 by BRC-29, used as it is written: no space, which parts prefix and suffix in the key ID."""
 
 _AMOUNT: Final = re.compile(r"[0-9]{1,16}")
 
@@ -75,7 +74,7 @@ class Charge:
     def __post_init__(self) -> None:
         if not 0 < self.satoshis <= MAX_SATOSHIS:
             raise ValueError(f"not a price: {self.satoshis}")
-        _check_derivation(self.prefix, "prefix")
+        check_derivation(self.prefix, "prefix")
 
     def headers(self) -> dict[str, str]:
         """Those of the 402. Who the recipient is, BRC-104 says."""
@@ -121,8 +120,8 @@ class PaymentHeader:
     subject: Txid
 
     def __post_init__(self) -> None:
-        _check_derivation(self.prefix, "prefix")
-        _check_derivation(self.suffix, "suffix")
+        check_derivation(self.prefix, "prefix")
+        check_derivation(self.suffix, "suffix")
         if self.subject not in self.beef.transactions:
             raise ValueError("the BEEF lacks the transaction that pays")
 
@@ -139,6 +138,18 @@ class PaymentHeader:
     def headers(self) -> dict[str, str]:
         """Those of a request that it pays for."""
         return {PAYMENT_HEADER: self.to_text()}
+
+    def tender(self, buyer: IdentityKey) -> Tender:
+        """What the seller makes of it, once he knows who brought it."""
+        return Tender(
+            method=PaymentMethod.BRC105,
+            buyer=buyer,
+            prefix=self.prefix,
+            suffix=self.suffix,
+            beef=self.beef,
+            subject=self.subject,
+            vout=PAID_OUTPUT,
+        )
 
     def to_text(self) -> str:
         """The value of `x-bsv-payment`."""
@@ -184,8 +195,3 @@ def parse_atomic(text: str) -> tuple[Beef, Txid]:
             "the transaction of the payment is a BEEF, but not an Atomic one, which names its subject"
         )
     return beef, subject
-
-
-def _check_derivation(text: str, what: str) -> None:
-    if not _DERIVATION.fullmatch(text):
-        raise ValueError(f"the derivation {what} is not 1 to 128 characters of base64: {text!r:.40}")

@@ -11,7 +11,7 @@ from reconciler.gateway.rules import ANY_AMOUNT, Arc, ArcPreset, Http, Native, R
 from reconciler.model.amounts import MAX_SATOSHIS
 from reconciler.model.errors import StateError
 from reconciler.payments.splits import Split
-from reconciler.payments.verdict import Word
+from reconciler.payments.verdict import Word, suffices
 
 PAYEE, GATEWAY = ("02" + sha256(name).hexdigest() for name in (b"payee", b"gateway"))
 PRODUCER = {"payees": {"overlay": {"identityKey": PAYEE}}, "defaults": {"paymentRule": "standard"}}
@@ -96,9 +96,9 @@ def test_more_than_http_takes_is_not_sold_that_way():
 )
 def test_up_to_a_limit_it_is_enough_that_the_network_has_seen_a_payment(rule, seen_is_enough_up_to):
     policy = only(rule).policy
-    assert policy.takes(Word.SEEN, seen_is_enough_up_to)
-    assert not policy.takes(Word.SEEN, seen_is_enough_up_to + 1)
-    assert policy.takes(Word.PROVEN, MAX_SATOSHIS)
+    assert suffices(Word.SEEN, policy.demands(seen_is_enough_up_to))
+    assert not suffices(Word.SEEN, policy.demands(seen_is_enough_up_to + 1))
+    assert suffices(Word.PROVEN, policy.demands(MAX_SATOSHIS))
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.payment import PaymentState
-from reconciler.payments.till import QUOTE_SECONDS
+from reconciler.payments.conditions import QUOTE_SECONDS
 from reconciler.store.payments import Payments
 from reconciler.store.replays import Replays
 from reconciler.wallet.signing import Lock, Spendable, signed
@@ -25,13 +25,13 @@ from reconciler.wire.payment import PaymentHeader
 from reconciler.wire.script import p2pkh, unlock_p2pkh
 from reconciler.wire.sighash import preimage
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput, double_sha256
-from tests.paying import FEE, GOOD, PRICE, offer
+from tests.paying import FEE, GOOD, PRICE, bring, offer
 
 
 async def refused(shop, header, order) -> str:
     """The code with which a payment is refused; nothing is left of it, and nobody was sent it."""
     with pytest.raises(RefusedError) as error:
-        await shop.till().take(header, order)
+        await bring(shop.till(), header, order)
     async with shop.database.reading() as connection:
         assert await Payments(connection).earned() == ()
     assert await shop.standing(header.subject) is None
@@ -104,9 +104,9 @@ async def test_another_buyers_payment(shop, buyer):
     header = await buyer.pay(shop.till().charge(offer(buyer)))
     thief = shop.buyer("thief")
     assert await refused(shop, header, offer(thief)) == "ERR_INVALID_DERIVATION_PREFIX"
-    await shop.till().take(header, offer(buyer))
+    await bring(shop.till(), header, offer(buyer))
     with pytest.raises(RefusedError, match="has paid for something already"):
-        await shop.till().take(header, offer(thief))
+        await bring(shop.till(), header, offer(thief))
     assert await shop.till().owed(thief.identity, GOOD) is None
 
 
@@ -123,9 +123,9 @@ async def test_a_prefix_for_another_good(shop, buyer):
 
 async def test_one_payment_for_two_goods(shop, buyer):
     header = await buyer.pay(shop.till().charge(offer(buyer)))
-    await shop.till().take(header, offer(buyer))
+    await bring(shop.till(), header, offer(buyer))
     with pytest.raises(RefusedError, match="has paid for something already") as error:
-        await shop.till().take(header, offer(buyer, good="dataset/other"))
+        await bring(shop.till(), header, offer(buyer, good="dataset/other"))
     assert error.value.code == "ERR_PAYMENT_REUSED"
 
 
@@ -168,7 +168,7 @@ async def test_a_coin_that_was_spent_elsewhere_before(shop, buyer):
     await shop.ledger.mine()
     header = await buyer.pay(shop.till().charge(offer(buyer)), coin=coin)
     with pytest.raises(RefusedError, match="spent its coins") as error:
-        await shop.till().take(header, offer(buyer))
+        await bring(shop.till(), header, offer(buyer))
     assert error.value.code == "ERR_PAYMENT_FAILED"
 
 
@@ -177,8 +177,8 @@ async def test_two_payments_that_share_a_coin_are_one(shop, buyer):
     one = await buyer.pay(shop.till().charge(offer(buyer)), coin=coin)
     other = await buyer.pay(shop.till().charge(offer(buyer, good="dataset/other")), coin=coin)
     taken = await asyncio.gather(
-        shop.till().take(one, offer(buyer)),
-        shop.till().take(other, offer(buyer, good="dataset/other")),
+        bring(shop.till(), one, offer(buyer)),
+        bring(shop.till(), other, offer(buyer, good="dataset/other")),
         return_exceptions=True,
     )
     codes = sorted(each.code if isinstance(each, RefusedError) else str(each.state) for each in taken)
@@ -190,7 +190,7 @@ async def test_two_transactions_for_one_prefix_are_two_payments_only_with_two_co
     charge = shop.till().charge(offer(buyer))
     first, second = await buyer.pay(charge), await buyer.pay(charge)
     for header in (first, second):
-        assert (await shop.till().take(header, offer(buyer))).satoshis == PRICE
+        assert (await bring(shop.till(), header, offer(buyer))).satoshis == PRICE
 
 
 # What spv refuses (PROTOCOL §1), as payments: bought by it is nothing.
@@ -291,7 +291,7 @@ async def test_a_transaction_that_is_not_valid(shop, buyer, made):
 async def test_a_payment_that_is_lost_to_a_rival_after_it_was_accepted_is_unbooked(shop, buyer):
     coin = await buyer.coin(PRICE + FEE)
     header = await buyer.pay(shop.till().charge(offer(buyer)), coin=coin)
-    payment = await shop.till().take(header, offer(buyer))
+    payment = await bring(shop.till(), header, offer(buyer))
     await shop.till().delivered(payment.txid)
     await shop.ledger.replace(header.subject, await shop.rival(buyer, coin))
 
@@ -300,4 +300,4 @@ async def test_a_payment_that_is_lost_to_a_rival_after_it_was_accepted_is_unbook
     assert (looked.txid, looked.state) == (header.subject, PaymentState.UNBOOKED)
     assert "spent its coins" in looked.reason
     with pytest.raises(RefusedError, match="unbooked"):
-        await shop.till().take(header, offer(buyer))
+        await bring(shop.till(), header, offer(buyer))

@@ -7,12 +7,15 @@ import asyncio
 import pytest
 
 from reconciler.model.errors import RefusedError, TransientError, UnreachableError
-from reconciler.model.payment import PaymentState
+from reconciler.model.payment import Accept, PaymentState
+from reconciler.payments.conditions import Conditions
 from reconciler.payments.till import PendingError
-from reconciler.payments.verdict import GIVEN_UP_AFTER, Accept, Policy
+from reconciler.payments.verdict import GIVEN_UP_AFTER, Policy
 from reconciler.store.payments import Payments
 from reconciler.wire.arc import TxReport, TxStatus
-from tests.paying import FEE, GOOD, PRICE, Between, offer
+from tests.paying import FEE, GOOD, PRICE, Between, bring, offer
+
+MINED = Conditions(policy=Policy(accept=Accept.MINED))
 
 
 async def gone(*_):
@@ -33,12 +36,12 @@ async def test_while_arc_is_away_a_payment_is_pending_and_nothing_is_given_up(sh
     header = await paid(shop, buyer)
     away = shop.till(miner=Between(shop.arc, before={"submit": gone, "status": gone}))
     with pytest.raises(PendingError):
-        await away.take(header, offer(buyer))
+        await bring(away, header, offer(buyer))
     assert sum(shop.waiting.seconds) > 30
     shop.clock.now += 10 * GIVEN_UP_AFTER
     await away.settle()
     assert await state_of(shop, header.subject) is PaymentState.PENDING
-    assert (await shop.till().take(header, offer(buyer))).state is PaymentState.ACCEPTED
+    assert (await bring(shop.till(), header, offer(buyer))).state is PaymentState.ACCEPTED
 
 
 async def test_a_slow_arc_does_not_hold_a_request_for_longer_than_it_may_be_held(shop, buyer):
@@ -46,7 +49,7 @@ async def test_a_slow_arc_does_not_hold_a_request_for_longer_than_it_may_be_held
     header = await paid(shop, buyer)
     slow = shop.till(miner=Between(shop.arc, before={"submit": answering.wait}), hold_seconds=0.01)
     with pytest.raises(PendingError):
-        await slow.take(header, offer(buyer))
+        await bring(slow, header, offer(buyer))
     assert await state_of(shop, header.subject) is PaymentState.PENDING
     answering.set()
     shop.clock.now += 60
@@ -62,7 +65,7 @@ async def test_a_payment_is_held_until_the_network_has_seen_it(shop, buyer, stat
         return TxReport(txid=report.txid, status=answers.pop()) if answers else report
 
     header = await paid(shop, buyer)
-    payment = await shop.till(miner=Between(shop.arc, after={"submit": early})).take(header, offer(buyer))
+    payment = await bring(shop.till(miner=Between(shop.arc, after={"submit": early})), header, offer(buyer))
     assert payment.state is PaymentState.ACCEPTED
     assert shop.waiting.seconds == [0.5, 1.0]
 
@@ -71,10 +74,10 @@ async def test_a_payment_is_held_until_the_network_has_seen_it(shop, buyer, stat
 async def test_without_headers_nothing_is_refused(shop, buyer, chain):
     header = await paid(shop, buyer)
     try:
-        await shop.till(chain=Between(shop.headers, before=chain)).take(header, offer(buyer))
+        await bring(shop.till(chain=Between(shop.headers, before=chain)), header, offer(buyer))
     except TransientError:
         assert await state_of(shop, header.subject) in {None, PaymentState.PENDING}
-    assert (await shop.till().take(header, offer(buyer))).state is PaymentState.ACCEPTED
+    assert (await bring(shop.till(), header, offer(buyer))).state is PaymentState.ACCEPTED
 
 
 @pytest.mark.parametrize("code", ["401", "409", "500"])
@@ -84,8 +87,8 @@ async def test_what_arc_says_of_us_is_not_the_buyers_fault(shop, buyer, code):
 
     header = await paid(shop, buyer)
     with pytest.raises(PendingError):
-        await shop.till(miner=Between(shop.arc, before={"submit": refuse})).take(header, offer(buyer))
-    assert (await shop.till().take(header, offer(buyer))).state is PaymentState.ACCEPTED
+        await bring(shop.till(miner=Between(shop.arc, before={"submit": refuse})), header, offer(buyer))
+    assert (await bring(shop.till(), header, offer(buyer))).state is PaymentState.ACCEPTED
 
 
 async def test_what_arc_says_of_the_transaction_is_final_until_a_block_has_it(shop, buyer):
@@ -94,7 +97,7 @@ async def test_what_arc_says_of_the_transaction_is_final_until_a_block_has_it(sh
 
     header = await paid(shop, buyer)
     with pytest.raises(RefusedError, match="fees are too low") as error:
-        await shop.till(miner=Between(shop.arc, before={"submit": refuse})).take(header, offer(buyer))
+        await bring(shop.till(miner=Between(shop.arc, before={"submit": refuse})), header, offer(buyer))
     assert error.value.code == "ERR_PAYMENT_FAILED"
     assert await shop.till().owed(buyer.identity, GOOD) is None
 
@@ -115,9 +118,9 @@ async def test_the_coin_of_a_refused_payment_can_pay_again_and_what_is_mined_cou
     coin = await buyer.coin(3 * PRICE)
     first = await paid(shop, buyer, coin=coin)
     with pytest.raises(RefusedError):
-        await shop.till(miner=Between(shop.arc, before={"submit": refuse})).take(first, offer(buyer))
+        await bring(shop.till(miner=Between(shop.arc, before={"submit": refuse})), first, offer(buyer))
     second = await paid(shop, buyer, coin=coin)
-    assert (await shop.till().take(second, offer(buyer))).txid == second.subject
+    assert (await bring(shop.till(), second, offer(buyer))).txid == second.subject
 
     await shop.ledger.replace(second.subject, first.beef.transactions[first.subject].transaction)
     shop.clock.now += 60
@@ -151,46 +154,45 @@ class Broken:
 async def test_a_database_that_is_busy_at_any_step_loses_nothing(shop, buyer, which):
     header = await paid(shop, buyer)
     with pytest.raises(TransientError, match="busy"):
-        await shop.till(database=Broken(shop.database, which)).take(header, offer(buyer))
-    assert (await shop.till().take(header, offer(buyer))).txid == header.subject
+        await bring(shop.till(database=Broken(shop.database, which)), header, offer(buyer))
+    assert (await bring(shop.till(), header, offer(buyer))).txid == header.subject
 
 
 async def test_above_the_limit_a_payment_is_good_when_it_is_mined(shop, buyer):
-    policy = Policy(limit=PRICE - 1)
+    dear = Conditions(policy=Policy(limit=PRICE - 1))
     header = await paid(shop, buyer)
     with pytest.raises(PendingError):
-        await shop.till(policy=policy).take(header, offer(buyer))
+        await bring(shop.till(), header, offer(buyer), dear)
     assert await shop.standing(header.subject) == "seen"
     shop.waiting.meanwhile = shop.ledger.mine
-    payment = await shop.till(policy=policy).take(header, offer(buyer))
+    payment = await bring(shop.till(), header, offer(buyer), dear)
     assert (payment.state, payment.height is not None) == (PaymentState.ACCEPTED, True)
 
 
 async def test_up_to_the_limit_it_is_good_when_it_is_seen(shop, buyer):
-    policy = Policy(accept=Accept.SEEN, limit=PRICE)
-    payment = await shop.till(policy=policy).take(await paid(shop, buyer), offer(buyer))
+    cheap = Conditions(policy=Policy(accept=Accept.SEEN, limit=PRICE))
+    payment = await bring(shop.till(), await paid(shop, buyer), offer(buyer), cheap)
     assert payment.state is PaymentState.ACCEPTED
 
 
 async def test_a_seller_may_want_every_payment_mined(shop, buyer):
     header = await paid(shop, buyer)
-    till = shop.till(policy=Policy(accept=Accept.MINED))
     with pytest.raises(PendingError):
-        await till.take(header, offer(buyer))
+        await bring(shop.till(), header, offer(buyer), MINED)
     await shop.ledger.mine()
-    assert (await till.take(header, offer(buyer))).state is PaymentState.ACCEPTED
+    assert (await bring(shop.till(), header, offer(buyer))).state is PaymentState.ACCEPTED
 
 
 async def test_a_conflict_before_delivery_makes_a_payment_pending_again(shop, buyer):
     coin = await buyer.coin(PRICE + FEE)
     header = await paid(shop, buyer, coin=coin)
-    await shop.till().take(header, offer(buyer))
+    await bring(shop.till(), header, offer(buyer))
     await shop.ledger.submit(await shop.rival(buyer, coin))
     shop.clock.now += 60
     (looked,) = await shop.till().settle()
     assert looked.state is PaymentState.PENDING
     await shop.ledger.mine()
-    assert (await shop.till().take(header, offer(buyer))).state is PaymentState.ACCEPTED
+    assert (await bring(shop.till(), header, offer(buyer))).state is PaymentState.ACCEPTED
 
 
 async def test_a_payment_that_the_network_does_not_show_for_an_hour_is_given_up_and_credited_when_it_is_mined(
@@ -202,7 +204,7 @@ async def test_a_payment_that_the_network_does_not_show_for_an_hour_is_given_up_
     header = await paid(shop, buyer)
     blind = shop.till(miner=Between(shop.arc, after={"submit": unseen, "status": unseen}))
     with pytest.raises(PendingError):
-        await blind.take(header, offer(buyer))
+        await bring(blind, header, offer(buyer))
     shop.clock.now += GIVEN_UP_AFTER - 1
     await blind.settle()
     assert await state_of(shop, header.subject) is PaymentState.PENDING
@@ -219,7 +221,7 @@ async def test_a_payment_that_the_network_does_not_show_for_an_hour_is_given_up_
 async def test_a_proof_that_a_reorg_takes_is_looked_for_again(shop, buyer):
     header = await paid(shop, buyer)
     till = shop.till()
-    await till.take(header, offer(buyer))
+    await bring(till, header, offer(buyer))
     await till.delivered(header.subject)
     await shop.ledger.mine()
     shop.clock.now += 60
@@ -242,7 +244,7 @@ async def test_a_reorg_that_brings_a_rival_unbooks_what_was_mined(shop, buyer):
     coin = await buyer.coin(PRICE + FEE)
     header = await paid(shop, buyer, coin=coin)
     till = shop.till()
-    await till.take(header, offer(buyer))
+    await bring(till, header, offer(buyer))
     await till.delivered(header.subject)
     await shop.ledger.mine()
     shop.clock.now += 60
@@ -257,7 +259,7 @@ async def test_a_reorg_that_brings_a_rival_unbooks_what_was_mined(shop, buyer):
 async def test_rounds_go_on_after_a_failure_and_settle_what_nobody_waits_for(shop, buyer):
     header = await paid(shop, buyer)
     with pytest.raises(PendingError):
-        await shop.till(miner=Between(shop.arc, before={"submit": gone})).take(header, offer(buyer))
+        await bring(shop.till(miner=Between(shop.arc, before={"submit": gone})), header, offer(buyer))
     shop.clock.now += 60
     settled = asyncio.Event()
 
@@ -277,7 +279,7 @@ async def test_rounds_go_on_after_a_failure_and_settle_what_nobody_waits_for(sho
 async def test_two_processes_do_not_look_at_the_same_payment_at_the_same_time(shop, buyer):
     for _ in range(3):
         header = await paid(shop, buyer)
-        await shop.till().take(header, offer(buyer))
+        await bring(shop.till(), header, offer(buyer))
     shop.clock.now += 60
     rounds = await asyncio.gather(*(shop.till().settle() for _ in range(4)))
     assert sorted(map(len, rounds)) == [0, 0, 0, 3]
@@ -288,7 +290,7 @@ async def test_what_is_mined_is_not_lost_while_the_headers_lag(shop, buyer):
         return False
 
     header = await paid(shop, buyer)
-    await shop.till().take(header, offer(buyer))
+    await bring(shop.till(), header, offer(buyer))
     await shop.ledger.mine()
     lagging = shop.till(chain=Between(shop.headers, after={"proven": not_yet}))
     for _ in range(3):
@@ -306,6 +308,6 @@ async def test_a_proof_that_is_none_proves_nothing(shop, buyer, proof):
         return TxReport(txid=report.txid, status=TxStatus.MINED, merkle_path=proof)
 
     header = await paid(shop, buyer)
-    till = shop.till(miner=Between(shop.arc, after={"submit": wrong}), policy=Policy(accept=Accept.MINED))
+    till = shop.till(miner=Between(shop.arc, after={"submit": wrong}))
     with pytest.raises(PendingError):
-        await till.take(header, offer(buyer))
+        await bring(till, header, offer(buyer), MINED)

@@ -10,7 +10,7 @@ from reconciler.model.errors import RefusedError
 from reconciler.model.payment import PaymentState
 from reconciler.store.payments import Payments
 from reconciler.wire.payment import PaymentHeader
-from tests.paying import GOOD, PRICE, Between, in_children, kill, offer, open_shop
+from tests.paying import GOOD, PRICE, Between, bring, in_children, kill, offer, open_shop
 
 
 async def die(*_):
@@ -38,7 +38,7 @@ def test_one_payment_in_two_processes_at_the_same_time(tmp_path, database_url, r
     async def take():
         async with open_shop(tmp_path, database_url, name) as shop:
             buyer = shop.buyer()
-            taken = await asyncio.gather(*(shop.till().take(header, offer(buyer)) for _ in range(4)))
+            taken = await asyncio.gather(*(bring(shop.till(), header, offer(buyer)) for _ in range(4)))
             return [[payment.txid, payment.state] for payment in taken]
 
     header = PaymentHeader.parse(asyncio.run(make()))
@@ -63,7 +63,9 @@ def test_two_payments_that_share_a_coin_in_two_processes(tmp_path, database_url,
         async def take():
             async with open_shop(tmp_path, database_url, name) as shop:
                 try:
-                    payment = await shop.till().take(PaymentHeader.parse(headers[good]), offer(shop.buyer(), good=good))
+                    payment = await bring(
+                        shop.till(), PaymentHeader.parse(headers[good]), offer(shop.buyer(), good=good)
+                    )
                 except RefusedError as error:
                     return error.code
                 return payment.state
@@ -106,7 +108,7 @@ def test_a_process_is_killed_while_it_takes_a_payment(tmp_path, database_url, re
     async def take_and_die():
         async with open_shop(tmp_path, database_url, name) as shop:
             buyer = shop.buyer()
-            await dies(shop).take(header, offer(buyer))
+            await bring(dies(shop), header, offer(buyer))
             kill()
 
     async def make():
@@ -118,14 +120,14 @@ def test_a_process_is_killed_while_it_takes_a_payment(tmp_path, database_url, re
             buyer, till = shop.buyer(), shop.till()
             assert (await state_of(shop, header.subject), await shop.standing(header.subject)) == KILLS[dies]
             if then == "brought again" or dies is dies_checked:
-                taken = await till.take(header, offer(buyer))
+                taken = await bring(till, header, offer(buyer))
             else:
                 shop.clock.now += 60
                 await till.settle()
                 taken = await till.awaited(await till.owed(buyer.identity, GOOD))
             assert (taken.txid, taken.state) == (header.subject, PaymentState.ACCEPTED)
             await till.delivered(taken.txid)
-            assert (await till.take(header, offer(buyer))).state is PaymentState.DELIVERED
+            assert (await bring(till, header, offer(buyer))).state is PaymentState.DELIVERED
             async with shop.database.reading() as connection:
                 assert len(await Payments(connection).earned()) == 1
 

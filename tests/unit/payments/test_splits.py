@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.errors import VerificationError
-from reconciler.payments.splits import Portion, Split, apportioned, others, splits_of
+from reconciler.payments.splits import Split, apportioned, others, splits_of
+from reconciler.store.terms import Portion
 from tests.paying import keys_of
 
 KEYS = [keys_of(f"payee {number}").identity for number in range(10)]

@@ -6,8 +6,8 @@ import pytest
 
 from reconciler.model.errors import RefusedError
 from reconciler.payments.quote import Offer
-from reconciler.payments.splits import Portion
 from reconciler.payments.templates import template_of
+from reconciler.store.terms import Portion
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxOutput
 from tests.paying import keys_of

@@ -5,8 +5,8 @@ import itertools
 import pytest
 
 from reconciler.model.errors import StateError
-from reconciler.model.payment import HOLDING, OWED, TRANSITIONS, PaymentEvent, PaymentState, advance
-from reconciler.payments.verdict import GIVEN_UP_AFTER, Accept, Policy, Word, event_of, in_doubt
+from reconciler.model.payment import HOLDING, OWED, TRANSITIONS, Accept, PaymentEvent, PaymentState, advance
+from reconciler.payments.verdict import GIVEN_UP_AFTER, Policy, Word, event_of, in_doubt, suffices
 
 P, W, E = PaymentState, Word, PaymentEvent
 
@@ -88,7 +88,7 @@ def test_doubt_begins_once_and_ends_when_the_network_shows_it():
     ],
 )
 def test_a_policy_takes_what_is_seen_up_to_its_limit_and_mined_above(policy, word, satoshis, good):
-    assert policy.takes(word, satoshis) is good
+    assert suffices(word, policy.demands(satoshis)) is good
 
 
 def test_moves_that_are_not_in_the_table_are_refused():

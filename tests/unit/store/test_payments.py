@@ -25,9 +25,9 @@ E = PaymentEvent
 
 
 def payment(number: int = 0, **more) -> Payment:
-    header = PaymentHeader.parse(VECTORS[number]["header"])
-    given = {"buyer": BUYER, "good": GOOD, "price": Satoshis(1), "satoshis": header.output.satoshis, "booked": 1000}
-    return Payment(header=header, **{**given, **more})
+    tender = PaymentHeader.parse(VECTORS[number]["header"]).tender(BUYER)
+    given = {"good": GOOD, "price": Satoshis(1), "satoshis": tender.output.satoshis, "booked": 1000}
+    return Payment(tender=tender, **{**given, **more})
 
 
 def sharing(other: Payment) -> Payment:
@@ -36,7 +36,7 @@ def sharing(other: Payment) -> Payment:
     entry = replace(other.beef.transactions[other.txid], transaction=transaction)
     kept = {txid: each for txid, each in other.beef.transactions.items() if txid != other.txid}
     beef = replace(other.beef, transactions={**kept, transaction.txid: entry})
-    return replace(other, header=replace(other.header, beef=beef, subject=transaction.txid))
+    return replace(other, tender=replace(other.tender, beef=beef, subject=transaction.txid))
 
 
 async def test_a_payment_is_read_as_it_was_written(database):
@@ -95,8 +95,8 @@ async def test_what_was_paid_is_taken_over_once_when_it_is_proven_and_given_up_w
         await payments.book(payment())
         block = path_of([payment().txid], [0], 5)
         accepted = await payments.prove(await payments.move(payment(), E.ACCEPT), block)
-        ((untaken, proof),) = await payments.untaken()
-        assert (untaken, proof.height) == (accepted, 5)
+        ((untaken, coin, proof),) = await payments.untaken()
+        assert (untaken, coin, proof.height) == (accepted, accepted.coin, 5)
         await Transactions(connection).put(accepted.transaction)
         await wallet.add([accepted.coin])
         assert await payments.untaken() == ()

@@ -1,0 +1,47 @@
+"""On which conditions something is sold: what a seller decides of each good, and what is frozen with each payment for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Final
+
+from reconciler.model.amounts import Satoshis
+from reconciler.payments.verdict import Policy
+from reconciler.store.terms import Terms
+from reconciler.wire.payment import MAX_HEADER, MAX_TRANSACTIONS
+from reconciler.wire.spv import Limits
+
+QUOTE_SECONDS: Final = 1800
+"""For how long a price holds that was quoted, where the seller has not said."""
+
+_LIMITS: Final = Limits(bytes=MAX_HEADER, transactions=MAX_TRANSACTIONS, depth=50, work=1 << 23)
+"""What a header has room for, and a fraction of the work that a host's submission may cause."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """An output that a payment has to have."""
+
+    vout: int
+    satoshis: Satoshis
+    locking: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Conditions:
+    """How one good is sold to one buyer."""
+
+    terms: Terms | None = None
+    """Of the sale; None for what is no sale of a producer's: then there is no receipt."""
+    policy: Policy = field(default_factory=Policy)
+    """When a payment is good."""
+    seconds: int = QUOTE_SECONDS
+    """For how long a price holds that is quoted now."""
+    shares: tuple[Share, ...] | None = None
+    """Outputs that it must have to the satoshi; None: the price, or more, on the output that pays us."""
+    limits: Limits = _LIMITS
+    """Of its BEEF."""
+
+
+PLAIN: Final = Conditions()
+"""No receipt, nothing but the price."""

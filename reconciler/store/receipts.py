@@ -1,0 +1,213 @@
+"""Receipts that were given, and how much was had for each (PROTOCOL §7).
+
+Whether a receipt holds is its payment's to say, which is joined to it: one that is lost takes its receipt with it in that very
+moment, and one that comes back brings it back.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    Row,
+    Select,
+    Table,
+    Text,
+    exists,
+    select,
+    update,
+)
+
+from reconciler.model.errors import RefusedError
+from reconciler.model.goods import Good
+from reconciler.model.ids import Digest, IdentityKey, Txid
+from reconciler.model.payment import EARNED, PaymentState
+from reconciler.store.columns import Instant
+from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.payments import payments
+from reconciler.store.producer import producer_consumers, published_content
+from reconciler.store.works import Connection
+from reconciler.wire.receipt import Receipt, ReceiptState
+
+receipts = Table(
+    "receipts",
+    metadata,
+    Column("id", Hex, primary_key=True),
+    Column("txid", Hex, ForeignKey("payments.txid"), nullable=False, unique=True),
+    Column("buyer", Hex, nullable=False),
+    Column("good", Text, nullable=False),
+    Column("document", Hex, nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("until", Instant, nullable=False),
+    Column("downloads", BigInteger, nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("used_downloads", BigInteger, nullable=False, server_default="0"),
+    Column("used_bytes", BigInteger, nullable=False, server_default="0"),
+    Index(None, "buyer", "good", "until"),
+)
+"""`body` is the receipt as it was handed over, signature included; `until`, `downloads` and `bytes` are its allowance."""
+
+_EARNED: Final = sorted(EARNED)
+_LOST: Final = {
+    PaymentState.PENDING: ReceiptState.PENDING,
+    PaymentState.REFUSED: ReceiptState.REVOKED,
+    PaymentState.UNBOOKED: ReceiptState.REVOKED,
+}
+"""What a receipt is worth while its payment is not earned."""
+
+
+@dataclass(frozen=True, slots=True)
+class Used:
+    """What was had for a receipt."""
+
+    downloads: int = 0
+    bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class StoredReceipt:
+    """A receipt, how its payment stands, and what was had for it."""
+
+    receipt: Receipt
+    payment: PaymentState
+    used: Used
+
+    def state(self, now: int) -> ReceiptState:
+        """What it is worth at a time, in unix seconds."""
+        allowance = self.receipt.allowance
+        if self.payment not in EARNED:
+            return _LOST[self.payment]
+        if allowance.until <= now:
+            return ReceiptState.ENDED
+        if self.used.downloads >= allowance.downloads or self.used.bytes >= allowance.bytes:
+            return ReceiptState.EXHAUSTED
+        return ReceiptState.LIVE
+
+
+class Receipts:
+    """The receipts of the sellers of one database."""
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+
+    async def add(self, receipt: Receipt) -> None:
+        """Keep a receipt; one for the same payment that is here already stays as it is."""
+        row = {
+            "id": receipt.id,
+            "txid": receipt.txid,
+            "buyer": receipt.buyer,
+            "good": str(receipt.good),
+            "document": receipt.document,
+            "body": receipt.to_bytes(),
+            "until": receipt.allowance.until,
+            "downloads": receipt.allowance.downloads,
+            "bytes": receipt.allowance.bytes,
+        }
+        await insert_new(self._connection, receipts, [row])
+
+    async def find(self, receipt: Digest) -> StoredReceipt | None:
+        """The receipt of this id."""
+        return await self._one(_stored().where(receipts.c.id == receipt))
+
+    async def of_payment(self, txid: Txid) -> StoredReceipt | None:
+        """The receipt for this payment, if it was ever accepted."""
+        return await self._one(_stored().where(receipts.c.txid == txid))
+
+    async def live(
+        self, buyer: IdentityKey, good: Good, *, now: int, document: Digest | None = None
+    ) -> StoredReceipt | None:
+        """What this buyer still holds for a good at `now` (unix seconds): with something left, and not revoked.
+
+        Of several it is one for the version `document`, if there is one, and the one that ends last.
+        """
+        columns = receipts.c
+        query = _stored().where(
+            columns.buyer == buyer,
+            columns.good == str(good),
+            columns.until > now,
+            columns.used_downloads < columns.downloads,
+            columns.used_bytes < columns.bytes,
+            payments.c.state.in_(_EARNED),
+        )
+        order = (columns.document == document).desc(), columns.until.desc(), columns.id
+        return await self._one(query.order_by(*order).limit(1))
+
+    async def _one(self, query: Select[tuple[Any, ...]]) -> StoredReceipt | None:
+        row = (await self._connection.execute(query)).one_or_none()
+        return None if row is None else _receipt(row)
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """A work: count what is about to be had for a receipt, unless that is more than is left, or the receipt does not hold.
+
+    `downloads` is 1 for a new one and 0 for more bytes of one that was counted; `now` is in unix seconds.
+    """
+
+    receipt: Digest
+    downloads: int
+    bytes: int
+    now: int
+
+    async def __call__(self, connection: Connection) -> StoredReceipt:
+        """The receipt with this counted. Raises RefusedError with the code of a `ReceiptState`, or 404 for no receipt."""
+        columns = receipts.c
+        is_earned = exists().where(payments.c.txid == columns.txid, payments.c.state.in_(_EARNED))
+        used = {
+            "used_downloads": columns.used_downloads + self.downloads,
+            "used_bytes": columns.used_bytes + self.bytes,
+        }
+        counted = await connection.execute(
+            update(receipts)
+            .where(
+                columns.id == self.receipt,
+                columns.until > self.now,
+                used["used_downloads"] <= columns.downloads,
+                used["used_bytes"] <= columns.bytes,
+                is_earned,
+            )
+            .values(**used)
+        )
+        stored = await Receipts(connection).find(self.receipt)
+        if stored is None:
+            raise RefusedError(f"there is no receipt {self.receipt} here", code="404")
+        if counted.rowcount != 1:
+            raise self._refused(stored)
+        await _count(connection, stored.receipt, self)
+        return stored
+
+    def _refused(self, stored: StoredReceipt) -> RefusedError:
+        state = stored.state(self.now)
+        if state is ReceiptState.LIVE:  # something is left, but less than was asked for
+            state = ReceiptState.EXHAUSTED
+        return RefusedError(f"the receipt {self.receipt} is {state}", code=state.code)
+
+
+async def _count(connection: Connection, receipt: Receipt, use: Use) -> None:
+    """What the producer's tables say of it."""
+    if use.downloads:
+        content = published_content.c
+        count = update(published_content).where(content.content_id == str(receipt.good.record))
+        await connection.execute(count.values(download_count=content.download_count + use.downloads))
+    if use.bytes:
+        consumer = producer_consumers.c
+        pair = consumer.producer_id == receipt.producer, consumer.consumer_id == receipt.buyer
+        total = consumer.total_data_transferred_bytes + use.bytes
+        await connection.execute(update(producer_consumers).where(*pair).values(total_data_transferred_bytes=total))
+
+
+def _stored() -> Select[tuple[Any, ...]]:
+    columns = receipts.c
+    return select(columns.body, columns.used_downloads, columns.used_bytes, payments.c.state).join(
+        payments, payments.c.txid == columns.txid
+    )
+
+
+def _receipt(row: Row[Any]) -> StoredReceipt:
+    return StoredReceipt(Receipt.from_bytes(row.body), row.state, Used(row.used_downloads, row.used_bytes))
