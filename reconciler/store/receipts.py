@@ -89,6 +89,12 @@ class StoredReceipt:
             return ReceiptState.EXHAUSTED
         return ReceiptState.LIVE
 
+    def check(self, now: int) -> None:
+        """Raises RefusedError (code 403) where nothing more is given for it, but for the rest of a download that was counted."""
+        state = self.state(now)
+        if state not in {ReceiptState.LIVE, ReceiptState.EXHAUSTED}:
+            raise RefusedError(f"the receipt {self.receipt.id} is {state}", code="403")
+
 
 class Receipts:
     """The receipts of the sellers of one database."""
@@ -156,49 +162,50 @@ class Use:
     now: int
 
     async def __call__(self, connection: Connection) -> StoredReceipt:
-        """The receipt with this counted. Raises RefusedError with the code of a `ReceiptState`, or 404 for no receipt."""
+        """The receipt with this counted. Raises RefusedError: code 404 where there is none, 403 where it does not allow this."""
         columns = receipts.c
+        downloads, size = columns.used_downloads + self.downloads, columns.used_bytes + self.bytes
         is_earned = exists().where(payments.c.txid == columns.txid, payments.c.state.in_(_EARNED))
-        used = {
-            "used_downloads": columns.used_downloads + self.downloads,
-            "used_bytes": columns.used_bytes + self.bytes,
-        }
-        counted = await connection.execute(
-            update(receipts)
-            .where(
-                columns.id == self.receipt,
-                columns.until > self.now,
-                used["used_downloads"] <= columns.downloads,
-                used["used_bytes"] <= columns.bytes,
-                is_earned,
-            )
-            .values(**used)
-        )
+        allowed = downloads <= columns.downloads, size <= columns.bytes, columns.until > self.now, is_earned
+        counting = update(receipts).where(columns.id == self.receipt, *allowed)
+        counted = await connection.execute(counting.values(used_downloads=downloads, used_bytes=size))
         stored = await Receipts(connection).find(self.receipt)
         if stored is None:
             raise RefusedError(f"there is no receipt {self.receipt} here", code="404")
         if counted.rowcount != 1:
-            raise self._refused(stored)
-        await _count(connection, stored.receipt, self)
+            stored.check(self.now)
+            raise RefusedError(f"the receipt {self.receipt} does not allow as much any more", code="403")
+        await _count(connection, stored.receipt, downloads=self.downloads, size=self.bytes)
         return stored
 
-    def _refused(self, stored: StoredReceipt) -> RefusedError:
-        state = stored.state(self.now)
-        if state is ReceiptState.LIVE:  # something is left, but less than was asked for
-            state = ReceiptState.EXHAUSTED
-        return RefusedError(f"the receipt {self.receipt} is {state}", code=state.code)
+
+@dataclass(frozen=True, slots=True)
+class PutBack:
+    """A work: so many bytes that were counted for a receipt were not had after all."""
+
+    receipt: Digest
+    bytes: int
+
+    async def __call__(self, connection: Connection) -> None:
+        """See the class; no more comes back than was counted."""
+        columns = receipts.c
+        had = columns.id == self.receipt, columns.used_bytes >= self.bytes
+        put = await connection.execute(update(receipts).where(*had).values(used_bytes=columns.used_bytes - self.bytes))
+        stored = await Receipts(connection).find(self.receipt)
+        if stored is not None and put.rowcount == 1:
+            await _count(connection, stored.receipt, downloads=0, size=-self.bytes)
 
 
-async def _count(connection: Connection, receipt: Receipt, use: Use) -> None:
+async def _count(connection: Connection, receipt: Receipt, *, downloads: int, size: int) -> None:
     """What the producer's tables say of it."""
-    if use.downloads:
+    if downloads:
         content = published_content.c
         count = update(published_content).where(content.content_id == str(receipt.good.record))
-        await connection.execute(count.values(download_count=content.download_count + use.downloads))
-    if use.bytes:
+        await connection.execute(count.values(download_count=content.download_count + downloads))
+    if size:
         consumer = producer_consumers.c
         pair = consumer.producer_id == receipt.producer, consumer.consumer_id == receipt.buyer
-        total = consumer.total_data_transferred_bytes + use.bytes
+        total = consumer.total_data_transferred_bytes + size
         await connection.execute(update(producer_consumers).where(*pair).values(total_data_transferred_bytes=total))
 
 

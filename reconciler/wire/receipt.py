@@ -40,11 +40,6 @@ class ReceiptState(StrEnum):
     EXHAUSTED = "exhausted"
     """No download, or not a byte, is left."""
 
-    @property
-    def code(self) -> str:
-        """For the error of who wants something for it all the same."""
-        return f"ERR_RECEIPT_{self.name}"
-
 
 class Signer(Protocol):
     """The gateway's keys."""
