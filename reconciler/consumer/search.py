@@ -37,7 +37,7 @@ class Service:
     capability: str | None
     goods: tuple[Offer, ...]
     ad: Offer | None
-    """Its advertisement, which may be missing: a good's capability is advertised by itself."""
+    """Its advertisement; None where the producer says the capability and does not tell of it."""
 
     @property
     def service_type(self) -> str | None:

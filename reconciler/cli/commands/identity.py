@@ -11,6 +11,7 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
+from reconciler.cli.commands import verify
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.wiring import KEY_FILE, new_keys, open_site
@@ -39,6 +40,7 @@ app = typer.Typer(help="The producer's identity key.", no_args_is_help=True)
 
 def register(root: typer.Typer) -> None:
     """Add the command group."""
+    verify.register(app)
     root.add_typer(app, name="identity")
 
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from reconciler.cli.views.fitting import printable
+from reconciler.cli.views.plan_document import counted
 from reconciler.consumer.discovery import Market, Seller
 from reconciler.consumer.offers import Price
 from reconciler.consumer.search import Found, Service
@@ -31,7 +32,7 @@ def services_text(services: Sequence[Service]) -> str:
     lines = [*table(rows), "", *(line for seller in sellers for line in _seller_lines(seller))]
     lines.append("")
     lines.append(
-        f"{_count(len(sellers), 'producer')}, {_count(sum(s.gateway.is_open for s in sellers), 'gateway')} open."
+        f"{counted(len(sellers), 'producer')}, {counted(sum(s.gateway.is_open for s in sellers), 'gateway')} open."
     )
     return "\n".join(lines)
 
@@ -53,7 +54,7 @@ def goods_text(found: Sequence[Found]) -> str:
     sellers = _distinct(each.seller for each in found)
     labels = _labels(sellers)
     rows += [_good_row(each, labels) for each in found]
-    return "\n".join([*table(rows), "", f"{_count(len(found), 'good')} of {_count(len(sellers), 'producer')}."])
+    return "\n".join([*table(rows), "", f"{counted(len(found), 'good')} of {counted(len(sellers), 'producer')}."])
 
 
 def goods_json(found: Sequence[Found], market: Market) -> dict[str, Json]:
@@ -151,7 +152,7 @@ def _seller_lines(seller: Seller) -> list[str]:
     lines.append(f"  gateway  {printable(where)} {gateway.standing.value}{detail}")
     shown = ", ".join(map(printable, seller.hosts))
     generation = seller.root.document.generation
-    lines.append(f"  proven   generation {generation}, {_count(len(seller.offers), 'record')}, all shown by {shown}")
+    lines.append(f"  proven   generation {generation}, {counted(len(seller.offers), 'record')}, all shown by {shown}")
     return lines
 
 
@@ -197,7 +198,3 @@ def _distinct(sellers: Iterable[Seller]) -> list[Seller]:
     for seller in sellers:
         found.setdefault(seller.identity, seller)
     return list(found.values())
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number:,} {what}{'' if number == 1 else 's'}"
