@@ -78,6 +78,19 @@ def receipt_key(receipt: Digest) -> KeyRef:
     return KeyRef(RECEIPT_PROTOCOL, receipt, "anyone")
 
 
+def settlement_key(anchor: str, index: int, other: IdentityKey) -> KeyRef:
+    """The key of output `index` of a settlement, which spends outpoint `anchor` first: the producer's, towards its gateway.
+
+    `other` is the gateway to the producer, and the producer to the gateway (PROTOCOL §5).
+    """
+    return KeyRef(COIN_PROTOCOL, f"settle {anchor} {index}", other)
+
+
+def is_settlement(key: KeyRef) -> bool:
+    """Whether a coin under this key is settled revenue."""
+    return key.protocol == COIN_PROTOCOL and key.key_id.startswith("settle ")
+
+
 def callback_key(other: IdentityKey) -> KeyRef:
     """The key of the token that ARC shows when it calls a gateway back; `other` is the producer's or the gateway's, either has it."""
     return KeyRef(CALLBACK_PROTOCOL, "1", other)

@@ -45,6 +45,10 @@ class PaymentState(StrEnum):
     """The network does not take it, or took something else that spends its coins. Nothing was served."""
     UNBOOKED = "unbooked"
     """Accepted once, and then lost to another transaction that spends its coins."""
+    RETURNED = "returned"
+    """It came too late, or for what can never be served: given back, once a block has it, by its own coin or as a credit."""
+    RETRACTED = "retracted"
+    """To be given back, or given back, and then lost itself: nothing is owed."""
 
 
 class PaymentEvent(StrEnum):
@@ -56,6 +60,8 @@ class PaymentEvent(StrEnum):
     """The network does not show it any more, or knows of a conflict, before anything was served."""
     LOSE = "lose"
     """It will not be mined: refused by those who were given it, or a conflicting spend is mined."""
+    RETURN = "return"
+    """What was paid for will not be served."""
     PROVE = "prove"
     """A block has it after all: what was given up is credited, never kept silently."""
 
@@ -75,6 +81,12 @@ TRANSITIONS: Final = {
     (_S.DELIVERED, _E.LOSE): _S.UNBOOKED,
     (_S.REFUSED, _E.PROVE): _S.ACCEPTED,
     (_S.UNBOOKED, _E.PROVE): _S.ACCEPTED,
+    (_S.PENDING, _E.RETURN): _S.RETURNED,
+    (_S.ACCEPTED, _E.RETURN): _S.RETURNED,
+    (_S.RETURNED, _E.RETURN): _S.RETURNED,
+    (_S.RETURNED, _E.PROVE): _S.RETURNED,
+    (_S.RETURNED, _E.LOSE): _S.RETRACTED,
+    (_S.RETRACTED, _E.PROVE): _S.RETURNED,
 }
 
 OWED: Final = frozenset({_S.PENDING, _S.ACCEPTED})
@@ -83,7 +95,7 @@ OWED: Final = frozenset({_S.PENDING, _S.ACCEPTED})
 EARNED: Final = frozenset({_S.ACCEPTED, _S.DELIVERED})
 """States in which what was paid is ours."""
 
-HOLDING: Final = frozenset({_S.PENDING, _S.ACCEPTED, _S.DELIVERED})
+HOLDING: Final = frozenset({_S.PENDING, _S.ACCEPTED, _S.DELIVERED, _S.RETURNED})
 """States in which the coins that a payment spends can pay for nothing else."""
 
 

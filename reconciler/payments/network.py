@@ -1,16 +1,16 @@
-"""Asking the network about payments: one question, one `Word`."""
+"""Asking the network about payments and payouts: one question, one `Word`."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Txid
-from reconciler.model.payment import HOLDING
 from reconciler.payments.ports import Chain, Miner
 from reconciler.payments.verdict import Word
-from reconciler.store.payments import Payment
 from reconciler.wire.arc import VERDICTS, Standing, TxReport
+from reconciler.wire.beef import Beef
 from reconciler.wire.merkle import MerklePath, parse_path
 
 _WORDS = {
@@ -24,9 +24,33 @@ _WORDS = {
 }
 
 
+class Asked(Protocol):
+    """A transaction that the network is asked about: a payment, or what is paid out."""
+
+    @property
+    def txid(self) -> Txid:
+        """Which it is."""
+        ...
+
+    @property
+    def beef(self) -> Beef:
+        """It, with its ancestry."""
+        ...
+
+    @property
+    def holds(self) -> bool:
+        """Whether it is to be handed over where the network does not have it."""
+        ...
+
+    @property
+    def doubted(self) -> int | None:
+        """Since when the network has not shown it; None while it does."""
+        ...
+
+
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What is known of a payment now. `proof` is there if, and only if, the word is PROVEN."""
+    """What is known of a transaction now. `proof` is there if, and only if, the word is PROVEN."""
 
     word: Word
     proof: MerklePath | None = None
@@ -40,12 +64,10 @@ class Network:
         self._miner = miner
         self._chain = chain
 
-    async def ask(self, payment: Payment) -> Told:
-        """How a payment stands. One that is not lost is handed over, if ARC does not have it (again: it may have dropped it)."""
+    async def ask(self, asked: Asked) -> Told:
+        """How a transaction stands. One that is not lost is handed over, if ARC does not have it (again: it may have dropped it)."""
         try:
-            return await self._proven(_own_proof(payment), payment.txid) or await self._judged(
-                await self._report(payment)
-            )
+            return await self._proven(_own_proof(asked), asked.txid) or await self._judged(await self._report(asked))
         except UnreachableError:
             return Told(Word.NOTHING)
         except RefusedError as error:
@@ -53,12 +75,12 @@ class Network:
             verdict = error.code in VERDICTS
             return Told(Word.REFUSED, reason=error.message) if verdict else Told(Word.NOTHING)
 
-    async def _report(self, payment: Payment) -> TxReport | None:
-        """A pending payment is always handed over, which costs no more than asking, and waits for the network to show it."""
-        if payment.state not in HOLDING or _own_proof(payment) is not None:
-            return await self._miner.status(payment.txid)
-        known = None if payment.doubted is not None else await self._miner.status(payment.txid)
-        return known or await self._miner.submit(payment.beef, payment.txid)
+    async def _report(self, asked: Asked) -> TxReport | None:
+        """What is not shown is always handed over, which costs no more than asking, and waits for the network to show it."""
+        if not asked.holds or _own_proof(asked) is not None:
+            return await self._miner.status(asked.txid)
+        known = None if asked.doubted is not None else await self._miner.status(asked.txid)
+        return known or await self._miner.submit(asked.beef, asked.txid)
 
     async def _judged(self, report: TxReport | None) -> Told:
         if report is None:
@@ -84,9 +106,9 @@ class Network:
         return Told(Word.PROVEN, path)
 
 
-def _own_proof(payment: Payment) -> MerklePath | None:
+def _own_proof(asked: Asked) -> MerklePath | None:
     """The proof that it came with: who is paid by what is mined already has nothing to hand over."""
-    return payment.beef.proof(payment.txid)
+    return asked.beef.proof(asked.txid)
 
 
 def _path(data: bytes) -> MerklePath | None:

@@ -12,16 +12,15 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Digest, IdentityKey
 from reconciler.model.json import Json
 from reconciler.model.keys import KeyRef, payment_key
+from reconciler.payments.conditions import Share
 from reconciler.payments.quote import Offer
 from reconciler.store.terms import Portion
 from reconciler.wire.canonical import Cbor, canonical_cbor, sha256_hex
-from reconciler.wire.payment import PaymentError
 from reconciler.wire.script import p2pkh
-from reconciler.wire.transaction import Transaction, TxOutput
+from reconciler.wire.transaction import TxOutput
 
 EXPIRY_SECONDS: Final = 24 * 3600
 """For how long a template may be paid, where the rule does not say."""
@@ -56,7 +55,7 @@ class TemplateOutput:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Template:
-    """What a transaction must begin with to be the payment. `expires` is in unix seconds."""
+    """The first outputs of the transaction that is the payment, in order. `expires` is in unix seconds."""
 
     id: Digest
     gateway: IdentityKey
@@ -81,19 +80,10 @@ class Template:
         payee = self.outputs[index].payee
         return payment_key(self.id, str(index), self.offer.buyer if payee == self.gateway else self.gateway)
 
-    def check(self, transaction: Transaction) -> None:
-        """Whether the transaction begins with all outputs, in order, to the satoshi, and pays none of their keys again.
-
-        What follows them is the buyer's own. Raises RefusedError.
-        """
-        wanted = [each.output for each in self.outputs]
-        scripts = {output.locking for output in wanted}
-        rest = transaction.outputs[len(wanted) :]
-        for index, output in enumerate(wanted):
-            if index >= len(transaction.outputs) or transaction.outputs[index] != output:
-                raise _differs(f"output {index} is not the template's: {output.satoshis} satoshis to its script")
-        if any(output.locking in scripts for output in rest):
-            raise _differs("an output of the template is there twice")
+    @property
+    def shares(self) -> tuple[Share, ...]:
+        """The outputs as payments/check.py holds a transaction against them: each to the satoshi, each once."""
+        return tuple(Share(index, each.output.satoshis, each.output.locking) for index, each in enumerate(self.outputs))
 
     def to_json(self) -> dict[str, Json]:
         """As a buyer is given it. Who the payees are is sealed in the root: a buyer learns that there are some."""
@@ -131,7 +121,3 @@ def _script(name: Digest, index: int, payee: IdentityKey, buyer: IdentityKey, ke
     if payee == keys.identity:
         return p2pkh(keys.public(payment_key(name, str(index), buyer)))
     return p2pkh(keys.public_for(payment_key(name, str(index), payee)))
-
-
-def _differs(message: str) -> RefusedError:
-    return RefusedError(message, code=PaymentError.INSUFFICIENT.value)

@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     Integer,
@@ -139,6 +140,11 @@ class Payment:
     def inputs(self) -> frozenset[Outpoint]:
         """The coins that it spends."""
         return self.tender.inputs
+
+    @property
+    def holds(self) -> bool:
+        """Whether the coins that it spends can pay for nothing else."""
+        return self.state in HOLDING
 
     @property
     def coin(self) -> StoredCoin | None:
@@ -295,12 +301,16 @@ class Payments:
     async def untaken(self) -> tuple[tuple[Payment, StoredCoin, MerklePath], ...]:
         """What was earned and is proven, with the coin that it gives us and the proof, where it is not among `Coins` yet."""
         taken = exists().where(coins.c.txid == payments.c.txid, coins.c.vout == payments.c.vout)
-        proven = payments.c.proof.is_not(None), payments.c.state.in_(sorted(EARNED)), payments.c.vout.is_not(None)
-        rows = await self._connection.execute(
-            select(payments).where(*proven, ~taken).order_by(payments.c.booked, payments.c.txid)
-        )
-        found = ((_payment(row), parse_path(row.proof)) for row in rows)
+        found = await self.proven(payments.c.state.in_(sorted(EARNED)), payments.c.vout.is_not(None), ~taken)
         return tuple((payment, payment.coin, proof) for payment, proof in found if payment.coin is not None)
+
+    async def proven(
+        self, *conditions: ColumnElement[bool], limit: int | None = None
+    ) -> tuple[tuple[Payment, MerklePath], ...]:
+        """What a block proves and meets conditions, with the proof, oldest first: for the other tables of this package."""
+        query = select(payments).where(payments.c.proof.is_not(None), *conditions)
+        rows = await self._connection.execute(query.order_by(payments.c.booked, payments.c.txid).limit(limit))
+        return tuple((_payment(row), parse_path(row.proof)) for row in rows)
 
     async def _hold(self, payment: Payment) -> None:
         rows: Sequence[dict[str, object]] = [

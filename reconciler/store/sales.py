@@ -37,6 +37,7 @@ class RevenueStatus(StrEnum):
     EARNED = "earned"
     REFUSED = "refused"
     UNBOOKED = "unbooked"
+    RETURNED = "returned"
 
 
 class ConsumerStatus(StrEnum):
@@ -53,6 +54,8 @@ _STATUS: Final = {
     PaymentState.DELIVERED: RevenueStatus.EARNED,
     PaymentState.REFUSED: RevenueStatus.REFUSED,
     PaymentState.UNBOOKED: RevenueStatus.UNBOOKED,
+    PaymentState.RETURNED: RevenueStatus.RETURNED,
+    PaymentState.RETRACTED: RevenueStatus.RETURNED,
 }
 
 _SOLD: Final = {Kind.DATASET: published_content, Kind.STREAM: producer_streams}

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
 from reconciler.store import (
+    buyer_credits,
     coins,
     documents,
     handovers,
@@ -30,6 +31,7 @@ from reconciler.store import (
     objects,
     outbox,
     payments,
+    payouts,
     peers,
     producer,
     purchases,
@@ -37,12 +39,14 @@ from reconciler.store import (
     replays,
     sealed_parts,
     settings,
+    templates,
     transactions,
     usage,
 )
 from reconciler.store.database import Database, metadata
 
 TABLES: Final = (
+    buyer_credits,
     coins,
     documents,
     handovers,
@@ -55,6 +59,7 @@ TABLES: Final = (
     outbox,
     host_tables,
     payments,
+    payouts,
     peers,
     producer,
     purchases,
@@ -62,6 +67,7 @@ TABLES: Final = (
     replays,
     sealed_parts,
     settings,
+    templates,
     transactions,
     usage,
 )

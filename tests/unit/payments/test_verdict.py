@@ -32,7 +32,10 @@ STEPS = {
     (P.DELIVERED, W.CONTESTED): None,
     (P.DELIVERED, W.REFUSED): None,
     (P.DELIVERED, W.BEATEN): E.LOSE,
-    **{(state, word): None for state in (P.REFUSED, P.UNBOOKED) for word in W},
+    **{(state, word): None for state in (P.REFUSED, P.UNBOOKED, P.RETURNED, P.RETRACTED) for word in W},
+    (P.RETURNED, W.PROVEN): E.PROVE,
+    (P.RETURNED, W.BEATEN): E.LOSE,
+    (P.RETRACTED, W.PROVEN): E.PROVE,
     (P.REFUSED, W.PROVEN): E.PROVE,
     (P.UNBOOKED, W.PROVEN): E.PROVE,
 }
