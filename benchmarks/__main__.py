@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import authentication, busy, growth, lookup, submit
+from benchmarks import authentication, busy, growth, lookup, paid, submit
 from benchmarks.setting import Line, Row, Setting, table
 
 LINES: Final[dict[str, Line]] = {
@@ -21,6 +21,7 @@ LINES: Final[dict[str, Line]] = {
     "busy": busy,
     "growth": growth,
     "authentication": authentication,
+    "paid": paid,
 }
 
 _CACHE: Final = Path.home() / ".cache" / "overlay-benchmarks"

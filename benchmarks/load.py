@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
-from itertools import cycle
+from itertools import cycle, islice
 from pathlib import Path
 from typing import Any, Final, Self
 from urllib.parse import urlsplit
@@ -35,7 +35,7 @@ class Question:
     connections: int
     seconds: float
     skip: int = 0
-    """How many of the requests to pass over."""
+    """How many of those that belong together to pass over."""
     again: bool = False
     """Whether to begin anew when all are sent."""
     holds: str = ""
@@ -44,6 +44,10 @@ class Question:
     """Where to keep the body of the first reply."""
     pause: float = 0
     """Seconds that a connection waits between a reply and its next request."""
+    statuses: tuple[int, ...] = (200,)
+    """What is answered: so many requests belong together, go one after the other on one connection, and count as one."""
+    rate: float = 0
+    """How many begin in a second, whether or not those before them are answered; 0 is as many as can be."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,7 +58,7 @@ class Answer:
     seconds: float
     """Until the last reply."""
     latencies: tuple[float, ...]
-    """In seconds, sorted."""
+    """In seconds, sorted; at a `rate` from when it was their time, whoever they had to wait for."""
     size: int
     """Bytes of the first reply's body."""
 
@@ -139,6 +143,9 @@ class _Connection(asyncio.Protocol):
         self._buffer = bytearray()
         self._size: int | None = None
         self._began = 0.0
+        self._place = 0
+        """Of the request in flight, among those that belong together."""
+        self._rest: list[bytes] = []
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         self._transport = transport
@@ -152,9 +159,14 @@ class _Connection(asyncio.Protocol):
                 return
             self._size = end + 4 + _content_length(self._buffer[:end])
         if len(self._buffer) >= self._size:
-            self._load.took(time.perf_counter() - self._began, bytes(self._buffer))
+            self._load.check(self._place, bytes(self._buffer))
             self._buffer.clear()
             self._size = None
+            if self._rest:
+                self._place += 1
+                self._transport.write(self._rest.pop(0))
+                return
+            self._load.took(time.perf_counter() - self._began)
             if self._load.pause:
                 asyncio.get_running_loop().call_later(self._load.pause, self._next)
             else:
@@ -164,12 +176,20 @@ class _Connection(asyncio.Protocol):
         self._load.lost(exc)
 
     def _next(self) -> None:
-        request = self._load.next()
-        if request is None:
+        due, requests = self._load.next()
+        if not requests:
             self._transport.close()
             return
-        self._began = time.perf_counter()
-        self._transport.write(request)
+        early = due - time.perf_counter()
+        if early > 0:
+            asyncio.get_running_loop().call_later(early, self._send, due, requests)
+        else:
+            self._send(due, requests)
+
+    def _send(self, due: float, requests: Sequence[bytes]) -> None:
+        self._began, self._place = due, 0
+        first, *self._rest = requests
+        self._transport.write(first)
 
 
 class _Load:
@@ -181,22 +201,35 @@ class _Load:
         self._connections = question.connections
         self._holds = question.holds.encode()
         self._until = question.seconds
+        self._statuses = [f"HTTP/1.1 {status}".encode() for status in question.statuses]
+        self._rate = question.rate
+        self._given = 0
         self._began = 0.0
         self._ended = 0.0
         self.latencies: list[float] = []
         self.first = b""
         self.done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
 
-    def next(self) -> bytes | None:
+    def next(self) -> tuple[float, Sequence[bytes]]:
+        """When the next requests that belong together are to go, and these; none at the end."""
         now = time.perf_counter()
         self._began = self._began or now
-        return None if now - self._began >= self._until else next(self._requests, None)
+        due = self._began + self._given / self._rate if self._rate else now
+        if due - self._began >= self._until:
+            return due, ()
+        self._given += 1
+        requests = tuple(islice(self._requests, len(self._statuses)))
+        return due, requests if len(requests) == len(self._statuses) else ()
 
-    def took(self, latency: float, reply: bytes) -> None:
+    def took(self, latency: float) -> None:
         self._ended = time.perf_counter()
         self.latencies.append(latency)
-        self.first = self.first or reply
-        if not reply.startswith(b"HTTP/1.1 200") or self._holds not in reply:
+
+    def check(self, place: int, reply: bytes) -> None:
+        is_last = place == len(self._statuses) - 1
+        if is_last and not self.first:
+            self.first = reply
+        if not reply.startswith(self._statuses[place]) or (is_last and self._holds not in reply):
             self._fail(f"a reply is not what it must be: {reply[:600]!r}")
 
     def lost(self, error: Exception | None) -> None:
@@ -234,7 +267,9 @@ def _content_length(head: bytes | bytearray) -> int:
 
 def answered(question: Question) -> Answer:
     """Do it here."""
-    answer, first = asyncio.run(_run(question, _read_requests(Path(question.requests))[question.skip :]))
+    answer, first = asyncio.run(
+        _run(question, _read_requests(Path(question.requests))[question.skip * len(question.statuses) :])
+    )
     if question.keep:
         Path(question.keep).write_bytes(first)
     return answer

@@ -18,7 +18,7 @@ from reconciler.wallet.keys import Keys
 from reconciler.wallet.signing import Lock, Spendable, signed
 from reconciler.wire.advertisement import AdToken, lock, preimage
 from reconciler.wire.beef import Beef, BeefTx
-from reconciler.wire.merkle import path_of
+from reconciler.wire.merkle import MerklePath, path_of
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 
@@ -44,6 +44,26 @@ class Made:
     """How many of its outputs are SHIP tokens."""
 
 
+@dataclass(frozen=True, slots=True)
+class Coin:
+    """The first output of a transaction that a block proves."""
+
+    number: int
+    """Of the coin, in its material."""
+    ancestor: Transaction
+    proof: MerklePath
+
+    @property
+    def spendable(self) -> Spendable:
+        """The coin, for the purse to spend."""
+        return Spendable(self.ancestor.outpoint(0), self.ancestor.outputs[0], FUNDING_KEY, Lock.P2PKH)
+
+    def spent_by(self, transaction: Transaction) -> Beef:
+        """A transaction that spends it, with its ancestry."""
+        entries = {self.ancestor.txid: BeefTx(self.ancestor, 0), transaction.txid: BeefTx(transaction)}
+        return Beef((self.proof,), entries)
+
+
 @dataclass(slots=True)
 class Material:
     """Makes transactions; the same again for the same seed."""
@@ -57,9 +77,16 @@ class Material:
 
     def transactions(self, count: int, outputs: int, *, identities: Sequence[Keys] = ()) -> Iterator[Made]:
         """So many transactions with so many SHIP tokens each, of an identity each or of one after another of these."""
+        for coin in self.coins(count):
+            keys = identities[coin.number % len(identities)] if identities else self.keys(f"identity {coin.number}")
+            transaction = self._spend(coin, keys, outputs)
+            yield Made(transaction.txid, coin.spent_by(transaction).to_bytes(), keys.identity, outputs)
+
+    def coins(self, count: int) -> Iterator[Coin]:
+        """So many coins of the purse, each of a transaction of its own."""
         while count > 0:
             some = min(count, LEAVES // 2 * self.blocks)
-            yield from self._batch(some, outputs, identities)
+            yield from self._mined(some)
             count -= some
 
     def plain(self, count: int, outputs: int) -> Iterator[Made]:
@@ -77,18 +104,22 @@ class Material:
                     TxOutput(Satoshis(1), f"{number} {place}".encode().ljust(200)) for place in range(outputs)
                 )
                 transaction = Transaction((TxInput(ancestor.outpoint(0), bytes(107)),), tokens)
-                beef = Beef((path.only([ancestor.txid]),), _entries(ancestor, transaction))
-                yield Made(transaction.txid, beef.to_bytes(), identity, outputs)
+                coin = Coin(number, ancestor, path.only([ancestor.txid]))
+                yield Made(transaction.txid, coin.spent_by(transaction).to_bytes(), identity, outputs)
+
+    @property
+    def purse(self) -> Keys:
+        """Whose the coins are."""
+        return self.keys("purse")
 
     def keys(self, name: str) -> Keys:
         """A key of this material's."""
         return Keys(hashlib.sha256(f"{self.seed} {name}".encode()).digest())
 
-    def _batch(self, count: int, outputs: int, identities: Sequence[Keys]) -> Iterator[Made]:
+    def _mined(self, count: int) -> Iterator[Coin]:
         first = self._made
         self._made += count
-        purse = self.keys("purse")
-        script = p2pkh(purse.public(FUNDING_KEY))
+        script = p2pkh(self.purse.public(FUNDING_KEY))
         ancestors = [self._ancestor(first + index, script) for index in range(count)]
         base = HEIGHT + len(self.roots)
         for block in range(min(self.blocks, count)):
@@ -97,21 +128,17 @@ class Material:
             path = path_of([*(each.txid for each in mined), *filler], range(len(mined)), base + block)
             self.roots[base + block] = path.block_root
             for index, ancestor in enumerate(mined):
-                number = first + block + index * self.blocks
-                keys = identities[number % len(identities)] if identities else self.keys(f"identity {number}")
-                transaction = self._spend(ancestor, purse, keys, outputs, number)
-                beef = Beef((path.only([ancestor.txid]),), _entries(ancestor, transaction))
-                yield Made(transaction.txid, beef.to_bytes(), keys.identity, outputs)
+                yield Coin(first + block + index * self.blocks, ancestor, path.only([ancestor.txid]))
 
     def _ancestor(self, number: int, script: bytes) -> Transaction:
         spent = TxInput(Outpoint(Txid(self._hash(f"coin {number}")), 0), b"\x00" * 107)
         return Transaction((spent,), (TxOutput(Satoshis(_COIN), script), TxOutput(Satoshis(_COIN), script)))
 
-    def _spend(self, ancestor: Transaction, purse: Keys, keys: Keys, outputs: int, number: int) -> Transaction:
-        coin = Spendable(ancestor.outpoint(0), ancestor.outputs[0], FUNDING_KEY, Lock.P2PKH)
-        tokens = [_token(keys, f"https://{number}-{index}.bench.example") for index in range(outputs)]
+    def _spend(self, coin: Coin, keys: Keys, outputs: int) -> Transaction:
+        purse = self.purse
+        tokens = [_token(keys, f"https://{coin.number}-{index}.bench.example") for index in range(outputs)]
         change = TxOutput(Satoshis(_COIN - outputs - _FEE), p2pkh(purse.public(FUNDING_KEY)))
-        return signed([coin], [*tokens, change], purse)
+        return signed([coin.spendable], [*tokens, change], purse)
 
     def _hash(self, text: str) -> str:
         return hashlib.sha256(f"{self.seed} {text}".encode()).hexdigest()
@@ -120,7 +147,3 @@ class Material:
 def _token(keys: Keys, url: str) -> TxOutput:
     token = AdToken(AdProtocol.SHIP, keys.identity, url, NAME)
     return TxOutput(Satoshis(1), lock(token, keys.sign(token.key, preimage(token))))
-
-
-def _entries(ancestor: Transaction, transaction: Transaction) -> dict[Txid, BeefTx]:
-    return {ancestor.txid: BeefTx(ancestor, 0), transaction.txid: BeefTx(transaction)}

@@ -38,21 +38,19 @@ class Server:
         """Where it listens."""
         return str(self.ready["url"])
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The processes that serve: its workers, where it has said that it has some."""
+        workers = self.ready.get("workers", ()) if self.told.startswith("{") else ()
+        return tuple(workers) or (self.process.pid,)
+
     def cpu(self) -> float:
         """Seconds of processor time that it has used; NaN where the system does not say."""
-        try:
-            fields = Path(f"/proc/{self.process.pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
-        except OSError:
-            return float("nan")
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return sum(map(_cpu, self.pids))
 
     def memory(self, name: str = "VmRSS") -> int:
         """Bytes in memory, now or (`VmHWM`) at most; 0 where the system does not say."""
-        try:
-            lines = Path(f"/proc/{self.process.pid}/status").read_text(encoding="ascii").splitlines()
-        except OSError:
-            return 0
-        return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+        return sum(memory(pid, name) for pid in self.pids)
 
 
 @contextmanager
@@ -76,6 +74,23 @@ def started(command: Sequence[str], log: Path, **environment: str) -> Iterator[S
             yield Server(process, told)
         finally:
             _stop(process)
+
+
+def memory(pid: int, name: str = "VmRSS") -> int:
+    """The same of one process."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
+    except OSError:
+        return 0
+    return next((int(line.split()[1]) * 1024 for line in lines if line.startswith(f"{name}:")), 0)
+
+
+def _cpu(pid: int) -> float:
+    try:
+        fields = Path(f"/proc/{pid}/stat").read_text(encoding="ascii").rpartition(")")[2].split()
+    except OSError:
+        return float("nan")
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def python(module: str, question: Mapping[str, object]) -> list[str]:

@@ -1,4 +1,4 @@
-"""The chain that a measured host asks: headers of the material's blocks, and an ARC that has not heard of anything yet."""
+"""The chain that a measured server asks: headers of the material's blocks, and an ARC that shows at once what it was given."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from reconciler.web.server import Door, serving
+from reconciler.wire.arc import TxStatus
+from reconciler.wire.extended import parse_extended
 
 _DEEP: Final = 1_000
 """Confirmations of every block."""
@@ -34,14 +36,33 @@ def build_app(roots: Mapping[str, str]) -> Starlette:
     async def headers(_: Request) -> Response:
         return JSONResponse([{"height": tip, "time": 0}])
 
-    async def unknown(_: Request) -> Response:
-        return JSONResponse({"status": 404}, status_code=404)
+    seen: set[str] = set()
+
+    def report(txid: str) -> dict[str, object]:
+        return {"txid": txid, "txStatus": TxStatus.SEEN_ON_NETWORK.value, "status": 200}
+
+    def taken(given: Mapping[str, str]) -> dict[str, object]:
+        txid = parse_extended(bytes.fromhex(given["rawTx"])).transaction.txid
+        seen.add(txid)
+        return report(txid)
+
+    async def submit(request: Request) -> Response:
+        return JSONResponse(taken(await request.json()))
+
+    async def submit_all(request: Request) -> Response:
+        return JSONResponse([taken(each) for each in await request.json()])
+
+    async def status(request: Request) -> Response:
+        txid = request.path_params["txid"]
+        return JSONResponse(report(txid)) if txid in seen else JSONResponse({"status": 404}, status_code=404)
 
     return Starlette(
         routes=[
             Route("/block/headers", headers),
             Route("/block/{height}/header", header),
-            Route("/v1/tx/{txid}", unknown),
+            Route("/v1/tx", submit, methods=["POST"]),
+            Route("/v1/txs", submit_all, methods=["POST"]),
+            Route("/v1/tx/{txid}", status),
         ]
     )
 

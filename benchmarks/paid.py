@@ -1,0 +1,213 @@
+"""BRC-105: paid requests, each a 402 and the payment that it asks for, signed beforehand by one client.
+
+Ours verifies every payment by SPV with a coin of its own, takes it once, and answers when it is durable and ARC has shown it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import secrets
+import time
+from collections.abc import Generator, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from itertools import count, islice
+from typing import Final, Self
+
+from benchmarks.hosts import CONNECTIONS, Side, postgresql, row
+from benchmarks.load import Question, ask, write_requests
+from benchmarks.material import Material
+from benchmarks.node import peer
+from benchmarks.processes import python, started
+from benchmarks.purchases import Purchases
+from benchmarks.setting import Figures, Row, Setting
+from reconciler.clients.http import HttpClient
+from reconciler.wallet.keys import Keys
+from reconciler.wire.conversation import Call, Peer
+from reconciler.wire.http import Reply
+from reconciler.wire.payment import PAYMENT_HEADER, PREFIX_HEADER, PaymentHeader
+
+BUDGET: Final = 6.0
+"""DESIGN §11."""
+
+_KEY: Final = sha256(b"benchmarks: the server").hexdigest()
+_SELLER: Final = Keys(bytes.fromhex(_KEY))
+_BUYER: Final = Keys(sha256(b"benchmarks: the client").digest())
+_PRICE: Final = 1000
+_SECONDS: Final = 4 * 3600
+"""For which prices hold."""
+_FASTEST: Final = 800
+"""Paid requests in a second, at most: so many are made beforehand."""
+_RATE: Final = 100
+"""Paid requests in a second, at which latencies are looked at."""
+_LATE: Final = ((0.5, "p50", None), (0.95, "p95", 500.0), (0.99, "p99", 1000.0))
+"""The share of requests, its name, and the milliseconds that DESIGN §11 allows."""
+_WAITING: Final = 64
+"""Connections at that rate: nobody waits for another one's answer."""
+
+
+def measure(setting: Setting) -> Iterator[Row]:
+    """On both databases, by one process and by two; the reference has one process, a wallet that takes anything, and no database."""
+    stock = Stock.made(setting)
+    for workers in (1, 2):
+        yield from _measure(setting, stock, f"sqlite:///{setting.folder / f'shop {workers}.db'}", "SQLite", workers)
+    with postgresql(setting) as url:
+        for workers in (1, 2) if url is not None else ():
+            yield from _measure(setting, stock, f"{url}", "PostgreSQL", workers)
+
+
+@dataclass(frozen=True, slots=True)
+class Stock:
+    """Payments, made once for all servers: each has a database of its own, and knows of none."""
+
+    payments: Sequence[PaymentHeader]
+    material: Material
+
+    @classmethod
+    def made(cls, setting: Setting) -> Self:
+        """As many as the fastest server could take."""
+        material = Material("paid")
+        purchases = Purchases(material=material, seller=_SELLER, buyer=_BUYER, expires=int(time.time()) + _SECONDS)
+        count = round(((setting.rounds + 1) * 2 * _FASTEST + 2 * _RATE) * setting.seconds) + 10
+        setting.tell(f"making {count} payments")
+        return cls(tuple(purchases.payments(map("dataset/{}".format, range(count)), _PRICE, count)), material)
+
+
+class Client:
+    """The buyer's session with one server, and the requests that are signed in it."""
+
+    def __init__(self, side: Side) -> None:
+        self.side = side
+        self.prefix: str | None = None
+        """What the reference asks to be paid by; ours has sealed each good's."""
+        self._peer = Peer(_BUYER, randomness=secrets.token_bytes)
+        self._next = count()
+
+    async def meet(self) -> None:
+        """Shake hands, and see what is asked."""
+        async with HttpClient() as http:
+            asked = await _answered(self._peer.exchange(_call(-1)), http, self.side.server.url)
+        if self.side.name != "ours":
+            self.prefix = asked.headers[PREFIX_HEADER]
+
+    def asking(self, number: int) -> bytes:
+        """The request that is answered 402."""
+        return _request(next(self._peer.exchange(_call(number))))
+
+    def paying(self, number: int, payment: PaymentHeader) -> bytes:
+        """The one that pays."""
+        header = payment if self.prefix is None else replace(payment, prefix=self.prefix)
+        return _request(next(self._peer.exchange(_call(number, {PAYMENT_HEADER: header.to_text()}))))
+
+    def requests(self, statuses: tuple[int, ...], stock: Stock, count: int) -> Iterator[bytes]:
+        """For so many purchases, those legs that are answered so; no payment is brought twice."""
+        if 200 not in statuses:  # nobody pays for it, so it may be asked for again and again
+            yield from (self.asking(-1) for _ in range(count))
+            return
+        for number in islice(self._next, count):
+            if 402 in statuses:
+                yield self.asking(number)
+            yield self.paying(number, stock.payments[number])
+
+
+def _measure(setting: Setting, stock: Stock, database: str, name: str, workers: int) -> Iterator[Row]:
+    title = f"{name}, {workers} worker{'s' * (workers > 1)}"
+    with _sides(setting, stock, database, workers) as clients:
+        sides = [client.side for client in clients]
+        for legs, statuses, budget in (
+            ("paid request", (402, 200), BUDGET),
+            ("402 leg", (402,), None),
+            ("payment leg", (200,), None),
+        ):
+            _alternate(setting, stock, clients, statuses)
+            yield row(f"{legs}, {title}", sides, budget=budget)
+        yield from _latencies(setting, stock, clients[0], title)
+
+
+@contextmanager
+def _sides(setting: Setting, stock: Stock, database: str, workers: int) -> Iterator[list[Client]]:
+    roots = setting.folder / "roots.json"
+    roots.write_text(json.dumps(stock.material.roots), encoding="ascii")
+    with ExitStack() as stack:
+        world = stack.enter_context(
+            started(python("benchmarks.world", {"roots": str(roots)}), setting.folder / "world.log")
+        )
+        question = {"database": database, "world": world.url, "key": _KEY, "price": _PRICE, "workers": workers}
+        ours = started(python("benchmarks.shop", question), setting.folder / "shop.log")
+        sides = [Side("ours", stack.enter_context(ours))]
+        if setting.with_peers:
+            command = [*peer("payment", setting.cache), json.dumps({"key": _KEY, "price": _PRICE})]
+            sides.append(Side("reference", stack.enter_context(started(command, setting.folder / "reference.log"))))
+        clients = [Client(side) for side in sides]
+        for client in clients:
+            asyncio.run(client.meet())
+        yield clients
+
+
+def _alternate(setting: Setting, stock: Stock, clients: Sequence[Client], statuses: tuple[int, ...]) -> None:
+    """Measure in turns, after a round of each that is not counted. Every request is sent once."""
+    for number in range(setting.rounds + 1):
+        for client in clients:
+            if number <= 1:
+                client.side.forget()
+            fastest = _FASTEST if client.side.name == "ours" else _FASTEST / 4
+            question = _question(setting, stock, client, statuses, round(setting.seconds * fastest))
+            client.side.measure(question)
+
+
+def _question(
+    setting: Setting, stock: Stock, client: Client, statuses: tuple[int, ...], count: int, *, rate: float = 0
+) -> Question:
+    path = setting.folder / f"{client.side.name}.requests"
+    write_requests(path, client.requests(statuses, stock, count))
+    return Question(
+        url=client.side.server.url,
+        requests=str(path),
+        connections=_WAITING if rate else CONNECTIONS,
+        seconds=setting.seconds,
+        holds="x-bsv-auth-signature",
+        statuses=statuses,
+        rate=rate,
+    )
+
+
+def _latencies(setting: Setting, stock: Stock, client: Client, title: str) -> Iterator[Row]:
+    """How long a purchase takes, both legs, at a rate."""
+    answer = ask(_question(setting, stock, client, (402, 200), round(_RATE * setting.seconds), rate=_RATE))
+    for part, which, limit in _LATE:
+        milliseconds = answer.quantile(part) * 1000
+        yield Row(
+            work=f"paid request at {_RATE}/s, {title}, {which}",
+            ours=Figures((milliseconds,), "ms"),
+            ratio=limit / milliseconds if limit else None,
+            budget=1 if limit else None,
+            note=f"at most {limit:g} ms" if limit else "",
+        )
+
+
+def _call(number: int, headers: Mapping[str, str] | None = None) -> Call:
+    return Call(
+        method="POST",
+        target=f"/v1/datasets/{number}/access",
+        headers={"content-type": "application/json", **(headers or {})},
+        body=b"{}",
+    )
+
+
+async def _answered(conversation: Generator[Call, Reply | None, Reply], http: HttpClient, url: str) -> Reply:
+    call = next(conversation)
+    while True:
+        reply = await http.request(call.method, url + call.target, headers=call.headers, content=call.body)
+        try:
+            call = conversation.send(reply)
+        except StopIteration as ended:
+            answer: Reply = ended.value
+            return answer
+
+
+def _request(call: Call) -> bytes:
+    lines = [f"{call.method} {call.target} HTTP/1.1", "host: localhost", f"content-length: {len(call.body)}"]
+    lines += (f"{name}: {value}" for name, value in call.headers.items())
+    return "\r\n".join((*lines, "", "")).encode() + call.body
