@@ -40,7 +40,7 @@ def measure(setting: Setting) -> Iterator[Row]:
 def _measure(setting: Setting, database: str, name: str) -> Iterator[Row]:
     key = sha256(b"benchmarks: the server").hexdigest()
     with ExitStack() as stack:
-        ours = python("benchmarks.gateway", {"database": database, "key": key})
+        ours = python("benchmarks.gateway", {"database": database, "key": key, "folder": str(setting.folder / "parts")})
         sides = [Side("ours", stack.enter_context(started(ours, setting.folder / f"gateway {name}.log")))]
         if setting.with_peers:
             command = [*peer("authentication", setting.cache), json.dumps({"key": key})]

@@ -7,16 +7,31 @@ import json
 import secrets
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
 
+from reconciler.clients.http import HttpClient
+from reconciler.content.cache import PartCache
+from reconciler.content.fetching import Fetcher
+from reconciler.content.serving import Library
 from reconciler.gateway.app import build_app
+from reconciler.model.errors import StateError
+from reconciler.model.ids import Digest
 from reconciler.store import schema
 from reconciler.store.database import Database
 from reconciler.wallet.keys import Keys
 from reconciler.web.server import Door, serving
+
+
+async def _nobody(_: Digest) -> Sequence[str]:
+    return ()
+
+
+async def _nothing() -> bytes:
+    raise StateError("nothing is sold here")
 
 
 async def serve(question: Mapping[str, Any]) -> None:
@@ -24,11 +39,14 @@ async def serve(question: Mapping[str, Any]) -> None:
     database = Database.open(question["database"])
     await schema.prepare(database)
     keys = Keys(bytes.fromhex(question["key"]))
+    http = HttpClient()
+    fetcher = Fetcher(http=http, strangers=http, folder=Path(question["folder"]), locate=_nobody)
     app = build_app(
         database=database,
         identity=keys.identity,
         host=Starlette(),
         keys=keys,
+        contents=Library(PartCache(fetcher), seed=_nothing),
         clock=time.time,
         randomness=secrets.token_bytes,
     )

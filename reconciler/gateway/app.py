@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 from starlette.applications import Starlette
@@ -12,13 +13,17 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp
 
+from reconciler.gateway.allowances import ReceiptAllowances
 from reconciler.gateway.answers import catalog_json, producer_json, record_json
+from reconciler.gateway.delivery import ContentRoute, Delivery
 from reconciler.gateway.live import Live, Shelf
 from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
+from reconciler.gateway.ports import Contents
 from reconciler.gateway.query import find, parse_query
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, Kind, RecordId, digest
+from reconciler.model.keys import GRANT_KEY
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
 from reconciler.web import openapi
@@ -47,6 +52,7 @@ def build_app(
     identity: IdentityKey,
     host: ASGIApp,
     keys: Signer | None,
+    contents: Contents,
     clock: Callable[[], float],
     randomness: Callable[[int], bytes],
 ) -> ASGIApp:
@@ -54,19 +60,25 @@ def build_app(
 
     Every request sees what is live at that moment, whoever applied it. `host` is the producer's own host: what is not the
     gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
-    shows what is public, and nobody can authenticate to it.
+    shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys.
     """
-    routes = _Routes(Shelf(database), identity)
+    shelf = Shelf(database)
+    routes = _Routes(shelf, identity)
+    delivery = Delivery(shelf=shelf, contents=contents, allowances=ReceiptAllowances(database, clock))
+    api = routes.api()
+    if keys is not None:
+        api += ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock).routes()
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         async with running(host):
             yield
+        await delivery.settled()
 
     app = Starlette(
         routes=[
             Route("/", routes.page),
-            Mount("/v1", app=Router(routes.api(), redirect_slashes=False)),
+            Mount("/v1", app=Router(api, redirect_slashes=False)),
             openapi.route(DOCUMENT),
             Route("/health/live", routes.alive),
             *(Route(path, routes.ready) for path in ("/health", "/health/ready")),

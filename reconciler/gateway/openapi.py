@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from reconciler.gateway.query import MOST
 from reconciler.model.ids import Kind
+from reconciler.model.json import JsonObject
 from reconciler.web.openapi import (
     ANY,
     AUTH_PATH,
@@ -92,6 +94,30 @@ _HEALTH: Final = operation(
         "503": _UNAVAILABLE,
     },
 )
+_BYTES: Final[JsonObject] = {"*/*": {"schema": BINARY}}
+_ETAG: Final[JsonObject] = {"etag": {"description": "SHA-256 of the plaintext, in quotes", "schema": TEXT}}
+_GIVEN: Final[Mapping[str, JsonObject]] = {
+    "200": {"description": "All of it", "content": _BYTES, "headers": _ETAG},
+    "206": {"description": "The range that was asked for", "content": _BYTES, "headers": _ETAG},
+    "304": {"description": "It is the one that the client has", "headers": _ETAG},
+    "400": _REFUSED,
+    "402": {"description": "There is something to pay first (BRC-105, BRC-121)"},
+    "403": answer("Not for this grant, or not any more", _PROBLEM, PROBLEM),
+    "404": _MISSING,
+    "416": answer("There is no such range; one is given at a time", _PROBLEM, PROBLEM),
+    "503": answer("No storage host gives it now; nothing was counted", _PROBLEM, PROBLEM, retry_after="Seconds"),
+}
+_CONTENT_ROUTE: Final = operation(
+    "A dataset's plaintext: for a grant, for a payment that comes along where it is small, or free",
+    _GIVEN,
+    parameters=[
+        parameter("path", "name", "A name may have slashes"),
+        parameter("query", "grant", "From POST /v1/datasets/{name}/access; it ends, and is for this content alone"),
+        parameter("header", "range", "One range of bytes, such as bytes=0-1023"),
+        parameter("header", "if-range", "The etag of what was had before"),
+        parameter("header", "if-none-match", "The etag of what was had before"),
+    ],
+)
 _WHO: Final = answer("Who was proven to ask", record({"identityKey": KEY, "tier": TEXT, "quota": ANY}))
 
 DOCUMENT: Final = document(
@@ -149,6 +175,7 @@ DOCUMENT: Final = document(
                 parameters=[parameter("path", "digest", "64 hex digits")],
             )
         },
+        "/v1/datasets/{name}/content": {"get": _CONTENT_ROUTE},
         "/v1/whoami": {
             "get": operation("Who asks", {"200": _WHO, "401": UNKNOWN, "503": _UNAVAILABLE}, security=BRC103)
         },

@@ -19,6 +19,7 @@ from reconciler.cli.databases import Otherwise
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.libraries import open_library
 from reconciler.cli.posts import Post, supervise
 from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, gateway_of, open_site
 from reconciler.clients.peers import Neighbours
@@ -95,13 +96,16 @@ async def _serve(invocation: Invocation, post: Post) -> int:
     if post.number:  # the first one has said it
         invocation = replace(invocation, console=replace(console, quiet=True))
     reader = await _reader(invocation, network)
-    async with open_site(
-        invocation,
-        network,
-        identity=reader.producer if reader else None,
-        otherwise=Otherwise.READ,
-        endpoints=reader.endpoints if reader else None,
-    ) as site:
+    async with (
+        open_site(
+            invocation,
+            network,
+            identity=reader.producer if reader else None,
+            otherwise=Otherwise.READ,
+            endpoints=reader.endpoints if reader else None,
+        ) as site,
+        open_library(site, reader.gateway if reader else None) as library,
+    ):
         follower = None if reader is None else _follower(site, reader)
         if follower is not None:
             await follower.claim()
@@ -124,6 +128,7 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             database=site.database,
             identity=identity,
             host=own,
+            contents=library,
             keys=None if reader is None else await _gateway_keys(site, reader, invocation.console),
             clock=clock,
             randomness=secrets.token_bytes,

@@ -40,6 +40,7 @@ from reconciler.wire.merkle import path_of
 from reconciler.wire.state_root import Leaf, state_root
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 from reconciler.wire.uhrp import url_of
+from tests.delivering import Contents
 
 SECRET = "only the producer may read this"
 
@@ -190,13 +191,20 @@ def keys(request) -> Keys:
 
 
 @pytest.fixture
-async def gateway(database, publisher, host, keys) -> AsyncIterator[httpx.AsyncClient]:
+def contents() -> Contents:
+    """What the gateway delivers."""
+    return Contents()
+
+
+@pytest.fixture
+async def gateway(database, publisher, host, keys, contents) -> AsyncIterator[httpx.AsyncClient]:
     """The gateway, spoken to over HTTP in-process."""
     app = build_app(
         database=database,
         identity=publisher.identity,
         host=host.app(),
         keys=keys,
+        contents=contents,
         clock=time.time,
         randomness=secrets.token_bytes,
     )

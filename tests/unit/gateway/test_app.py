@@ -195,7 +195,7 @@ async def test_the_hosts_lifespan_runs_within_the_gateways(gateway, host):
 
 
 async def test_a_database_with_holes_is_this_servers_failure_and_tells_strangers_nothing(
-    database, publisher, host, make
+    database, publisher, host, make, contents
 ):
     import httpx
     from sqlalchemy import text
@@ -211,6 +211,7 @@ async def test_a_database_with_holes_is_this_servers_failure_and_tells_strangers
         identity=publisher.identity,
         host=host.app(),
         keys=None,
+        contents=contents,
         clock=time.time,
         randomness=secrets.token_bytes,
     )

@@ -15,74 +15,19 @@ from reconciler.gateway.delivery import SMALL, ContentRoute, Delivery
 from reconciler.gateway.grants import Grant
 from reconciler.gateway.live import Shelf
 from reconciler.gateway.ports import Bought
-from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Digest, RecordId
 from reconciler.web.problems import HANDLERS
-from reconciler.wire.sealed_content import KnownContent
+from tests.delivering import DATA, SHA256, SIZE
 from tests.describing import known as signed_by
 
 NOW = 1_800_000_000
-DATA = bytes(range(256)) * 20
-SIZE = len(DATA)
-SHA256 = Digest(hashlib.sha256(DATA).hexdigest())
 SOLD, OTHER, FREE = (RecordId.parse(f"dataset/{name}") for name in ("prices/btc.csv", "prices/eth.csv", "free"))
 RECEIPT = Digest("11" * 32)
 
 
 def seal(data: bytes) -> bytes:
     return hashlib.sha256(b"key" + data).digest()
-
-
-class Pieces:
-    """Plaintext in pieces; may fail, or wait, before one of them."""
-
-    def __init__(self, pieces, *, fails_at=None, gate=None) -> None:
-        self._pieces = pieces
-        self._fails_at = fails_at
-        self._gate = gate
-        self.given = 0
-        self.closed = False
-
-    def __aiter__(self):
-        return self
-
-    async def __anext__(self) -> bytes:
-        if self.given == self._fails_at:
-            raise UnreachableError("gone")
-        if self.given >= len(self._pieces):
-            raise StopAsyncIteration
-        if self.given and self._gate is not None:
-            await self._gate.wait()
-        self.given += 1
-        return self._pieces[self.given - 1]
-
-    async def aclose(self) -> None:
-        self.closed = True
-
-
-class Contents:
-    """Everything is DATA. Satisfies gateway.ports.Contents."""
-
-    def __init__(self) -> None:
-        self.key: bytes | None = bytes(32)
-        self.size = SIZE
-        self.away = False
-        self.reading: list[Pieces] = []
-        self.how: dict = {}
-
-    async def known(self, document):
-        if document.content is None:
-            return None
-        key = self.key if document.content.key_commitment else None
-        published = document.content
-        object.__setattr__(published, "size", self.size)
-        return KnownContent(published=published, sha256=SHA256, key=key)
-
-    async def read(self, content, start, stop):
-        if self.away:
-            raise UnreachableError("no storage host gives it")
-        self.reading.append(Pieces([DATA[at : min(at + 1000, stop)] for at in range(start, stop, 1000)], **self.how))
-        return self.reading[-1]
 
 
 class Allowances:
@@ -122,11 +67,6 @@ class Sale:
         if "x-bsv-payment" in request.headers:
             return await giving.answer(request, RECEIPT)
         return PlainTextResponse(f"{self.name} {record}", status_code=402)
-
-
-@pytest.fixture
-def contents():
-    return Contents()
 
 
 @pytest.fixture

@@ -14,12 +14,13 @@ from tests.describing import check, described, hammer, routed
 
 
 @pytest.fixture
-def app(database, publisher, host, keys):
+def app(database, publisher, host, keys, contents):
     return build_app(
         database=database,
         identity=publisher.identity,
         host=host.app(),
         keys=keys,
+        contents=contents,
         clock=time.time,
         randomness=secrets.token_bytes,
     )
@@ -30,7 +31,9 @@ def test_every_route_is_described_and_nothing_else(app):
 
 
 async def test_what_it_answers_is_as_described(gateway, publisher, make):
-    await publisher.publish([make("dataset/prices/btc", price=5, capability="prices"), make("stream/ticks")])
+    await publisher.publish(
+        [make("dataset/prices/btc", price=5, capability="prices"), make("dataset/free"), make("stream/ticks")]
+    )
     document = (await gateway.get("/v1/catalog")).json()["records"][0]["documentHash"]
     for path, url, status in (
         ("/", "/", 200),
@@ -43,6 +46,11 @@ async def test_what_it_answers_is_as_described(gateway, publisher, make):
         ("/v1/documents/{digest}", f"/v1/documents/{document}", 200),
         ("/v1/documents/{digest}", "/v1/documents/x", 400),
         ("/v1/documents/{digest}", f"/v1/documents/{'ab' * 32}", 404),
+        ("/v1/datasets/{name}/content", "/v1/datasets/free/content", 200),
+        ("/v1/datasets/{name}/content", "/v1/datasets/prices/btc/content", 403),
+        ("/v1/datasets/{name}/content", "/v1/datasets/prices/btc/content?grant=x", 403),
+        ("/v1/datasets/{name}/content", "/v1/datasets/free/content?grant=x&grant=y", 400),
+        ("/v1/datasets/{name}/content", "/v1/datasets/none/content", 404),
         ("/v1/whoami", "/v1/whoami", 401),
         *((path, path, 200) for path in ("/health", "/health/live", "/health/ready", "/openapi.json")),
     ):
@@ -50,6 +58,25 @@ async def test_what_it_answers_is_as_described(gateway, publisher, make):
         assert given.status_code == status, (url, given.text)
         headers = {name.lower(): value for name, value in given.headers.items()}
         check(DOCUMENT, "get", path, Reply(url, given.status_code, headers, given.content))
+
+
+async def test_content_is_answered_as_described(gateway, publisher, make, contents):
+    await publisher.publish([make("dataset/free")])
+    path, url = "/v1/datasets/{name}/content", "/v1/datasets/free/content"
+    etag = (await gateway.get(url)).headers["etag"]
+    for headers, status in (
+        ({"range": "bytes=1-2"}, 206),
+        ({"if-none-match": etag}, 304),
+        ({"range": "bytes=99999-"}, 416),
+        ({"range": "bytes=0-1,2-3"}, 416),
+    ):
+        given = await gateway.get(url, headers=headers)
+        check(DOCUMENT, "get", path, Reply(url, status, dict(given.headers), given.content))
+        assert given.status_code == status
+    contents.away = True
+    given = await gateway.get(url)
+    assert given.status_code == 503
+    check(DOCUMENT, "get", path, Reply(url, 503, dict(given.headers), given.content))
 
 
 async def test_before_anything_is_published_it_says_so_as_described(gateway):
