@@ -82,6 +82,10 @@ class Till:
         """The payment of this buyer for this good for which nothing was served yet: accepted, or still to be known."""
         return await self._database.read(lambda connection: Payments(connection).owed(buyer, good))
 
+    async def known(self, tender: Tender, good: str) -> Payment | None:
+        """The payment that a tender is already; None where it is new. Raises RefusedError where it was for something else."""
+        return await self._database.read(Known(tender, good))
+
     async def take(self, tender: Tender, offer: Offer, conditions: Conditions = PLAIN) -> Payment:
         """A payment that came with a request for an offer; returns once it is accepted. The same again is the same payment.
 
@@ -89,7 +93,7 @@ class Till:
         price is what was asked of this payment. Raises RefusedError with a code of `PaymentError`, PendingError where the network has not shown it in time, and
         UnreachableError where nothing could be done; after either of these, the same again may be accepted.
         """
-        payment = await self._database.read(Known(tender, offer.good))
+        payment = await self.known(tender, offer.good)
         if payment is None:
             found = await checked(
                 tender,

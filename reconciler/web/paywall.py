@@ -6,8 +6,9 @@ good, 503 where that is not known yet, 400 where it is not. And nobody is asked 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeAlias
 
 from starlette.background import BackgroundTask
 from starlette.requests import Request
@@ -22,6 +23,7 @@ from reconciler.payments.till import Till
 from reconciler.store.payments import Payment
 from reconciler.web.auth import required_identity
 from reconciler.wire.payment import PAID_HEADER, PAYMENT_HEADER, PaymentError, PaymentHeader
+from reconciler.wire.tender import Tender
 
 _RETRY_AFTER: Final = "5"
 
@@ -42,11 +44,24 @@ class Paid:
     """When the payment first came, in unix seconds."""
 
 
-class Paywall:
-    """Stands behind web.auth.Authenticated, which says who the buyer is, and signs every answer."""
+Read: TypeAlias = Callable[[str, IdentityKey], Tender]
+"""Reads the value of `x-bsv-payment` that a buyer has sent. Raises VerificationError."""
 
-    def __init__(self, till: Till) -> None:
+
+def read_payment(text: str, buyer: IdentityKey) -> Tender:
+    """As BRC-105 has it."""
+    return PaymentHeader.parse(text).tender(buyer)
+
+
+class Paywall:
+    """Stands behind web.auth.Authenticated, which says who the buyer is, and signs every answer.
+
+    `read` is for older forms of the header (web/packetpay.py).
+    """
+
+    def __init__(self, till: Till, *, read: Read = read_payment) -> None:
         self._till = till
+        self._read = read
 
     async def admit(
         self, request: Request, good: str, price: Satoshis, conditions: Conditions = PLAIN
@@ -92,7 +107,7 @@ class Paywall:
 
     async def _brought(self, text: str, offer: Offer, conditions: Conditions) -> Payment:
         try:
-            tender = PaymentHeader.parse(text).tender(offer.buyer)
+            tender = self._read(text, offer.buyer)
         except VerificationError as error:
             raise RefusedError(error.message, code=PaymentError.MALFORMED.value) from error
         return await self._till.take(tender, offer, conditions)

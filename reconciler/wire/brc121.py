@@ -16,10 +16,11 @@ from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey, Txid, identity_key
 from reconciler.model.keys import KeyRef, payment_key
+from reconciler.model.payment import PaymentMethod
 from reconciler.wire.beef import Beef, subset
 from reconciler.wire.derivation import is_point
 from reconciler.wire.payment import MAX_HEADER, parse_atomic
-from reconciler.wire.transaction import TxOutput
+from reconciler.wire.tender import Tender
 
 SATS_HEADER: Final = "x-bsv-sats"
 SERVER_HEADER: Final = "x-bsv-server"
@@ -100,15 +101,22 @@ class SimplePayment:
         """The derivation suffix; the prefix is the nonce."""
         return suffix_of(self.time)
 
-    @property
-    def output(self) -> TxOutput | None:
-        """What is to pay; None where the transaction has no such output."""
-        outputs = self.beef.transactions[self.subject].transaction.outputs
-        return outputs[self.vout] if self.vout < len(outputs) else None
-
     def key(self, other: IdentityKey) -> KeyRef:
         """The key that is paid: with the server as `other` to the sender, and with the sender to the server."""
         return payment_key(self.nonce, self.suffix, other)
+
+    @property
+    def tender(self) -> Tender:
+        """As the server takes it. That it pays the key of this sender shows that he has made it: nobody else can name that key."""
+        return Tender(
+            method=PaymentMethod.BRC121,
+            buyer=self.sender,
+            prefix=self.nonce,
+            suffix=self.suffix,
+            beef=self.beef,
+            subject=self.subject,
+            vout=self.vout,
+        )
 
     def is_fresh(self, now: float) -> bool:
         """Whether its time is near enough to `now` (unix seconds)."""

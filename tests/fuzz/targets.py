@@ -26,6 +26,8 @@ from reconciler.model.errors import OverlayError, RefusedError, VerificationErro
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId, Txid
 from reconciler.model.json import Json
 from reconciler.storage.terms import Grant, Wish
+from reconciler.web.packetpay import read_either
+from reconciler.web.paywall import read_payment
 from reconciler.wire import advertisement, auth, authrite, handshake, pushdrop, record, script, sealing, uhrp, uris
 from reconciler.wire.answer import parse_aggregated, parse_answer
 from reconciler.wire.arc import parse_callback, parse_report
@@ -41,6 +43,7 @@ from reconciler.wire.gasp import parse_list_answer, parse_list_request, parse_no
 from reconciler.wire.http import Reply
 from reconciler.wire.javascript import javascript_json
 from reconciler.wire.merkle import parse_path, read_path
+from reconciler.wire.packetpay import parse_envelope, parse_packet
 from reconciler.wire.payment import Charge, PaymentHeader, parse_atomic
 from reconciler.wire.record import Anchor, RecordToken
 from reconciler.wire.sealed_content import sold_layout
@@ -316,6 +319,10 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         "certificate": Target(of_json(_certificate), (Certificate.parse, Certificate.parse_master)),
         "charge": Target(of_fields(_charge), (Charge.parse,)),
         "payment": Target(of_text(PaymentHeader.parse), (PaymentHeader.parse,)),
+        "packet": Target(
+            of_text(lambda text: parse_packet(text, KEY)), (parse_packet, parse_envelope), (VerificationError,)
+        ),
+        "payment header": Target(of_text(lambda text: read_either(text, KEY)), (read_either, read_payment)),
         "price": Target(of_fields(lambda fields: Price.parse(dict(fields))), (Price.parse,)),
         "simple payment": Target(
             of_fields(lambda fields: SimplePayment.parse(dict(fields))), (SimplePayment.parse, parse_atomic)
@@ -384,7 +391,29 @@ def _texts(value: Json) -> Iterator[str]:
 
 _NONCE: Final = "A" * 64
 _PAID: Final = json.loads((VECTORS / "payment.json").read_text(encoding="utf-8"))["payments"][0]["header"]
+_PAYING: Final = PaymentHeader.parse(_PAID)
 _BODIES: Final[tuple[Json, ...]] = (
+    {
+        "derivationPrefix": "AAAA",
+        "transaction": {
+            "rawTx": _PAYING.beef.transactions[_PAYING.subject].transaction.raw.hex(),
+            "inputs": {
+                txid: {
+                    "rawTx": entry.transaction.raw.hex(),
+                    "proof": {
+                        "height": 1,
+                        "index": 1,
+                        "nodes": ["ab" * 32, "*"],
+                        "targetType": "height",
+                        "target": "1",
+                    },
+                }
+                for txid, entry in _PAYING.beef.transactions.items()
+                if txid != _PAYING.subject
+            },
+            "outputs": [{"vout": 0, "satoshis": 5, "derivationSuffix": "AAAA"}],
+        },
+    },
     {
         "authrite": "0.2",
         "messageType": "initialResponse",

@@ -13,6 +13,7 @@ from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import identity_key
 from reconciler.model.keys import KeyRef
+from reconciler.model.payment import PaymentMethod
 from reconciler.wire.beef import Beef, BeefTx, merge
 from reconciler.wire.brc121 import WINDOW, Price, SimplePayment, suffix_of
 from reconciler.wire.payment import MAX_HEADER, PaymentHeader
@@ -63,6 +64,12 @@ def test_the_key_is_named_by_the_nonce_and_the_base64_of_the_time_as_text():
     assert suffix_of(1719500000000) == base64.b64encode(b"1719500000000").decode()
 
 
+def test_it_is_a_tender_of_its_sender():
+    tender = PAYMENT.tender
+    assert (tender.method, tender.buyer, tender.vout) == (PaymentMethod.BRC121, SENDER, 0)
+    assert tender.key == PAYMENT.key(SENDER)
+
+
 def test_the_output_that_pays_is_the_named_one_of_the_subject_and_no_other_transaction_is_looked_at():
     transaction = MADE.beef.transactions[MADE.subject].transaction
     decoy = Transaction((TxInput(transaction.outpoint(9)),), transaction.outputs)
@@ -72,7 +79,7 @@ def test_the_output_that_pays_is_the_named_one_of_the_subject_and_no_other_trans
 
     assert decoy.txid in more.transactions
     assert read == PAYMENT
-    assert [replace(PAYMENT, vout=vout).output for vout in (0, 1, 2)] == [*transaction.outputs, None, None][:3]
+    assert [replace(PAYMENT, vout=vout).tender.output for vout in (0, 1, 2)] == [*transaction.outputs, None, None][:3]
 
 
 @pytest.mark.parametrize(
