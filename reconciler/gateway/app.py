@@ -21,6 +21,7 @@ from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
 from reconciler.gateway.ports import Contents
 from reconciler.gateway.query import find, parse_query
+from reconciler.gateway.receipts import receipt_routes
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, Kind, RecordId, digest
 from reconciler.model.keys import GRANT_KEY
@@ -65,7 +66,7 @@ def build_app(
     shelf = Shelf(database)
     routes = _Routes(shelf, identity)
     delivery = Delivery(shelf=shelf, contents=contents, allowances=ReceiptAllowances(database, clock))
-    api = routes.api()
+    api = [*routes.api(), *receipt_routes(database, clock)]
     if keys is not None:
         api += ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock).routes()
 

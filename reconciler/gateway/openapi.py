@@ -8,6 +8,7 @@ from typing import Final
 from reconciler.gateway.query import MOST
 from reconciler.model.ids import Kind
 from reconciler.model.json import JsonObject
+from reconciler.model.payment import PaymentMethod
 from reconciler.web.openapi import (
     ANY,
     AUTH_PATH,
@@ -35,6 +36,7 @@ from reconciler.web.openapi import (
     parameter,
     record,
 )
+from reconciler.wire.receipt import ReceiptState
 
 _PROBLEM: Final = record({"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT})
 _REFUSED: Final = answer("It is refused, and why", _PROBLEM, PROBLEM)
@@ -120,6 +122,32 @@ _CONTENT_ROUTE: Final = operation(
 )
 _WHO: Final = answer("Who was proven to ask", record({"identityKey": KEY, "tier": TEXT, "quota": ANY}))
 
+_RECEIPT: Final = record(
+    {
+        "receipt": record(
+            {
+                "version": {"const": 1},
+                "id": HASH,
+                "network": HASH,
+                "producer": KEY,
+                "gateway": KEY,
+                "buyer": KEY,
+                "good": record({"kind": {"enum": [*Kind]}, "name": TEXT, "documentHash": HASH}),
+                "quantity": WHOLE,
+                "method": {"enum": [*PaymentMethod]},
+                "price": WHOLE,
+                "satoshis": WHOLE,
+                "txid": HASH,
+                "issued": WHOLE,
+                "allowance": record({"downloads": WHOLE, "bytes": WHOLE, "until": WHOLE}),
+                "signature": TEXT,
+            }
+        ),
+        "state": {"enum": [*ReceiptState]},
+        "used": record({"downloads": WHOLE, "bytes": WHOLE}),
+    }
+)
+
 DOCUMENT: Final = document(
     "Data gateway",
     "A producer's catalog. Whatever is not described here is the producer's overlay host: see /host/openapi.json.",
@@ -178,6 +206,28 @@ DOCUMENT: Final = document(
         "/v1/datasets/{name}/content": {"get": _CONTENT_ROUTE},
         "/v1/whoami": {
             "get": operation("Who asks", {"200": _WHO, "401": UNKNOWN, "503": _UNAVAILABLE}, security=BRC103)
+        },
+        "/v1/receipts": {
+            "get": operation(
+                "The receipt for a payment, for who paid",
+                {
+                    "200": answer("It", record({"receipts": listed(_RECEIPT)})),
+                    "400": _REFUSED,
+                    "401": UNKNOWN,
+                    "404": _MISSING,
+                    "503": _UNAVAILABLE,
+                },
+                parameters=[parameter("query", "txid", "The transaction that paid", HASH, required=True)],
+                security=BRC103,
+            )
+        },
+        "/v1/receipts/{id}": {
+            "get": operation(
+                "A receipt, what it is worth, and what was had for it; for its buyer",
+                {"200": answer("It", _RECEIPT), "401": UNKNOWN, "404": _MISSING, "503": _UNAVAILABLE},
+                parameters=[parameter("path", "id", "64 hex digits")],
+                security=BRC103,
+            )
         },
         "/health": {"get": _HEALTH},
         "/health/live": {"get": _HEALTH},
