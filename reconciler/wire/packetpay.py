@@ -22,9 +22,6 @@ from reconciler.wire.payment import MAX_HEADER, MAX_TRANSACTIONS
 from reconciler.wire.tender import Tender
 from reconciler.wire.transaction import Transaction, parse_transaction
 
-REFERENCE_HEADER: Final = "x-bsv-payment-reference"
-"""Of an answer that was paid for: a name of the payment."""
-
 _HASH: Final = re.compile(r"[0-9a-f]{64}")
 
 
