@@ -23,6 +23,7 @@ def upgrade() -> None:
         sa.Column("good", sa.Text(), nullable=False),
         sa.Column("price", sa.BigInteger(), nullable=False),
         sa.Column("portions", sa.JSON(), nullable=False),
+        sa.Column("accept", sa.Text(), nullable=False),
         sa.Column("terms", sa.JSON(), nullable=True),
         sa.Column("expires", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment_templates")),

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.payment import PaymentEvent
+from reconciler.model.payment import PaymentEvent, PaymentState
 from reconciler.payments.network import Told
 from reconciler.payments.ports import Receiver
 from reconciler.payments.sale import follow
 from reconciler.payments.verdict import event_of, in_doubt, suffices
+from reconciler.store.buyer_credits import Credits
 from reconciler.store.payments import Payment, Payments
 from reconciler.store.sales import Sales
 from reconciler.store.works import Connection
@@ -40,9 +41,11 @@ class Book:
     """Write a payment down, unless another request of the same payment has done so meanwhile."""
 
     payment: Payment
+    quote: str | None
+    """By which the price was promised, and which may have taken a part of the buyer's credit."""
 
     async def __call__(self, connection: Connection) -> Payment:
-        """The payment as it stands. Raises RefusedError where one of its coins has paid already."""
+        """The payment as it stands. Raises RefusedError where one of its coins has paid already, or the credit of its quote."""
         payment = self.payment
         known = await Known(payment.tender, payment.good)(connection)
         if known is not None:
@@ -53,6 +56,8 @@ class Book:
                 "a coin that the transaction spends has paid for something already", code=PaymentError.REUSED.value
             )
         await payments.book(payment)
+        if self.quote is not None and payment.state is not PaymentState.RETURNED:
+            await Credits(connection).use(self.quote, payment.txid)
         return payment
 
 
@@ -104,6 +109,24 @@ class Deliver:
         """The payment as it stands. Raises StateError for one that is not good."""
         payments = Payments(connection)
         return await payments.move(await _found(payments, self.txid), PaymentEvent.DELIVER)
+
+
+@dataclass(frozen=True, slots=True)
+class Return:
+    """Give a payment back: nothing will be served for it. Again changes nothing."""
+
+    txid: Txid
+    reason: str
+    seller: Receiver
+    now: int
+
+    async def __call__(self, connection: Connection) -> Payment:
+        """The payment as it stands. Raises StateError for one that was served, or is lost."""
+        payments = Payments(connection)
+        before = await _found(payments, self.txid)
+        after = await payments.move(before, PaymentEvent.RETURN, reason=self.reason)
+        await follow(connection, before, after, seller=self.seller, now=self.now)
+        return after
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
-from reconciler.model.payment import PaymentMethod
+from reconciler.model.payment import PaymentMethod, PaymentState
 from reconciler.payments.conditions import Conditions, Share
 from reconciler.payments.ports import Chain, Receiver
 from reconciler.payments.quote import Offer, Seal, quoted
@@ -44,6 +44,8 @@ async def checked(
         satoshis=paid,
         accept=conditions.policy.demands(paid),
         terms=conditions.terms,
+        state=PaymentState.PENDING if conditions.gives_back is None else PaymentState.RETURNED,
+        reason=conditions.gives_back or "",
         booked=now,
         doubted=now,
     )

@@ -41,6 +41,10 @@ class Conditions:
     """Outputs that it must have to the satoshi; None: the price, or more, on the output that pays us."""
     limits: Limits = _LIMITS
     """Of its BEEF."""
+    quote: str | None = None
+    """The quote by which the price was promised; None: the prefix of a BRC-105 payment, and nothing else."""
+    gives_back: str | None = None
+    """Why nothing is sold for it: then it is given back."""
 
 
 PLAIN: Final = Conditions()

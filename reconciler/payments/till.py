@@ -14,13 +14,13 @@ from typing import Final
 from reconciler.model.errors import RefusedError, TransientError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.keys import QUOTE_KEY
-from reconciler.model.payment import EARNED, PaymentState
-from reconciler.payments.books import Book, Deliver, Known, Note, Unprove
+from reconciler.model.payment import EARNED, PaymentMethod, PaymentState
+from reconciler.payments.books import Book, Deliver, Known, Note, Return, Unprove
 from reconciler.payments.check import checked
 from reconciler.payments.conditions import PLAIN, Conditions
 from reconciler.payments.network import Network, Told
 from reconciler.payments.ports import Chain, Miner, Receiver
-from reconciler.payments.quote import RANDOM, Offer, prefix_of
+from reconciler.payments.quote import RANDOM, Offer, prefix_of, quoted
 from reconciler.payments.verdict import Word
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment, Payments
@@ -93,19 +93,35 @@ class Till:
         price is what was asked of this payment. Raises RefusedError with a code of `PaymentError`, PendingError where the network has not shown it in time, and
         UnreachableError where nothing could be done; after either of these, the same again may be accepted.
         """
+        return await self.awaited(await self.booked(tender, offer, conditions))
+
+    async def booked(self, tender: Tender, offer: Offer, conditions: Conditions = PLAIN) -> Payment:
+        """The payment as it is written down, checked, whatever the network makes of it. Raises RefusedError, UnreachableError."""
         payment = await self.known(tender, offer.good)
-        if payment is None:
-            found = await checked(
-                tender,
-                offer,
-                conditions,
-                receiver=self._receiver,
-                chain=self._chain,
-                seal=self._seal,
-                now=int(self._clock()),
-            )
-            payment = await self._database.write(Book(found))
-        return await self.awaited(payment)
+        if payment is not None:
+            return payment
+        found = await checked(
+            tender,
+            offer,
+            conditions,
+            receiver=self._receiver,
+            chain=self._chain,
+            seal=self._seal,
+            now=int(self._clock()),
+        )
+        own = tender.prefix if tender.method is PaymentMethod.BRC105 else None  # by the others, it is the payer's word
+        return await self._database.write(Book(found, conditions.quote or own))
+
+    def promised(self, prefix: str, offer: Offer) -> None:
+        """Raises RefusedError unless this price was quoted to this buyer for this good, and still holds."""
+        quoted(prefix, offer, amounts=(offer.price,), seal=self._seal, now=self._clock())
+
+    async def give_back(self, txid: Txid, reason: str) -> Payment:
+        """An accepted payment for what will never be served goes back to its buyer. Again changes nothing.
+
+        Raises StateError for one that was served, or is lost.
+        """
+        return await self._database.write(Return(txid, reason, self._receiver, int(self._clock())))
 
     async def awaited(self, payment: Payment) -> Payment:
         """The payment, once it is accepted. Raises as `take` does."""

@@ -8,7 +8,20 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy import BigInteger, Column, ColumnElement, ForeignKey, Table, Text, and_, func, or_, select, update
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Table,
+    Text,
+    and_,
+    bindparam,
+    func,
+    or_,
+    select,
+    update,
+)
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError
@@ -43,6 +56,13 @@ credit_uses = Table(
 """By how much a quote is cheaper; `payment` is the one that was made by it."""
 
 _USING: Final = EARNED | {PaymentState.PENDING}
+
+_PART: Final = (
+    select(credit_uses.c.payment, payments.c.state)
+    .outerjoin(payments, payments.c.txid == credit_uses.c.payment)
+    .where(credit_uses.c.quote == bindparam("quote"))
+)
+"""Made once: it is asked with every payment."""
 
 
 class Credits:
@@ -90,19 +110,17 @@ class Credits:
 
         Raises RefusedError where another payment was: a part pays once.
         """
-        former = await self._connection.execute(
-            select(credit_uses.c.payment, payments.c.state)
-            .outerjoin(payments, payments.c.txid == credit_uses.c.payment)
-            .where(credit_uses.c.quote == quote)
-        )
-        row = former.one_or_none()
-        if row is not None and row.payment not in {None, payment} and row.state in _USING:
+        row = (await self._connection.execute(_PART, {"quote": quote})).one_or_none()
+        if row is None:
+            return
+        if row.payment not in {None, payment} and row.state in _USING:
             raise RefusedError(
                 "the credit of this quote has been used by another payment",
                 code=PaymentError.PREFIX.value,
                 hint="ask for another quote",
             )
-        await self._connection.execute(update(credit_uses).where(credit_uses.c.quote == quote).values(payment=payment))
+        used = update(credit_uses).where(credit_uses.c.quote == quote)
+        await self._connection.execute(used.values(payment=payment))
 
 
 def _in_use(now: int) -> ColumnElement[bool]:

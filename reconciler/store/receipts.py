@@ -58,6 +58,8 @@ _LOST: Final = {
     PaymentState.PENDING: ReceiptState.PENDING,
     PaymentState.REFUSED: ReceiptState.REVOKED,
     PaymentState.UNBOOKED: ReceiptState.REVOKED,
+    PaymentState.RETURNED: ReceiptState.REVOKED,
+    PaymentState.RETRACTED: ReceiptState.REVOKED,
 }
 """What a receipt is worth while its payment is not earned."""
 

@@ -11,9 +11,10 @@ from sqlalchemy import BigInteger, Column, ColumnElement, Index, Row, Table, Tex
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Digest, IdentityKey
-from reconciler.model.json import JsonObject
-from reconciler.store.columns import JSON_VALUE, Instant
+from reconciler.model.payment import Accept
+from reconciler.store.columns import JSON_VALUE, Choice, Instant
 from reconciler.store.database import Hex, metadata
+from reconciler.store.terms import Portion, Terms
 from reconciler.store.works import Connection
 
 payment_templates = Table(
@@ -25,11 +26,12 @@ payment_templates = Table(
     Column("good", Text, nullable=False),
     Column("price", BigInteger, nullable=False),
     Column("portions", JSON_VALUE, nullable=False),
+    Column("accept", Choice(Accept), nullable=False),
     Column("terms", JSON_VALUE),
     Column("expires", Instant, nullable=False),
     Index(None, "buyer", "expires"),
 )
-"""`portions` are [identity key, satoshis] of each output in order: scripts follow from them and the id."""
+"""`portions` are the outputs in order: their scripts follow from them and the id."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,8 +43,10 @@ class StoredTemplate:
     buyer: IdentityKey
     good: str
     price: Satoshis
-    portions: tuple[tuple[IdentityKey, Satoshis], ...]
-    terms: JsonObject | None
+    portions: tuple[Portion, ...]
+    accept: Accept
+    """What the network has to say of a payment before anything is served."""
+    terms: Terms | None
     expires: int
 
 
@@ -74,8 +78,9 @@ class Templates:
             "buyer": template.buyer,
             "good": template.good,
             "price": template.price,
-            "portions": [list(portion) for portion in template.portions],
-            "terms": template.terms,
+            "portions": [portion.to_json() for portion in template.portions],
+            "accept": template.accept,
+            "terms": None if template.terms is None else template.terms.to_json(),
             "expires": template.expires,
         }
         await self._connection.execute(payment_templates.insert(), [row])
@@ -92,7 +97,8 @@ def _template(row: Row[tuple[object, ...]]) -> StoredTemplate:
         buyer=IdentityKey(row.buyer),
         good=row.good,
         price=Satoshis(row.price),
-        portions=tuple((IdentityKey(payee), Satoshis(amount)) for payee, amount in row.portions),
-        terms=row.terms,
+        portions=tuple(Portion.of_json(each) for each in row.portions),
+        accept=row.accept,
+        terms=None if row.terms is None else Terms.of_json(row.terms),
         expires=row.expires,
     )

@@ -27,6 +27,11 @@ class Portion:
         """For a column."""
         return {"payee": self.payee, "satoshis": self.satoshis}
 
+    @classmethod
+    def of_json(cls, value: Mapping[str, Any]) -> Self:
+        """Read what `to_json` wrote. Raises KeyError, TypeError or ValueError for anything else."""
+        return cls(identity_key(value["payee"]), satoshis(value["satoshis"]))
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
@@ -87,9 +92,5 @@ class Terms:
             bytes=value["bytes"],
             seconds=value["seconds"],
             tier=value["tier"],
-            portions=tuple(map(_portion, value["portions"])),
+            portions=tuple(map(Portion.of_json, value["portions"])),
         )
-
-
-def _portion(value: Mapping[str, Any]) -> Portion:
-    return Portion(identity_key(value["payee"]), satoshis(value["satoshis"]))
