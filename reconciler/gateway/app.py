@@ -14,16 +14,17 @@ from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp
 
 from reconciler.gateway.allowances import ReceiptAllowances
-from reconciler.gateway.answers import catalog_json, producer_json, record_json
+from reconciler.gateway.answers import producer_json
+from reconciler.gateway.catalog import CatalogRoutes
 from reconciler.gateway.delivery import ContentRoute, Delivery
-from reconciler.gateway.live import Live, Shelf
+from reconciler.gateway.live import Shelf
 from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
 from reconciler.gateway.ports import Contents
 from reconciler.gateway.query import find, parse_query
 from reconciler.gateway.receipts import receipt_routes
 from reconciler.model.errors import RefusedError
-from reconciler.model.ids import IdentityKey, Kind, RecordId, digest
+from reconciler.model.ids import IdentityKey, digest
 from reconciler.model.keys import GRANT_KEY
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
@@ -106,28 +107,14 @@ class _Routes:
         """What stands under /v1."""
         return [
             Route("/producer", self.producer),
-            Route("/catalog", self.catalog),
-            Route("/catalog/{kind}/{name:path}", self.record),
+            *CatalogRoutes(self._shelf).routes(),
             Route("/documents/{digest}", self.document),
             Route("/whoami", self.whoami),
         ]
 
     async def producer(self, _: Request) -> Response:
-        live = await self._live()
+        live = await self._shelf.required()
         return JSONResponse(producer_json(live, await self._shelf.proof(live)), headers=_FRESH)
-
-    async def catalog(self, request: Request) -> Response:
-        page = find(await self._live(), parse_query(request.query_params.multi_items()))
-        return JSONResponse(catalog_json(page, await self._shelf.documents(page.entries)), headers=_FRESH)
-
-    async def record(self, request: Request) -> Response:
-        live = await self._live()
-        record = _record_id(request.path_params["kind"], request.path_params["name"])
-        entry = None if record is None else live.by_id.get(record)
-        if entry is None:
-            raise RefusedError("nothing of this kind and name is live here", code="404")
-        documents = await self._shelf.documents([entry])
-        return JSONResponse(record_json(live, entry, documents[entry.id]), headers=_FRESH)
 
     async def document(self, request: Request) -> Response:
         try:
@@ -163,19 +150,6 @@ class _Routes:
 
     def _health(self, identity: IdentityKey) -> Response:
         return JSONResponse({"status": "ok", "ready": True, "identityKey": identity}, headers=_FRESH)
-
-    async def _live(self) -> Live:
-        live = await self._shelf.live()
-        if live is None:
-            raise RefusedError("nothing has been published here yet", code="404")
-        return live
-
-
-def _record_id(kind: str, name: str) -> RecordId | None:
-    try:
-        return RecordId(Kind(kind), name)
-    except ValueError:
-        return None
 
 
 def _media_type(document: bytes) -> str:

@@ -12,7 +12,7 @@ from typing import Final, Self
 
 from reconciler.gateway.offers import Offers
 from reconciler.gateway.rules import Rules
-from reconciler.model.errors import StateError
+from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, RecordId
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.observed import ObservedRecord, ObservedRoot
@@ -93,6 +93,13 @@ class Shelf:
         """What is live now; None where nothing has been published. Raises StateError for a database with holes."""
         generation = await self._generation()
         return None if generation is None else generation.live
+
+    async def required(self) -> Live:
+        """What is live now. Raises as `live`, and RefusedError (code 404) where nothing has been published."""
+        live = await self.live()
+        if live is None:
+            raise RefusedError("nothing has been published here yet", code="404")
+        return live
 
     async def offers(self) -> Offers | None:
         """What is sold now, and how. As `live`, and from the same generation."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from reconciler.gateway.negotiation import Form
 from reconciler.gateway.query import MOST
 from reconciler.model.ids import Kind
 from reconciler.model.json import JsonObject
@@ -82,6 +83,21 @@ _RECORD: Final = record(
     _CONTENT,
 )
 _PAGE: Final = record({"records": listed(record(_ENTRY, _CONTENT)), "next": nullable(TEXT)})
+_LINKED: Final = record({"@context": {"type": "object"}, "@type": TEXT})
+_DCAT, _CROISSANT = Form.DCAT.media_type, Form.CROISSANT.media_type
+_FORM: Final = [
+    parameter("query", "format", "In place of the Accept header", {"enum": [*Form]}),
+    parameter("header", "accept", "application/ld+json is DCAT, or Croissant where its profile says so"),
+]
+_OTHERWISE: Final = answer("It is not shown in this form", _PROBLEM, PROBLEM)
+
+
+def _linked(about: str, schema: JsonObject, *linked: str) -> JsonObject:
+    """An answer that may be JSON-LD as well."""
+    forms: JsonObject = {media_type: {"schema": _LINKED} for media_type in linked}
+    return {"description": about, "content": {JSON: {"schema": schema}, **forms}}
+
+
 _QUERY: Final = [
     parameter("query", "kind", "Of this kind only", {"enum": [*Kind, ""]}),
     parameter("query", "tag", "With this tag only"),
@@ -174,17 +190,30 @@ DOCUMENT: Final = document(
         "/v1/catalog": {
             "get": operation(
                 "What is published, page after page",
-                {"200": answer("A page", _PAGE), "400": _REFUSED, "404": _MISSING, "503": _UNAVAILABLE},
-                parameters=_QUERY,
+                {
+                    "200": _linked("A page", _PAGE, _DCAT),
+                    "400": _REFUSED,
+                    "404": _MISSING,
+                    "406": _OTHERWISE,
+                    "503": _UNAVAILABLE,
+                },
+                parameters=[*_QUERY, *_FORM],
             )
         },
         "/v1/catalog/{kind}/{name}": {
             "get": operation(
                 "One record, its document, and the proof that the root covers it",
-                {"200": answer("It", _RECORD), "404": _MISSING, "503": _UNAVAILABLE},
+                {
+                    "200": _linked("It", _RECORD, _DCAT, _CROISSANT),
+                    "400": _REFUSED,
+                    "404": _MISSING,
+                    "406": _OTHERWISE,
+                    "503": _UNAVAILABLE,
+                },
                 parameters=[
                     parameter("path", "kind", "producer, advertisement, dataset or stream"),
                     parameter("path", "name", "A name may have slashes"),
+                    *_FORM,
                 ],
             )
         },
