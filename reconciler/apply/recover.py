@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Final, Protocol
 
 from reconciler.apply.ancestry import complete_ours
 from reconciler.apply.batches import until_mined
@@ -14,7 +14,6 @@ from reconciler.apply.deliver import Delivered, OverlayHost, deliver, overrule
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
 from reconciler.apply.losses import Mined
-from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prove import settle
 from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.model.ids import IdentityKey, Txid
@@ -32,6 +31,14 @@ _IN_DOUBT: Final = frozenset({Standing.CONTESTED, Standing.REFUSED})
 """Where another transaction may have won."""
 
 
+class Payer(Protocol):
+    """Whoever brings payments to those whom they are for (`apply.paymaster.Paymaster`)."""
+
+    async def finish(self, entry: JournalEntry) -> None:
+        """Bring a payment that was left to an end, as far as others let us. Nobody waits for one."""
+        ...
+
+
 async def recover(
     *,
     books: Books,
@@ -39,7 +46,7 @@ async def recover(
     judge: Judge,
     hosts: Mapping[str, OverlayHost],
     identity: IdentityKey,
-    paymaster: Paymaster,
+    paymaster: Payer,
     now: Callable[[], int],
     patience: float = PATIENCE,
     gives_up: bool = False,

@@ -6,8 +6,8 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from reconciler.apply.lease import apply_lease, this_process
 from reconciler.control.binding import bind, check_identity, claim
-from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.rebuild import refill
 from reconciler.control.restore import take_in
 from reconciler.control.world import World

@@ -1,32 +1,20 @@
-"""Receiving coins: from the toy networks' faucet, or from a payment that somebody hands over as BEEF."""
+"""Receiving coins from the toy networks' faucet."""
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from typing import Final
 
+from reconciler.apply.receiving import funding_address, receive
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
-from reconciler.chain.index import AddressIndex
 from reconciler.control.binding import check_identity
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import OverlayError, VerificationError
-from reconciler.model.ids import Network, Outpoint, Txid
-from reconciler.model.keys import FUNDING_KEY
-from reconciler.store.coins import Coins, Purpose, StoredCoin
+from reconciler.model.ids import Network
 from reconciler.store.database import Database
-from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
-from reconciler.wire.beef import Beef
-from reconciler.wire.script import address, p2pkh
 
 FAUCET_SATOSHIS: Final = Satoshis(100_000)
 """What plan and apply take from a toy network's faucet when the wallet is too empty."""
-
-
-def funding_address(keys: Keys, network: Network) -> str:
-    """Where this wallet is paid: `wallet address`."""
-    return address(keys.public(FUNDING_KEY), mainnet=network is Network.MAIN)
 
 
 async def take_from_faucet(
@@ -38,67 +26,4 @@ async def take_from_faucet(
     """
     await check_identity(database, keys.identity)
     funding = await faucet.fund(funding_address(keys, network), amount)
-    return await receive(funding.beef, funding.txid, keys=keys, database=database, headers=headers, now=now)
-
-
-async def receive(
-    beef: Beef,
-    subject: Txid,
-    *,
-    keys: Keys,
-    database: Database,
-    headers: Headers,
-    now: int,
-    unspent: Collection[Outpoint] | None = None,
-) -> Satoshis:
-    """Keep every output of a transaction that pays our address, once the transaction is verified; returns the sum.
-
-    With `unspent`, only these of them. Receiving the same again changes nothing. Raises VerificationError for what does not
-    hold or does not pay us.
-    """
-    transaction = (await headers.verified(beef, subject, now=now)).transaction
-    locking = p2pkh(keys.public(FUNDING_KEY))
-    coins = [
-        StoredCoin(
-            outpoint=transaction.outpoint(vout),
-            satoshis=output.satoshis,
-            locking=output.locking,
-            key=FUNDING_KEY,
-            purpose=Purpose.MONEY,
-        )
-        for vout, output in enumerate(transaction.outputs)
-        if output.locking == locking and (unspent is None or transaction.outpoint(vout) in unspent)
-    ]
-    if not coins:
-        raise VerificationError("the transaction pays nothing to this wallet's address", where=subject)
-    async with database.begin() as connection:
-        for txid, entry in beef.transactions.items():
-            await Transactions(connection).put(entry.transaction, beef.proof(txid))
-        await Coins(connection).add(coins)
-    return Satoshis(sum(coin.satoshis for coin in coins))
-
-
-async def receive_unspent(
-    index: AddressIndex, *, keys: Keys, network: Network, database: Database, headers: Headers, now: int
-) -> tuple[Satoshis, tuple[str, ...]]:
-    """Keep what was paid to the wallet's address and is not spent, as far as the index knows, and it can be verified.
-
-    No root shows such coins (PROTOCOL §5). Returns their sum, and a sentence about each that could not be had.
-    """
-    address = funding_address(keys, network)
-    try:
-        unspent = await index.unspent(address)
-    except OverlayError as error:
-        return Satoshis(0), (f"coins paid to {address} are unknown: {error.message}",)
-    received = 0
-    doubts = []
-    for txid in sorted({coin.outpoint.txid for coin in unspent}):
-        coins = {coin.outpoint: coin.satoshis for coin in unspent if coin.outpoint.txid == txid}
-        try:
-            beef = await index.beef(txid)
-            received += await receive(
-                beef, txid, keys=keys, database=database, headers=headers, now=now, unspent=coins.keys()
-            )
-        except OverlayError as error:
-            doubts.append(f"unknown, at most {sum(coins.values())} satoshis: {error.message}")
-    return Satoshis(received), tuple(doubts)
+    return await receive(funding.beef, funding.txid, keys=keys, database=database, verifier=headers, now=now)

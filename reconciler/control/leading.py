@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
 from typing import Final
 
-from reconciler.control.lease import HEARTBEAT, TTL, is_alive
+from reconciler.apply.lease import HEARTBEAT, TTL, is_alive
 from reconciler.model.errors import LockedError, OverlayError, StateError, UnreachableError
 from reconciler.store.database import Database
 from reconciler.store.leases import SERVE, Lease, Leases, Owner

@@ -17,16 +17,17 @@ from reconciler.apply.deliver import Delivered
 from reconciler.apply.events import Tell
 from reconciler.apply.execute import Executor, go_on
 from reconciler.apply.handover import Courier
+from reconciler.apply.lease import apply_lease, this_process
 from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prove import settle
+from reconciler.apply.receiving import funding_address, receive_unspent
 from reconciler.apply.recover import recover
 from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
 from reconciler.control.binding import bind, check_identity, check_world, claim
 from reconciler.control.consent import approving, check_guards, check_heir, check_owner, check_seen
-from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, receive_unspent, take_from_faucet
-from reconciler.control.lease import apply_lease, this_process
+from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
 from reconciler.control.mend import submit_again
 from reconciler.control.planned import Agree, Finished, Planned
 from reconciler.control.quotes import priced
@@ -298,7 +299,7 @@ class Reconciler:
             keys=self.keys,
             network=self.world.network,
             database=self.database,
-            headers=self.world.headers,
+            verifier=self.world.headers,
             now=self._now(),
         )
         planned = await self._compare(desired, wish, network_id)

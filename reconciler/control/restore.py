@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from reconciler.apply.receiving import receive_unspent
 from reconciler.chain.index import AddressIndex
 from reconciler.control.binding import bind, check_identity
-from reconciler.control.funding import receive_unspent
 from reconciler.control.rebuild import Rebuilt, refill, write_down
 from reconciler.control.world import World
 from reconciler.model.desired import StorageHost
@@ -61,7 +61,7 @@ async def restore(
     catalog = await catalog_of(readings, hosts=world.outside, keys=keys, verifier=world.headers, now=now)
     rebuilt, doubted = await take_in(catalog, world=world, database=database, keys=keys, iv=randomness(32), now=now)
     received, doubts = await receive_unspent(
-        index, keys=keys, network=world.network, database=database, headers=world.headers, now=now
+        index, keys=keys, network=world.network, database=database, verifier=world.headers, now=now
     )
     await refill(catalog, world.own)
     return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *doubted, *doubts))

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.lease import this_process
 from reconciler.cli.main import main
-from reconciler.control.lease import this_process
 from reconciler.model.errors import LockedError
 from reconciler.store.database import Database
 from reconciler.store.leases import APPLY, Leases

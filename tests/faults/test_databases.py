@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from reconciler.apply.events import Event, Moved, Progress
+from reconciler.apply.lease import this_process
 from reconciler.cli.wiring import clock
-from reconciler.control.lease import this_process
 from reconciler.model.errors import UnreachableError
 from reconciler.model.journal import JournalState
 from reconciler.store.leases import APPLY, Leases

@@ -105,7 +105,7 @@ async def test_coins_that_the_faucet_gave_before_a_kill_are_found_again(producer
     assert finished.applied.generation == 1
     async with producer.site() as site:
         keys = keys_of(producer.invocation, Network.EMBEDDED, create=False)
-        from reconciler.control.funding import funding_address
+        from reconciler.apply.receiving import funding_address
 
         assert await site.world().index.unspent(funding_address(keys, Network.EMBEDDED)) == ()
     assert (await producer.audit()).balanced

@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 
+from reconciler.apply.lease import apply_lease, this_process
 from reconciler.cli.wiring import clock, keys_of
 from reconciler.control.follow import Follower
-from reconciler.control.lease import apply_lease, this_process
 from reconciler.control.world import World
 from reconciler.model.errors import GuardError, StateError, VerificationError
 from reconciler.model.ids import Network

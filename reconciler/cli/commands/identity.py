@@ -9,6 +9,7 @@ from typing import Annotated, Final
 
 import typer
 
+from reconciler.apply.receiving import funding_address
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.commands import verify
@@ -16,7 +17,6 @@ from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.wiring import KEY_FILE, new_keys, open_site
 from reconciler.control.desired import manifest_identity
-from reconciler.control.funding import funding_address
 from reconciler.model.durations import duration, milliseconds
 from reconciler.model.errors import StateError, UsageError
 from reconciler.model.json import Json, JsonObject

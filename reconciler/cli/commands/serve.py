@@ -12,6 +12,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from reconciler.apply.lease import this_process
 from reconciler.chain.headers import Headers
 from reconciler.cli import errors, options
 from reconciler.cli.console import Console
@@ -25,7 +26,6 @@ from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, g
 from reconciler.clients.peers import Neighbours
 from reconciler.control.follow import Follower
 from reconciler.control.leading import Leader
-from reconciler.control.lease import this_process
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
 from reconciler.host.admin import Operator

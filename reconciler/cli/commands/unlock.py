@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from reconciler.apply.lease import held_by, release, this_process
 from reconciler.cli import errors, options
 from reconciler.cli.applying import Question, Undertaking, check_askable
 from reconciler.cli.arguments import manifest_paths
@@ -18,7 +19,6 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
 from reconciler.cli.views.state import held_text, unlocked_json, unlocked_text
 from reconciler.cli.wiring import clock, keys_for, load_manifests
-from reconciler.control.lease import held_by, release, this_process
 from reconciler.control.planned import Finished
 from reconciler.control.reconcile import Reconciler
 from reconciler.model.errors import UsageError

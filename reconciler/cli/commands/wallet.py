@@ -6,13 +6,14 @@ from typing import Annotated
 
 import typer
 
+from reconciler.apply.receiving import funding_address
 from reconciler.cli import errors, options
 from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.views.wallet import audit_json, audit_text, balance_json, balance_text
 from reconciler.cli.wiring import clock, open_site
 from reconciler.control.audit import audit as audit_wallet
-from reconciler.control.funding import FAUCET_SATOSHIS, funding_address, take_from_faucet
+from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
 from reconciler.control.settling import settle_wallet
 from reconciler.model.amounts import satoshis
 from reconciler.model.errors import UsageError

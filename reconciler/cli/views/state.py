@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from reconciler.control.lease import Held
+from reconciler.apply.lease import Held
 from reconciler.model.ids import Address, ObjectType
 from reconciler.model.json import Json
 from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
