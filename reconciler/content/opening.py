@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
 from typing import BinaryIO, Final, Protocol
 
-from reconciler.content.writing import appearing
+from reconciler.content.partial import How, Partial, fresh, resuming
 from reconciler.model.errors import OverlayError, RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest
 from reconciler.wire.documents import PublishedContent, StoredPart
@@ -22,11 +24,57 @@ _READ: Final = 1 << 20
 
 
 class PartSource(Protocol):
-    """Somebody who may have stored parts: a storage host, or content.fetching.Anywhere."""
+    """Somebody who may have stored parts, such as a storage host."""
+
+    @property
+    def url(self) -> str:
+        """Who it is."""
+        ...
 
     def download(self, sha256: Digest, *, size: int) -> AsyncIterator[bytes]:
         """The bytes with this hash; right only if the iteration ends without an error."""
         ...
+
+
+class PlainSource(Protocol):
+    """Somebody who gives plaintext, such as the gateway that has sold it."""
+
+    @property
+    def url(self) -> str:
+        """Who it is."""
+        ...
+
+    def read(self, start: int, stop: int) -> AsyncIterator[bytes]:
+        """The bytes of the content from `start` up to, but not with, `stop`."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fault:
+    """A source that did not give what was asked of it."""
+
+    url: str
+    part: int
+    error: OverlayError
+
+    @property
+    def lied(self) -> bool:
+        """Whether it gave other bytes: then it is asked for nothing more."""
+        return isinstance(self.error, VerificationError)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Came:
+    """A part has come, whole."""
+
+    url: str
+    part: int
+    size: int
+    """Stored bytes."""
+
+
+def ignore(_: Fault | Came) -> None:
+    """For whom it is all the same."""
 
 
 async def open_content(
@@ -35,7 +83,10 @@ async def open_content(
     *,
     key: bytes | None,
     sources: Sequence[PartSource],
+    plain: Sequence[PlainSource] = (),
+    resume: bool = False,
     progress: Callable[[int], None] = lambda _: None,
+    tell: Callable[[Fault | Came], None] = ignore,
 ) -> None:
     """Write the plaintext of published content to `target`, which appears whole and verified, or not at all.
 
@@ -43,20 +94,45 @@ async def open_content(
         content: From the record's document.
         target: Overwritten if it is there; its folder exists.
         key: The content key; None for content that is free.
-        sources: Each part is taken from the first that has it, another one first for the next part.
-        progress: Told the stored bytes that were read and found right so far.
+        sources: Each part is taken from the first that has it, another one first for the next part. One that gives other bytes
+            is asked no more.
+        plain: Asked for the plaintext of a part that no source gives.
+        resume: Go on with the parts that an earlier call has left beside `target`, and leave those that came where this one
+            fails.
+        progress: Told the stored bytes that were read and found right so far, those of an earlier call among them.
+        tell: Told of each part that came, and of each source that failed.
 
     Raises:
         VerificationError: The key, the parts or the plaintext are not what the document says.
         RefusedError, UnreachableError: A part is to be had nowhere; the last source's error.
+        LockedError: Another process downloads to the same target.
         StateError: `target` cannot be written.
     """
     form = _free(content) if key is None else _Sold(content, key)
-    with appearing(target) as file:
-        written = _Target(file)
-        await _Download(content.parts, form, written, sources, progress).run()
-        if await asyncio.to_thread(form.digest, written.chunks()) != content.digest:
-            raise VerificationError("the content is not the one that its document names", where=str(target))
+    with resuming(target, content.digest) if resume else fresh(target) as partial:
+        written = _Target(partial.file)
+        await _Download(
+            parts=content.parts,
+            form=form,
+            partial=partial,
+            target=written,
+            sources=sources,
+            plain=plain,
+            progress=progress,
+            tell=tell,
+        ).run()
+        if await asyncio.to_thread(form.digest, written.chunks(content.size)) != content.digest:
+            raise _other(target, partial, plain)
+
+
+def _other(target: Path, partial: Partial, plain: Sequence[PlainSource]) -> VerificationError:
+    """What to say of content that is not what was promised, of which nothing is kept that may be why."""
+    by_word = [part for part, how in partial.done.items() if how is How.PLAIN]
+    partial.forget(by_word or list(partial.done))
+    if by_word:
+        names = ", ".join(source.url for source in plain)
+        return VerificationError(f"{names} gives other plaintext than the document names", where=str(target))
+    return VerificationError("the content is not the one that its document names", where=str(target))
 
 
 class _Form(Protocol):
@@ -66,8 +142,16 @@ class _Form(Protocol):
         """Where a part's plaintext begins."""
         ...
 
+    def extent(self, part: int) -> int:
+        """How many bytes of plaintext a part has."""
+        ...
+
     def feed(self, part: int) -> _Feed:
         """What takes in one part's stored bytes."""
+        ...
+
+    def proof(self, part: int) -> Digest | None:
+        """What a part's plaintext hashes to, where that is known."""
         ...
 
     def digest(self, plaintext: Iterable[bytes]) -> Digest:
@@ -90,6 +174,12 @@ class _Sold:
 
     def offset(self, part: int) -> int:
         return self._layout.offset(self._layout.part_segments(part).start)
+
+    def extent(self, part: int) -> int:
+        return sum(self._layout.segment_size(segment) for segment in self._layout.part_segments(part))
+
+    def proof(self, part: int) -> None:  # noqa: ARG002 - none is known
+        return None
 
     def feed(self, part: int) -> Opening:
         # A cipher of its own: parts are opened in several threads.
@@ -119,6 +209,12 @@ class _Free:
     def offset(self, part: int) -> int:
         return sum(earlier.size for earlier in self._content.parts[:part])
 
+    def extent(self, part: int) -> int:
+        return self._content.parts[part].size
+
+    def proof(self, part: int) -> Digest:
+        return self._content.parts[part].sha256
+
     def feed(self, part: int) -> _AsItIs:  # noqa: ARG002 - all are alike
         return _AsItIs()
 
@@ -139,27 +235,30 @@ class _AsItIs:
         pass
 
 
+@dataclass(slots=True, kw_only=True)
 class _Download:
     """All parts of one content on their way into a file."""
 
-    def __init__(
-        self,
-        parts: Sequence[StoredPart],
-        form: _Form,
-        target: _Target,
-        sources: Sequence[PartSource],
-        progress: Callable[[int], None],
-    ) -> None:
-        self._parts = parts
-        self._form = form
-        self._target = target
-        self._sources = sources
-        self._progress = progress
-        self._gate = asyncio.Semaphore(PARALLEL)
-        self._done = 0
+    parts: Sequence[StoredPart]
+    form: _Form
+    partial: Partial
+    target: _Target
+    sources: Sequence[PartSource]
+    plain: Sequence[PlainSource]
+    progress: Callable[[int], None]
+    tell: Callable[[Fault | Came], None]
+    gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
+    liars: set[str] = field(default_factory=set)
+    done: int = 0
 
     async def run(self) -> None:
-        tasks = [asyncio.ensure_future(self._part(index)) for index in range(len(self._parts))]
+        for index in sorted(self.partial.done):
+            if index >= len(self.parts):
+                self.partial.forget([index])
+            else:
+                self._count(index)
+        missing = [index for index in range(len(self.parts)) if index not in self.partial.done]
+        tasks = [asyncio.ensure_future(self._part(index)) for index in missing]
         try:
             await asyncio.gather(*tasks)
         finally:
@@ -168,30 +267,64 @@ class _Download:
             await asyncio.gather(*tasks, return_exceptions=True)  # none may write after the file is closed
 
     async def _part(self, index: int) -> None:
-        async with self._gate:
+        """From whoever has it: stored bytes first, and plaintext of him who gives it where nobody else does."""
+        async with self.gate:
             failure: OverlayError = UnreachableError("there is nobody to download from")
-            for turn in range(len(self._sources)):
+            for url, how, bring in self._ways(index):
+                if url in self.liars:
+                    continue
                 try:
-                    await self._from(self._sources[(index + turn) % len(self._sources)], index)
+                    await bring()
                 except (VerificationError, RefusedError, UnreachableError) as error:
-                    failure = error
+                    failure = self._failed(url, index, error)
                 else:
-                    self._done += self._parts[index].size
-                    self._progress(self._done)
+                    await asyncio.to_thread(self.target.do, functools.partial(self.partial.note, index, how))
+                    self._count(index)
+                    self.tell(Came(url=url, part=index, size=self.parts[index].size))
                     return
             raise failure
 
+    def _ways(self, index: int) -> Iterator[tuple[str, How, Callable[[], Awaitable[None]]]]:
+        for turn in range(len(self.sources)):
+            source = self.sources[(index + turn) % len(self.sources)]
+            yield source.url, How.STORED, functools.partial(self._from, source, index)
+        how = How.PLAIN if self.form.proof(index) is None else How.STORED
+        for reader in self.plain:
+            yield reader.url, how, functools.partial(self._read, reader, index)
+
+    def _failed(self, url: str, index: int, error: OverlayError) -> OverlayError:
+        fault = Fault(url=url, part=index, error=error)
+        if fault.lied:
+            self.liars.add(url)
+        self.tell(fault)
+        return error
+
+    def _count(self, index: int) -> None:
+        self.done += self.parts[index].size
+        self.progress(self.done)
+
     async def _from(self, source: PartSource, index: int) -> None:
-        part, feed, at = self._parts[index], self._form.feed(index), self._form.offset(index)
+        part, feed, at = self.parts[index], self.form.feed(index), self.form.offset(index)
         async for chunk in source.download(part.sha256, size=part.size):
             at += await asyncio.to_thread(self._write, feed, chunk, at)
         feed.end()
+
+    async def _read(self, source: PlainSource, index: int) -> None:
+        begin, proof, digest = self.form.offset(index), self.form.proof(index), hashlib.sha256()
+        at, stop = begin, begin + self.form.extent(index)
+        async for chunk in source.read(begin, stop):
+            if at + len(chunk) > stop:
+                raise VerificationError(f"{source.url} gives more than it was asked for", where=source.url)
+            digest.update(chunk)
+            at += await asyncio.to_thread(self.target.write, chunk, at)
+        if at != stop or (proof is not None and digest.hexdigest() != proof):
+            raise VerificationError(f"{source.url} gives other plaintext than the document names", where=source.url)
 
     def _write(self, feed: _Feed, chunk: bytes, at: int) -> int:
         """Write what a chunk tells of the plaintext; returns how many bytes that are."""
         written = 0
         for plaintext in feed.feed(chunk):
-            written += self._target.write(plaintext, at + written)
+            written += self.target.write(plaintext, at + written)
         return written
 
 
@@ -208,8 +341,14 @@ class _Target:
             self._file.seek(at)
             return self._file.write(data)
 
-    def chunks(self) -> Iterator[bytes]:
-        """All that was written."""
+    def do(self, work: Callable[[], None]) -> None:
+        """Something with the file that nobody may write meanwhile."""
+        with self._lock:
+            work()
+
+    def chunks(self, size: int) -> Iterator[bytes]:
+        """All that was written, cut to `size`."""
+        self._file.truncate(size)
         self._file.seek(0)
         while chunk := self._file.read(_READ):
             yield chunk

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -36,11 +37,15 @@ class Sold:
         return SealedFile(self.file, self.key, sealed)
 
 
+_NUMBERS = count()
+
+
 @dataclass
 class Shelf:
     """A storage host's download side: parts by their hash."""
 
     kept: dict[Digest, bytes] = field(default_factory=dict)
+    url: str = field(default_factory=lambda: f"https://shelf-{next(_NUMBERS)}.example")
     asked: list[Digest] = field(default_factory=list)
 
     async def keep(self, stored: Stored, *parts: int) -> None:

@@ -175,6 +175,8 @@ async def test_a_target_that_cannot_be_written_is_told(make_sold, shelf, tmp_pat
 
 async def test_opening_takes_the_same_memory_for_any_length(make_sold, target):
     class Sealing:
+        url = "https://sealing.example"
+
         """Makes the parts while they are asked for, so that only the opening side is in memory."""
 
         def __init__(self, stored) -> None:

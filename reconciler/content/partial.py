@@ -1,0 +1,123 @@
+"""Downloads that may end at any instant and be gone on with: bytes at their places, and beside them which parts are whole.
+
+The two files lie beside the target, and are named after the content that is to become it: other content finds none of it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import BinaryIO, Final
+
+from reconciler.content.writing import appearing
+from reconciler.model.errors import LockedError, StateError
+from reconciler.model.ids import Digest
+
+_NAME: Final = 100
+"""Characters of the target's name that its partial file has."""
+
+
+class How(StrEnum):
+    """How a part came, and so what is known of it."""
+
+    STORED = "stored"
+    """From stored bytes that hash to what the document says."""
+    PLAIN = "plain"
+    """As plaintext, which only the digest of the whole content proves."""
+
+
+class Partial:
+    """A file that is being filled. `done` are the parts that are there whole, by index."""
+
+    def __init__(self, file: BinaryIO, notes: BinaryIO | None = None) -> None:
+        self.file = file
+        self.done: dict[int, How] = {} if notes is None else _read(notes)
+        self._notes = notes
+
+    def note(self, part: int, how: How) -> None:
+        """A part is whole: on the disk first, and then in the notes."""
+        self.done[part] = how
+        if self._notes is not None:
+            self.file.flush()
+            os.fsync(self.file.fileno())
+            self._write()
+
+    def forget(self, parts: Iterable[int]) -> None:
+        """These are wrong after all."""
+        for part in parts:
+            self.done.pop(part, None)
+        if self._notes is not None:
+            self._write()
+
+    def _write(self) -> None:
+        """All of it anew: a line is shorter than what a disk writes at once, and one that is cut off is not read."""
+        if self._notes is None:
+            return
+        self._notes.seek(0)
+        self._notes.truncate()
+        self._notes.write("".join(f"{part} {how}\n" for part, how in sorted(self.done.items())).encode())
+        self._notes.flush()
+        os.fsync(self._notes.fileno())
+
+
+@contextmanager
+def fresh(target: Path) -> Iterator[Partial]:
+    """One that begins with nothing, and leaves nothing unless the block ends well: then it is `target`."""
+    with appearing(target) as file:
+        yield Partial(file)
+
+
+@contextmanager
+def resuming(target: Path, content: Digest) -> Iterator[Partial]:
+    """One that goes on with what an earlier block has left for the same target and content; `target` at the end of the block.
+
+    Raises LockedError where another process is at it, StateError where files cannot be written.
+    """
+    path = target.parent / f".{target.name[:_NAME]}.{content[:16]}.part"
+    beside = path.with_suffix(".done")
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with _opened(path, target) as file, beside.open("a+b") as notes:
+            yield Partial(file, notes)
+            path.replace(target)
+            beside.unlink()
+    except OSError as error:
+        raise StateError(f"content cannot be written: {error.strerror}", where=str(target)) from error
+
+
+def _opened(path: Path, target: Path) -> BinaryIO:
+    """The file, which is nobody else's until it is closed."""
+    while True:
+        file = os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT, 0o600), "r+b")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if _is_there(path, file):
+                return file
+            file.close()  # it has become its target meanwhile
+        except BlockingIOError as error:
+            file.close()
+            raise LockedError(
+                "another process downloads this to the same place", where=str(target), hint="wait for it to end"
+            ) from error
+
+
+def _is_there(path: Path, file: BinaryIO) -> bool:
+    try:
+        return path.stat().st_ino == os.fstat(file.fileno()).st_ino
+    except FileNotFoundError:
+        return False
+
+
+def _read(notes: BinaryIO) -> dict[int, How]:
+    """The parts that were noted; what is no note is none."""
+    notes.seek(0)
+    found: dict[int, How] = {}
+    for line in notes.read().splitlines(keepends=True):
+        number, _, how = line.decode("ascii", "replace").partition(" ")
+        if how.endswith("\n") and number.isascii() and number.isdecimal() and how.strip() in set(How):
+            found[int(number)] = How(how.strip())
+    return found
