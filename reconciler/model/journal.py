@@ -66,7 +66,7 @@ class EntryRole(StrEnum):
     POUCH = "pouch"
     """The same."""
     PAYMENT = "payment"
-    """Pays a storage host, which is given it first. Nothing builds upon it, and no apply waits for it."""
+    """Pays a storage host or a gateway, which is given it first. Nothing builds upon it, and no apply waits for it."""
     LOCK = "lock"
     """Once it has left, the root is pending, and the rest of its set must follow."""
     BATCH = "batch"

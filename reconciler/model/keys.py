@@ -30,6 +30,7 @@ SLAP_PROTOCOL: Final = "service lookup availability"
 PAYMENT_PROTOCOL: Final = "3241645161d8"
 """Of payments between two identities (BRC-29)."""
 RECEIPT_PROTOCOL: Final = "data receipt"
+DELIVERY_PROTOCOL: Final = "data content delivery"
 
 
 def record_key(kind: str, name: str) -> KeyRef:
@@ -89,6 +90,11 @@ def settlement_key(anchor: str, index: int, other: IdentityKey) -> KeyRef:
 def is_settlement(key: KeyRef) -> bool:
     """Whether a coin under this key is settled revenue."""
     return key.protocol == COIN_PROTOCOL and key.key_id.startswith("settle ")
+
+
+def delivery_key(receipt: Digest, buyer: IdentityKey) -> KeyRef:
+    """The key by which a content key is encrypted to the buyer whose receipt this is (PROTOCOL §6)."""
+    return KeyRef(DELIVERY_PROTOCOL, receipt, buyer)
 
 
 def callback_key(other: IdentityKey) -> KeyRef:

@@ -11,6 +11,7 @@ from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.gasp import GaspClient
+from reconciler.clients.gateway import GatewayClient
 from reconciler.clients.host import HostClient
 from reconciler.clients.storage import StorageClient
 from reconciler.clients.trackers import Tracker
@@ -18,17 +19,20 @@ from reconciler.clients.webhooks import post
 from reconciler.content.fetching import download
 from reconciler.control.serving import serves
 from reconciler.model.amounts import Satoshis
-from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
+from reconciler.model.goods import Good
+from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId, Txid
 from reconciler.wallet.keys import Keys
 from reconciler.wire.extended import Extended
 from reconciler.wire.gasp import ListRequest, NodeRequest
 from reconciler.wire.http import Http
+from reconciler.wire.selling import Quote
 from reconciler.wire.submission import Submission
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 
 SHA = Digest("ab" * 32)
 TXID = Txid("cd" * 32)
 KEY = IdentityKey("02" + "ab" * 32)
+GOOD = Good(RecordId(Kind.DATASET, "a"))
 KEYS = Keys(bytes(31) + b"\x01")
 
 
@@ -45,6 +49,21 @@ async def drained(chunks: AsyncIterator[bytes]) -> None:
 def transaction() -> Extended:
     spent = TxInput(Outpoint(TXID, 0))
     return Extended(Transaction((spent,), (TxOutput(Satoshis(1), b"\x51"),)), (TxOutput(Satoshis(2), b"\x51"),))
+
+
+def quote() -> Quote:
+    return Quote(
+        id="AAAA",
+        good=GOOD,
+        document=SHA,
+        satoshis=Satoshis(1),
+        list_satoshis=Satoshis(1),
+        tier=None,
+        credit=Satoshis(0),
+        expires=1,
+        recipient=KEY,
+        methods=frozenset(),
+    )
 
 
 CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
@@ -78,6 +97,15 @@ CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
     "gasp node": lambda http, url: GaspClient(http, url).node(NodeRequest(Outpoint(TXID, 0), Outpoint(TXID, 0))),
     "handshake": lambda http, url: AuthenticatedHttp(http, KEYS).request("GET", f"{url}/v1/whoami"),
     "gateway": lambda http, url: serves(http, url, KEY),
+    "gateway producer": lambda http, url: GatewayClient(http, url).producer(),
+    "gateway catalog": lambda http, url: GatewayClient(http, url).catalog(),
+    "gateway document": lambda http, url: GatewayClient(http, url).document(SHA),
+    "gateway quote": lambda http, url: GatewayClient(http, url).quote(GOOD),
+    "gateway template": lambda http, url: GatewayClient(http, url).template(quote()),
+    "gateway payment": lambda http, url: GatewayClient(http, url).pay_native(SHA, b"beef"),
+    "gateway receipt": lambda http, url: GatewayClient(http, url).receipt(SHA),
+    "gateway receipts": lambda http, url: GatewayClient(http, url).receipts_of(TXID),
+    "gateway plaintext": lambda http, url: drained(GatewayClient(http, url).plaintext(url, start=0, stop=1_000_000)),
 }
 
 INNOCENT: dict[str, Any] = {

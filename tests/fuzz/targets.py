@@ -28,7 +28,19 @@ from reconciler.model.json import Json
 from reconciler.storage.terms import Grant, Wish
 from reconciler.web.packetpay import read_either
 from reconciler.web.paywall import read_payment
-from reconciler.wire import advertisement, auth, authrite, handshake, pushdrop, record, script, sealing, uhrp, uris
+from reconciler.wire import (
+    advertisement,
+    auth,
+    authrite,
+    handshake,
+    pushdrop,
+    record,
+    script,
+    sealing,
+    selling,
+    uhrp,
+    uris,
+)
 from reconciler.wire.answer import parse_aggregated, parse_answer
 from reconciler.wire.arc import parse_callback, parse_report
 from reconciler.wire.base58 import decode_check
@@ -284,6 +296,19 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         "gasp list": Target(of_json(parse_list_answer), (parse_list_answer,)),
         "gasp node": Target(of_json(parse_node), (parse_node,)),
     },
+    "selling": {
+        parse.__name__.removeprefix("parse_"): Target(of_json(parse), (parse,))
+        for parse in (
+            selling.parse_producer,
+            selling.parse_catalog,
+            selling.parse_quote,
+            selling.parse_access,
+            selling.parse_template,
+            selling.parse_paid,
+            selling.parse_standing,
+            selling.parse_receipts,
+        )
+    },
     "clients": {"answered": Target(_clients, ())},
     "requests": {
         "submission": Target(_submission, (parse_submission,)),
@@ -431,6 +456,31 @@ _BODIES: Final[tuple[Json, ...]] = (
     {"UTXOList": [{"txid": "ab" * 32, "outputIndex": 0, "score": 1}], "since": 1},
     {"graphID": f"{'ab' * 32}.0", "rawTx": "00", "outputIndex": 0, "proof": "00", "txid": "ab" * 32, "metadata": False},
     {"version": 1, "since": 0, "limit": 1},
+    {"identityKey": KEY, "outpoint": f"{'ab' * 32}.0", "generation": 1, "documentHash": "ab" * 32},
+    {"records": [{"kind": "dataset", "name": "a", "documentHash": "ab" * 32}], "next": "YQ"},
+    {
+        "id": "AAAA",
+        "kind": "dataset",
+        "name": "a",
+        "quantity": 1,
+        "documentHash": "ab" * 32,
+        "satoshis": 9,
+        "listSatoshis": 10,
+        "tier": "gold",
+        "credit": 0,
+        "expires": NOW,
+        "recipient": KEY,
+        "methods": [{"method": "brc105", "url": "/a"}],
+    },
+    {"receipt": {"version": 1}, "key": "AAAA", "urls": ["/a", "https://a.example/b"], "expires": NOW},
+    {
+        "id": "ab" * 32,
+        "expires": NOW,
+        "satoshis": 9,
+        "outputs": [{"satoshis": 9, "script": "51", "to": "producer"}],
+    },
+    {"receipt": {"version": 1}, "state": "live", "used": {"downloads": 1, "bytes": 2}},
+    {"receipts": [{"version": 1}]},
     {"topics": ["tm_a"], "identityKey": KEY, "limit": 1, "skip": 0, "sortOrder": "asc", "findAll": False},
     {"service": "ls_a", "domain": "https://a.example"},
     {"producer": KEY, "kind": "dataset", "name": "a", "price": {"min": 0, "max": 1, "model": "once"}, "history": 1},
