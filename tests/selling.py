@@ -15,13 +15,13 @@ from reconciler.payments.verdict import Policy
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment, payments
 from reconciler.store.producer import (
+    RevenueStatus,
     producer_consumers,
     producer_identities,
     producer_revenue,
     producer_streams,
     published_content,
 )
-from reconciler.store.sales import RevenueStatus
 from reconciler.store.terms import Terms
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, BeefTx

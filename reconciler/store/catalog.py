@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 
-from sqlalchemy import delete, exists, or_, select
+from sqlalchemy import delete, exists, func, or_, select, update
 
 from reconciler.model.ids import IdentityKey, Kind
 from reconciler.model.json import Json, JsonObject
@@ -16,7 +16,13 @@ from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedR
 from reconciler.store.batches import batches
 from reconciler.store.database import upsert
 from reconciler.store.live import published_records, published_replicas, record_of, replica_of
-from reconciler.store.producer import content_distribution, producer_identities, published_content
+from reconciler.store.producer import (
+    RevenueStatus,
+    content_distribution,
+    producer_identities,
+    producer_revenue,
+    published_content,
+)
 from reconciler.store.works import Connection
 
 
@@ -53,8 +59,28 @@ class Catalog:
             copies[row.dataset].append(replica_of(row))
         contents = [_content_row(identity, record, copies[record.id.name], at) for record in datasets]
         places = [_place_row(record, copy, at) for record in datasets for copy in copies[record.id.name]]
+        new = await self._new(contents)
         await upsert(self._connection, published_content, contents, keys=["content_id"])
+        await self._recall(new)
         await upsert(self._connection, content_distribution, places, keys=["distribution_id"])
+
+    async def _new(self, contents: Sequence[dict[str, object]]) -> list[object]:
+        wanted = [row["content_id"] for row in contents]
+        known = select(published_content.c.content_id).where(published_content.c.content_id.in_(wanted))
+        return sorted(set(wanted) - set(await self._connection.scalars(known)), key=str)
+
+    async def _recall(self, contents: Sequence[object]) -> None:
+        """A name that comes back has earned what was earned by it before."""
+        if not contents:
+            return
+        content, revenue = published_content.c, producer_revenue.c
+        earned = (
+            select(func.coalesce(func.sum(revenue.amount_satoshis), 0))
+            .where(revenue.content_id == content.content_id, revenue.payment_status == RevenueStatus.EARNED)
+            .scalar_subquery()
+        )
+        recalled = update(published_content).where(content.content_id.in_(contents))
+        await self._connection.execute(recalled.values(total_revenue_satoshis=earned))
 
     async def _prune(self) -> None:
         content, places = published_content.c, content_distribution.c

@@ -312,6 +312,12 @@ class Payments:
         rows = await self._connection.execute(query.order_by(payments.c.booked, payments.c.txid).limit(limit))
         return tuple((_payment(row), parse_path(row.proof)) for row in rows)
 
+    async def after(self, txid: Txid | None, limit: int) -> tuple[tuple[Payment, MerklePath | None], ...]:
+        """So many payments, with their proofs, in the order of their ids: the first ones, or those behind one."""
+        query = select(payments).order_by(payments.c.txid).limit(limit)
+        rows = await self._connection.execute(query if txid is None else query.where(payments.c.txid > txid))
+        return tuple((_payment(row), None if row.proof is None else parse_path(row.proof)) for row in rows)
+
     async def _hold(self, payment: Payment) -> None:
         rows: Sequence[dict[str, object]] = [
             {"txid": spent.txid, "vout": spent.vout, "payment": payment.txid} for spent in sorted(payment.inputs)

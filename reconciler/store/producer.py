@@ -7,6 +7,8 @@ ids (`dataset/btc`). One file may be two goods, so `uhrp_hash` is not unique; it
 
 from __future__ import annotations
 
+from enum import StrEnum
+
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -22,6 +24,24 @@ from sqlalchemy import (
 
 from reconciler.store.columns import JSON_VALUE, Instant
 from reconciler.store.database import Hex, metadata
+
+
+class RevenueStatus(StrEnum):
+    """`payment_status` of producer_revenue."""
+
+    PENDING = "pending"
+    EARNED = "earned"
+    REFUSED = "refused"
+    UNBOOKED = "unbooked"
+    RETURNED = "returned"
+
+
+class ConsumerStatus(StrEnum):
+    """`relationship_status` of producer_consumers."""
+
+    ACTIVE = "active"
+    SUSPENDED = "suspended"
+    BLOCKED = "blocked"
 
 
 def _producer() -> Column[str]:

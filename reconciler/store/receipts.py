@@ -6,6 +6,7 @@ moment, and one that comes back brings it back.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -28,6 +29,7 @@ from reconciler.model.errors import RefusedError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.payment import EARNED, PaymentState
+from reconciler.store.batches import batches
 from reconciler.store.columns import Instant
 from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.payments import payments
@@ -54,14 +56,6 @@ receipts = Table(
 """`body` is the receipt as it was handed over, signature included; `until`, `downloads` and `bytes` are its allowance."""
 
 _EARNED: Final = sorted(EARNED)
-_LOST: Final = {
-    PaymentState.PENDING: ReceiptState.PENDING,
-    PaymentState.REFUSED: ReceiptState.REVOKED,
-    PaymentState.UNBOOKED: ReceiptState.REVOKED,
-    PaymentState.RETURNED: ReceiptState.REVOKED,
-    PaymentState.RETRACTED: ReceiptState.REVOKED,
-}
-"""What a receipt is worth while its payment is not earned."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +78,7 @@ class StoredReceipt:
         """What it is worth at a time, in unix seconds."""
         allowance = self.receipt.allowance
         if self.payment not in EARNED:
-            return _LOST[self.payment]
+            return ReceiptState.PENDING if self.payment is PaymentState.PENDING else ReceiptState.REVOKED
         if allowance.until <= now:
             return ReceiptState.ENDED
         if self.used.downloads >= allowance.downloads or self.used.bytes >= allowance.bytes:
@@ -126,6 +120,14 @@ class Receipts:
     async def of_payment(self, txid: Txid) -> StoredReceipt | None:
         """The receipt for this payment, if it was ever accepted."""
         return await self._one(_stored().where(receipts.c.txid == txid))
+
+    async def of_payments(self, txids: Iterable[Txid]) -> dict[Txid, StoredReceipt]:
+        """The receipts for these payments, of those that have one."""
+        found: dict[Txid, StoredReceipt] = {}
+        for batch in batches(txids):
+            rows = await self._connection.execute(_stored().where(receipts.c.txid.in_(batch)))
+            found |= {each.receipt.txid: each for each in map(_receipt, rows)}
+        return found
 
     async def live(
         self, buyer: IdentityKey, good: Good, *, now: int, document: Digest | None = None

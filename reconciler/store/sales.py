@@ -8,7 +8,6 @@ earned, and what all consumers have paid.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from enum import StrEnum
 from functools import cache
 from typing import Final
 
@@ -20,6 +19,8 @@ from reconciler.store.batches import batches
 from reconciler.store.database import inserting
 from reconciler.store.payments import Payment, payments
 from reconciler.store.producer import (
+    ConsumerStatus,
+    RevenueStatus,
     producer_consumers,
     producer_identities,
     producer_revenue,
@@ -28,25 +29,6 @@ from reconciler.store.producer import (
 )
 from reconciler.store.terms import Terms
 from reconciler.store.works import Connection
-
-
-class RevenueStatus(StrEnum):
-    """`payment_status` of producer_revenue."""
-
-    PENDING = "pending"
-    EARNED = "earned"
-    REFUSED = "refused"
-    UNBOOKED = "unbooked"
-    RETURNED = "returned"
-
-
-class ConsumerStatus(StrEnum):
-    """`relationship_status` of producer_consumers."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    BLOCKED = "blocked"
-
 
 _STATUS: Final = {
     PaymentState.PENDING: RevenueStatus.PENDING,

@@ -17,9 +17,10 @@ from sqlalchemy import select
 from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.payment import PaymentMethod, PaymentState
+from reconciler.model.payment import EARNED, PaymentEvent, PaymentMethod, PaymentState
 from reconciler.payments.books import Book, Deliver, Note, Unprove
 from reconciler.payments.network import Told
+from reconciler.payments.sale import follow
 from reconciler.payments.verdict import GIVEN_UP_AFTER, Word
 from reconciler.store.database import Database
 from reconciler.store.payments import Payments, payments
@@ -52,6 +53,16 @@ class Books:
 
     async def beat(self, txid: Txid):
         return await self.told(txid, Word.BEATEN)
+
+    async def give_back(self, txid: Txid):
+        async def work(connection):
+            payments = Payments(connection)
+            before = await payments.find(txid)
+            if before is not None:
+                after = await payments.move(before, PaymentEvent.RETURN)
+                await follow(connection, before, after, seller=SELLER, now=self.now)
+
+        await self.database.write(work)
 
     async def receipt(self, made):
         return await self.database.read(lambda connection: Receipts(connection).of_payment(made.txid))
@@ -224,6 +235,15 @@ async def test_another_consumer_is_not_blocked(books):
     assert (await books.consumer(OTHER)).relationship_status == "active"
 
 
+async def test_a_payment_that_is_given_back_is_no_revenue_and_blocks_nobody(books):
+    await books.sell(payment())
+    await books.give_back(payment().txid)
+    assert await books.totals() == Totals(payments=0, revenue=0, consumers=0, producer=0, goods=0)
+    assert (await books.revenue(payment())).payment_status == "returned"
+    assert (await books.receipt(payment())).state(NOW) is ReceiptState.REVOKED
+    assert (await books.consumer()).relationship_status == "active"
+
+
 async def test_a_doubt_takes_a_sale_back_for_a_while_and_blocks_nobody(books):
     made = payment()
     await books.sell(made)
@@ -333,6 +353,7 @@ steps = st.one_of(
     *[st.tuples(st.just("told"), numbers, st.sampled_from(telling), heights)] * 3,
     st.tuples(st.just("book"), numbers),
     st.tuples(st.just("deliver"), numbers),
+    st.tuples(st.just("return"), numbers),
     st.tuples(st.just("reorg"), numbers, heights),
     st.tuples(st.just("use"), numbers, st.integers(0, 6), st.integers(0, 6 << 20)),
     st.tuples(st.just("wait"), st.sampled_from([1, GIVEN_UP_AFTER, MONTH])),
@@ -349,6 +370,8 @@ async def take(books: Books, step) -> None:
                 await books.told(PAYMENTS[number].txid, word, height)
             case "deliver", number:
                 await books.database.write(Deliver(PAYMENTS[number].txid))
+            case "return", number:
+                await books.give_back(PAYMENTS[number].txid)
             case "reorg", number, height:
                 root = path_of([PAYMENTS[number].txid], [0], height).block_root
                 await books.database.write(Unprove(((height, root),), books.now))
@@ -366,12 +389,12 @@ async def invariants(connection) -> None:
     revenue = {row.revenue_id: row for row in await connection.execute(select(producer_revenue))}
     consumers = {row.consumer_id: row for row in await connection.execute(select(producer_consumers))}
     receipts = {txid: await Receipts(connection).of_payment(txid) for txid in rows}
-    status = {"accepted": "earned", "delivered": "earned"}
+    status = {"accepted": "earned", "delivered": "earned", "retracted": "returned"}
     for txid, row in rows.items():
         sold, receipt = revenue.pop(txid, None), receipts[txid]
         assert (sold is None) == (receipt is None)
         if sold is None:
-            assert row.state not in {PaymentState.ACCEPTED, PaymentState.DELIVERED, PaymentState.UNBOOKED}
+            assert row.state not in EARNED | {PaymentState.UNBOOKED}
             continue
         assert sold.payment_status == status.get(row.state, row.state)
         assert (sold.confirmed_at is None) == (row.height is None)
@@ -382,7 +405,7 @@ async def invariants(connection) -> None:
     for buyer, consumer in consumers.items():
         lost = [row for row in rows.values() if row.buyer == buyer and row.state is PaymentState.UNBOOKED]
         assert consumer.relationship_status == ("blocked" if lost else "active")
-        paid = sum(row.satoshis for row in rows.values() if row.buyer == buyer and row.state in status)
+        paid = sum(row.satoshis for row in rows.values() if row.buyer == buyer and row.state in EARNED)
         assert consumer.total_payments_satoshis == paid
 
 

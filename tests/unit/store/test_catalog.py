@@ -3,11 +3,11 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from sqlalchemy import select, update
+from sqlalchemy import insert, select, update
 
 from reconciler.model.ids import RecordId
 from reconciler.store.outcome import Outcome
-from reconciler.store.producer import content_distribution, producer_identities, published_content
+from reconciler.store.producer import content_distribution, producer_identities, producer_revenue, published_content
 from reconciler.store.published import Published
 
 
@@ -134,3 +134,20 @@ def _places():
 
 def _with_parts(replica, parts):
     return replace(replica, parts=parts)
+
+
+async def test_a_name_that_comes_back_has_earned_what_it_had(database, commit, make_record, identity):
+    async with database.begin() as connection:
+        await commit(connection, 1, make_record("dataset/btc"), make_record("dataset/eth"))
+        common = {"producer_id": identity, "content_id": "dataset/btc", "payment_method": "brc105"}
+        sold = [
+            {**common, "revenue_id": "1", "amount_satoshis": 100, "payment_status": "earned"},
+            {**common, "revenue_id": "2", "amount_satoshis": 2**40, "payment_status": "earned"},
+            {**common, "revenue_id": "3", "amount_satoshis": 7, "payment_status": "unbooked"},
+        ]
+        await connection.execute(insert(producer_revenue), sold)
+        await commit(connection, 2, deletes=(RecordId.parse("dataset/btc"), RecordId.parse("dataset/eth")))
+        assert await rows(connection, published_content) == []
+        await commit(connection, 3, make_record("dataset/btc"), make_record("dataset/eth"))
+        btc, eth = await rows(connection, published_content)
+    assert (btc["total_revenue_satoshis"], eth["total_revenue_satoshis"]) == (100 + 2**40, 0)
