@@ -41,7 +41,7 @@ class Book:
     """Write a payment down, unless another request of the same payment has done so meanwhile."""
 
     payment: Payment
-    quote: str | None
+    quote: str | None = None
     """By which the price was promised, and which may have taken a part of the buyer's credit."""
 
     async def __call__(self, connection: Connection) -> Payment:

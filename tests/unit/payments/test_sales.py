@@ -17,10 +17,9 @@ from sqlalchemy import select
 from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.payment import EARNED, PaymentEvent, PaymentMethod, PaymentState
-from reconciler.payments.books import Book, Deliver, Note, Unprove
+from reconciler.model.payment import EARNED, PaymentMethod, PaymentState
+from reconciler.payments.books import Book, Deliver, Note, Return, Unprove
 from reconciler.payments.network import Told
-from reconciler.payments.sale import follow
 from reconciler.payments.verdict import GIVEN_UP_AFTER, Word
 from reconciler.store.database import Database
 from reconciler.store.payments import Payments, payments
@@ -55,14 +54,7 @@ class Books:
         return await self.told(txid, Word.BEATEN)
 
     async def give_back(self, txid: Txid):
-        async def work(connection):
-            payments = Payments(connection)
-            before = await payments.find(txid)
-            if before is not None:
-                after = await payments.move(before, PaymentEvent.RETURN)
-                await follow(connection, before, after, seller=SELLER, now=self.now)
-
-        await self.database.write(work)
+        return await self.database.write(Return(txid, "too late", SELLER, self.now))
 
     async def receipt(self, made):
         return await self.database.read(lambda connection: Receipts(connection).of_payment(made.txid))
