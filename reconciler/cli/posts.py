@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Mapping
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 from typing import Any, Self
 
 from reconciler.cli import errors
@@ -13,6 +14,7 @@ from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
 from reconciler.model.errors import UsageError
 from reconciler.web.listening import Listening, listening
+from reconciler.web.metrics import SHARED
 from reconciler.web.server import GRACE
 from reconciler.web.workers import Inheritance, Parent, WorkerError, Workers, python
 
@@ -67,11 +69,12 @@ async def supervise(invocation: Invocation, host: str, port: int, count: int, an
 
     async with AsyncExitStack() as stack:
         place = stack.enter_context(listening(host, port))
+        counters = stack.enter_context(TemporaryDirectory(prefix="overlay-metrics-"))
         workers = Workers(
             command,
             place,
             count,
-            environment=invocation.environment,
+            environment={**invocation.environment, SHARED: counters},
             grace=GRACE,
             tell=console.complain,
             dice=random.random,

@@ -8,7 +8,6 @@ from starlette.types import ASGIApp
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
-from reconciler.host.admin import Operator
 from reconciler.host.app import build_app
 from reconciler.host.extensions import Extensions
 from reconciler.host.lookups.advertisements import AdLookup
@@ -22,6 +21,7 @@ from reconciler.model.ids import AdProtocol, Network
 from reconciler.model.networks import Endpoints
 from reconciler.store.database import Database
 from reconciler.web.background import Turns, always
+from reconciler.web.operators import Operator
 from reconciler.wire.http import Http
 
 

@@ -33,6 +33,7 @@ from reconciler.web.auth import Authenticated, required_identity
 from reconciler.web.authrite import Authrite
 from reconciler.web.handshakes import Signer
 from reconciler.web.lifespans import running
+from reconciler.web.metrics import Metrics
 from reconciler.web.origins import OpenOrigins
 from reconciler.web.problems import HANDLERS
 from reconciler.web.sessions import Sessions
@@ -57,12 +58,14 @@ def build_app(
     contents: Contents,
     clock: Callable[[], float],
     randomness: Callable[[int], bytes],
+    metrics: Metrics | None = None,
 ) -> ASGIApp:
     """The gateway of the producer `identity` over its database.
 
     Every request sees what is live at that moment, whoever applied it. `host` is the producer's own host: what is not the
     gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
     shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys.
+    With `metrics` requests are counted, and what was counted is shown.
     """
     shelf = Shelf(database)
     routes = _Routes(shelf, identity)
@@ -84,6 +87,7 @@ def build_app(
             openapi.route(DOCUMENT),
             Route("/health/live", routes.alive),
             *(Route(path, routes.ready) for path in ("/health", "/health/ready")),
+            *([] if metrics is None else [metrics.route()]),
             Mount("/", app=host),
         ],
         exception_handlers=HANDLERS,

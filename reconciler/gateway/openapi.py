@@ -10,6 +10,7 @@ from reconciler.gateway.query import MOST
 from reconciler.model.ids import Kind
 from reconciler.model.json import JsonObject
 from reconciler.model.payment import PaymentMethod
+from reconciler.web.metrics import MEDIA_TYPE as METRICS
 from reconciler.web.openapi import (
     ANY,
     AUTH_PATH,
@@ -256,6 +257,17 @@ DOCUMENT: Final = document(
                 {"200": answer("It", _RECEIPT), "401": UNKNOWN, "404": _MISSING, "503": _UNAVAILABLE},
                 parameters=[parameter("path", "id", "64 hex digits")],
                 security=BRC103,
+            )
+        },
+        "/metrics": {
+            "get": operation(
+                "Figures for Prometheus; for programs on the server's own machine, its operator, and who has the admin token",
+                {
+                    "200": answer("The text format of Prometheus", TEXT, METRICS),
+                    "401": answer("It is nobody's to see who shows nothing", _PROBLEM, PROBLEM),
+                    "403": answer("It is not for this one", _PROBLEM, PROBLEM),
+                    "503": _UNAVAILABLE,
+                },
             )
         },
         "/health": {"get": _HEALTH},

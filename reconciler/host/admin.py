@@ -5,9 +5,7 @@ He proves who he is by BRC-103/104 as the producer, or shows a token. Without ei
 
 from __future__ import annotations
 
-import hmac
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from functools import partial
 from math import ceil
 from typing import Final
@@ -18,29 +16,20 @@ from starlette.routing import BaseRoute, Route
 
 from reconciler.host.engine import Engine
 from reconciler.model.errors import RefusedError
-from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint, Txid, digest
+from reconciler.model.ids import AdProtocol, Outpoint, Txid, digest
 from reconciler.model.json import Json, JsonObject
 from reconciler.store.bans import Ban, Bans
 from reconciler.store.database import Database
 from reconciler.store.listings import Page
-from reconciler.web.auth import identity_of
 from reconciler.web.bodies import read_json
+from reconciler.web.operators import Operator
 
 _BODY: Final = 16 * 1024
 _TEXT: Final = 512
-_BEARER: Final = "Bearer "
 _PAGE: Final = 50
 _LARGEST_PAGE: Final = 200
 _PAGES: Final = 1_000_000
 _VOUTS: Final = range(1 << 32)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Operator:
-    """Who may: this identity, and whoever shows this token. None of either: nobody."""
-
-    identity: IdentityKey | None = None
-    token: str | None = None
 
 
 class Admin:
@@ -74,7 +63,7 @@ class Admin:
 
     async def stats(self, request: Request) -> Response:
         """What the host keeps and answers."""
-        self._check(request)
+        self._operator.check(request)
         async with self._database.reading() as connection:
             bans = Bans(connection)
             domains, outputs = await bans.domains(), await bans.outputs()
@@ -95,7 +84,7 @@ class Admin:
 
     async def bans(self, request: Request) -> Response:
         """What is banned, of one kind (`type`) or of both."""
-        self._check(request)
+        self._operator.check(request)
         async with self._database.reading() as connection:
             found = {"domain": await Bans(connection).domains(), "outpoint": await Bans(connection).outputs()}
         kind = request.query_params.get("type")
@@ -109,7 +98,7 @@ class Admin:
 
     async def ban(self, request: Request) -> Response:
         """`{type, value, reason?}`: show an output, or what advertises a domain, no more."""
-        self._check(request)
+        self._operator.check(request)
         asked = await _object(request)
         value, reason = _banned(asked), _text(asked, "reason", "")
         async with self._database.begin() as connection:
@@ -118,7 +107,7 @@ class Admin:
 
     async def unban(self, request: Request) -> Response:
         """`{type, value}`: show it again."""
-        self._check(request)
+        self._operator.check(request)
         value = _banned(await _object(request))
         async with self._database.begin() as connection:
             await Bans(connection).unban(value)
@@ -126,7 +115,7 @@ class Admin:
 
     async def evict(self, request: Request) -> Response:
         """`{txid, outputIndex, service?}`: forget an output, for one look-up service or for all."""
-        self._check(request)
+        self._operator.check(request)
         match await _object(request):
             case {"txid": str(txid), "outputIndex": vout, **more} if type(vout) is int and vout in _VOUTS:
                 outpoint = Outpoint(Txid(_digest(txid)), vout)
@@ -138,7 +127,7 @@ class Admin:
 
     async def ads(self, protocol: AdProtocol, request: Request) -> Response:
         """The advertisements that are listed: `page`, `limit`, `search`."""
-        self._check(request)
+        self._operator.check(request)
         asked = request.query_params
         page, limit = _number(asked.get("page"), 1, _PAGES), _number(asked.get("limit"), _PAGE, _LARGEST_PAGE)
         search = (asked.get("search") or "")[:_TEXT]
@@ -156,20 +145,6 @@ class Admin:
             for each in found
         ]
         return _success({"records": rows, "total": total, "page": page, "limit": limit, "pages": ceil(total / limit)})
-
-    def _check(self, request: Request) -> None:
-        """Raises RefusedError: 403 for somebody else, 401 for nobody."""
-        shown = request.headers.get("authorization", "")
-        identity = identity_of(request)
-        if identity is not None and identity == self._operator.identity:
-            return
-        if shown.startswith(_BEARER) and self._operator.token:
-            given, wanted = shown.removeprefix(_BEARER).encode(), self._operator.token.encode()
-            if hmac.compare_digest(given, wanted):
-                return
-        if shown.startswith(_BEARER) or identity is not None:
-            raise RefusedError("Forbidden: Invalid credentials", code="403")
-        raise RefusedError("Unauthorized: show a Bearer token, or authenticate by BRC-103", code="401")
 
     def _topics(self, service: Json) -> frozenset[str] | None:
         if service is None:

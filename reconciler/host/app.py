@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp
 
-from reconciler.host.admin import Admin, Operator
+from reconciler.host.admin import Admin
 from reconciler.host.answers import Answer
 from reconciler.host.engine import Engine
 from reconciler.host.gasp import Gasp
@@ -31,6 +31,7 @@ from reconciler.store.database import Database
 from reconciler.web import openapi
 from reconciler.web.background import Turns, always, in_background
 from reconciler.web.bodies import Room, read_json
+from reconciler.web.operators import Operator
 from reconciler.web.origins import OpenOrigins
 from reconciler.wire.answer import AGGREGATION, BINARY
 from reconciler.wire.spv import Limits

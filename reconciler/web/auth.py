@@ -42,8 +42,12 @@ def identity_of(request: Request) -> IdentityKey | None:
 
 
 def identified(scope: Scope, identity: IdentityKey) -> Scope:
-    """The scope of a request that this identity has signed, for the app behind whoever verified that."""
-    return {**scope, _IDENTITY: identity}
+    """The scope of a request that this identity has signed, for the app behind whoever verified that.
+
+    It is the very scope that was given: whoever stands in front, and counts, sees there which route the request took.
+    """
+    scope[_IDENTITY] = identity
+    return scope
 
 
 def required_identity(request: Request) -> IdentityKey:

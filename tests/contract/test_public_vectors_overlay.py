@@ -18,11 +18,11 @@ import pytest
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
 from reconciler.clients.http import HttpClient
-from reconciler.host.admin import Operator
 from reconciler.host.app import build_app
 from reconciler.host.lookups.advertisements import AdLookup
 from reconciler.host.topics.advertisements import AdTopic
 from reconciler.model.ids import AdProtocol
+from reconciler.web.operators import Operator
 from reconciler.web.server import Door, serving
 
 FOLDER = Path(os.environ.get("OVERLAY_VECTORS") or Path(__file__).parents[2].parent / "shared" / "vectors")

@@ -28,7 +28,6 @@ from reconciler.control.follow import Follower
 from reconciler.control.leading import Leader
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
-from reconciler.host.admin import Operator
 from reconciler.host.neighbourhood import Neighbourhood
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
@@ -36,6 +35,8 @@ from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.networks import Endpoints, endpoints_of
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
+from reconciler.web.metrics import Metrics, share
+from reconciler.web.operators import Operator
 from reconciler.web.server import Door, serving
 
 _PROOF_SECONDS: Final = 10.0
@@ -93,6 +94,7 @@ def _announce(console: Console, facts: Mapping[str, Any], *, as_json: bool) -> N
 
 async def _serve(invocation: Invocation, post: Post) -> int:
     network, console = implied_network(invocation), invocation.console
+    share(post.number)
     if post.number:  # the first one has said it
         invocation = replace(invocation, console=replace(console, quiet=True))
     reader = await _reader(invocation, network)
@@ -110,6 +112,8 @@ async def _serve(invocation: Invocation, post: Post) -> int:
         if follower is not None:
             await follower.claim()
         identity = reader.producer if reader else await _published(site)
+        operator = Operator(identity=identity, token=invocation.environment.get("OVERLAY_ADMIN_TOKEN"))
+        metrics = Metrics(site.database, operator, clock=clock)
         leader = Leader(site.database, this_process(secrets.token_hex(8)), clock=clock)
         own = own_host(
             site.database,
@@ -121,10 +125,11 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             refresh_every=_PROOF_SECONDS,
             callback_token=None if reader is None else await _callback_token(site, reader),
             neighbourhood=_neighbourhood(site),
-            operator=Operator(identity=identity, token=invocation.environment.get("OVERLAY_ADMIN_TOKEN")),
+            operator=operator,
             turns=leader.in_turn,
         )
         app = build_app(
+            metrics=metrics,
             database=site.database,
             identity=identity,
             host=own,
@@ -133,7 +138,7 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             clock=clock,
             randomness=secrets.token_bytes,
         )
-        door = Door(app=app, host=post.host, port=post.port, listening=post.listening)
+        door = Door(app=metrics.counted(app), host=post.host, port=post.port, listening=post.listening)
         with stoppable() as stop:
             post.on_orphaned(stop.set)
             async with leader.standing(), serving([door]) as (url,):

@@ -26,6 +26,8 @@ from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.web.lifespans import running
+from reconciler.web.metrics import Metrics
+from reconciler.web.operators import Operator
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import (
     PublishedContent,
@@ -207,6 +209,7 @@ async def gateway(database, publisher, host, keys, contents) -> AsyncIterator[ht
         contents=contents,
         clock=time.time,
         randomness=secrets.token_bytes,
+        metrics=Metrics(database, Operator(identity=publisher.identity, token="token"), clock=time.time),
     )
     async with (
         running(app),

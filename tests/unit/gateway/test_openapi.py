@@ -9,6 +9,8 @@ import pytest
 
 from reconciler.gateway.app import build_app
 from reconciler.gateway.openapi import DOCUMENT
+from reconciler.web.metrics import Metrics
+from reconciler.web.operators import Operator
 from reconciler.wire.http import Reply
 from tests.describing import check, described, hammer, routed
 
@@ -23,6 +25,7 @@ def app(database, publisher, host, keys, contents):
         contents=contents,
         clock=time.time,
         randomness=secrets.token_bytes,
+        metrics=Metrics(database, Operator(identity=publisher.identity, token="token"), clock=time.time),
     )
 
 

@@ -8,10 +8,10 @@ import secrets
 import pytest
 
 from reconciler.clients.auth import AuthenticatedHttp
-from reconciler.host.admin import Operator
 from reconciler.model.ids import AdProtocol
 from reconciler.store.replays import Replays
 from reconciler.web.auth import Authenticated
+from reconciler.web.operators import Operator
 from reconciler.web.sessions import Sessions
 from reconciler.wire.advertisement import AdToken
 

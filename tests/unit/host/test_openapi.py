@@ -6,8 +6,8 @@ import json
 
 import pytest
 
-from reconciler.host.admin import Operator
 from reconciler.host.openapi import DOCUMENT
+from reconciler.web.operators import Operator
 from tests.describing import check, described, hammer, routed
 
 JSON = {"content-type": "application/json"}
