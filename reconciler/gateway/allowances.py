@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from reconciler.gateway.ports import Bought
 from reconciler.model.errors import RefusedError
+from reconciler.model.goods import TierId
 from reconciler.model.ids import Digest
 from reconciler.store.database import Database
 from reconciler.store.receipts import PutBack, Receipts, StoredReceipt, Use
@@ -22,7 +23,9 @@ class ReceiptAllowances:
     async def bought(self, receipt: Digest) -> Bought | None:
         """See gateway.ports.Allowances."""
         stored = await self._find(receipt)
-        return None if stored is None else Bought(stored.receipt.good.record, stored.receipt.document)
+        if stored is None or isinstance(stored.receipt.good.sold, TierId):  # a membership is nothing to be downloaded
+            return None
+        return Bought(stored.receipt.good.sold, stored.receipt.document)
 
     async def check(self, receipt: Digest) -> None:
         """See gateway.ports.Allowances."""

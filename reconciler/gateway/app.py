@@ -13,28 +13,36 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp
 
+from reconciler.gateway.access import Access
 from reconciler.gateway.allowances import ReceiptAllowances
 from reconciler.gateway.answers import producer_json
+from reconciler.gateway.audit import Audit, to_nobody
 from reconciler.gateway.catalog import CatalogRoutes
 from reconciler.gateway.delivery import ContentRoute, Delivery
 from reconciler.gateway.live import Shelf
 from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
-from reconciler.gateway.ports import Contents
+from reconciler.gateway.ports import Contents, GatewayKeys
 from reconciler.gateway.query import find, parse_query
+from reconciler.gateway.quotes import Quotes
 from reconciler.gateway.receipts import receipt_routes
+from reconciler.gateway.shop import Shop
+from reconciler.gateway.standing import Standing, Standings
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, digest
 from reconciler.model.keys import GRANT_KEY
+from reconciler.payments.till import Till
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
+from reconciler.store.usage import Usage
 from reconciler.web import openapi
 from reconciler.web.auth import Authenticated, required_identity
 from reconciler.web.authrite import Authrite
-from reconciler.web.handshakes import Signer
+from reconciler.web.background import Turns, always, at_work
 from reconciler.web.lifespans import running
 from reconciler.web.metrics import Metrics
 from reconciler.web.origins import OpenOrigins
+from reconciler.web.paywall import Paywall
 from reconciler.web.problems import HANDLERS
 from reconciler.web.sessions import Sessions
 
@@ -54,31 +62,49 @@ def build_app(
     database: Database,
     identity: IdentityKey,
     host: ASGIApp,
-    keys: Signer | None,
+    keys: GatewayKeys | None,
     contents: Contents,
     clock: Callable[[], float],
     randomness: Callable[[int], bytes],
     metrics: Metrics | None = None,
+    till: Till | None = None,
+    audit: Audit = to_nobody,
+    turns: Turns = always,
 ) -> ASGIApp:
     """The gateway of the producer `identity` over its database.
 
     Every request sees what is live at that moment, whoever applied it. `host` is the producer's own host: what is not the
     gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
-    shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys.
-    With `metrics` requests are counted, and what was counted is shown.
+    shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys. Where there is a
+    `till`, which has the same keys, it sells: `audit` is told what happens at the counter, and what goes on with payments in
+    the background goes on in `turns`. With `metrics` requests are counted, and what was counted is shown.
     """
-    shelf = Shelf(database)
-    routes = _Routes(shelf, identity)
+    shelf = Shelf(database, None if keys is None else keys.identity)
+    shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
     delivery = Delivery(shelf=shelf, contents=contents, allowances=ReceiptAllowances(database, clock))
+    routes = _Routes(shop, identity)
     api = [*routes.api(), *receipt_routes(database, clock)]
     if keys is not None:
         api += ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock).routes()
+    if keys is not None and till is not None:
+        access = Access(
+            shop=shop,
+            paywall=Paywall(till),
+            delivery=delivery,
+            database=database,
+            keys=keys,
+            clock=clock,
+            randomness=randomness,
+            audit=audit,
+        )
+        api += [*Quotes(shop, till, gateway=keys.identity, audit=audit).routes(), *access.routes()]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(host):
+        async with running(host), at_work(*([] if till is None else [partial(turns, till.settling)])):
             yield
         await delivery.settled()
+        await shop.standings.written()
 
     app = Starlette(
         routes=[
@@ -103,8 +129,9 @@ def build_app(
 class _Routes:
     """Parse, read, render."""
 
-    def __init__(self, shelf: Shelf, identity: IdentityKey) -> None:
-        self._shelf = shelf
+    def __init__(self, shop: Shop, identity: IdentityKey) -> None:
+        self._shop = shop
+        self._shelf = shop.shelf
         self._identity = identity
 
     def api(self) -> list[Route]:
@@ -132,9 +159,11 @@ class _Routes:
         return Response(data, media_type=_media_type(data), headers=headers)
 
     async def whoami(self, request: Request) -> Response:
-        """Who asks, proven. Nobody has a tier or a quota as long as nothing is sold here."""
-        facts = {"identityKey": required_identity(request), "tier": "none", "quota": None}
-        return JSONResponse(facts, headers=_PRIVATE)
+        """Who asks, proven, and how they stand with this producer."""
+        identity = required_identity(request)
+        offers = await self._shelf.offers()
+        standing = Standing.unknown(identity) if offers is None else await self._shop.standing(request, offers)
+        return JSONResponse(standing.to_json(), headers=_PRIVATE)
 
     async def page(self, request: Request) -> Response:
         query = parse_query(request.query_params.multi_items())

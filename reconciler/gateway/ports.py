@@ -9,8 +9,18 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from reconciler.model.ids import Digest, RecordId
+from reconciler.model.keys import KeyRef
+from reconciler.web.handshakes import Signer
 from reconciler.wire.documents import RecordDocument
 from reconciler.wire.sealed_content import KnownContent
+
+
+class GatewayKeys(Signer, Protocol):
+    """The gateway's own keys (`wallet.keys.Keys`)."""
+
+    def encrypt(self, key: KeyRef, plaintext: bytes, *, iv: bytes) -> bytes:
+        """BRC-2 encryption towards the counterparty; `iv` is 32 random bytes."""
+        ...
 
 
 class Plaintext(Protocol):

@@ -68,6 +68,11 @@ class Tier:
     promoted_from: Satoshis | None = None
     """Who has paid so much in all rises into it."""
 
+    @property
+    def percentage(self) -> str:
+        """The discount, as manifests write it: `2.5%`."""
+        return f"{Decimal(self.discount) / 100:f}%"
+
 
 NO_TIER: Final = Tier(name="none")
 """Of everybody where the policy has no default tier, or there is no policy: list prices, and no quota."""

@@ -26,7 +26,7 @@ from sqlalchemy import (
 )
 
 from reconciler.model.errors import RefusedError
-from reconciler.model.goods import Good
+from reconciler.model.goods import Good, TierId
 from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.payment import EARNED, PaymentState
 from reconciler.store.batches import batches
@@ -81,7 +81,8 @@ class StoredReceipt:
             return ReceiptState.PENDING if self.payment is PaymentState.PENDING else ReceiptState.REVOKED
         if allowance.until <= now:
             return ReceiptState.ENDED
-        if self.used.downloads >= allowance.downloads or self.used.bytes >= allowance.bytes:
+        is_used_up = self.used.downloads >= allowance.downloads or self.used.bytes >= allowance.bytes
+        if allowance.downloads and is_used_up:  # a membership has nothing to be downloaded
             return ReceiptState.EXHAUSTED
         return ReceiptState.LIVE
 
@@ -148,6 +149,22 @@ class Receipts:
         order = (columns.document == document).desc(), columns.until.desc(), columns.id
         return await self._one(query.order_by(*order).limit(1))
 
+    async def memberships(self, buyer: IdentityKey, *, now: int) -> frozenset[str]:
+        """The tiers that this buyer has paid to be a member of, and is at `now` (unix seconds)."""
+        columns = receipts.c
+        query = (
+            select(columns.good)
+            .join(payments, payments.c.txid == columns.txid)
+            .where(
+                columns.buyer == buyer,
+                columns.good.startswith(f"{TierId.KIND}/", autoescape=True),
+                columns.until > now,
+                payments.c.state.in_(_EARNED),
+            )
+        )
+        goods = map(Good.parse, await self._connection.scalars(query))
+        return frozenset(good.sold.name for good in goods)
+
     async def _one(self, query: Select[tuple[Any, ...]]) -> StoredReceipt | None:
         row = (await self._connection.execute(query)).one_or_none()
         return None if row is None else _receipt(row)
@@ -204,7 +221,7 @@ async def _count(connection: Connection, receipt: Receipt, *, downloads: int, si
     """What the producer's tables say of it."""
     if downloads:
         content = published_content.c
-        count = update(published_content).where(content.content_id == str(receipt.good.record))
+        count = update(published_content).where(content.content_id == str(receipt.good.sold))
         await connection.execute(count.values(download_count=content.download_count + downloads))
     if size:
         consumer = producer_consumers.c

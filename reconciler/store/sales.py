@@ -13,7 +13,7 @@ from typing import Final
 
 from sqlalchemy import Executable, Update, bindparam, case, select, update
 
-from reconciler.model.ids import IdentityKey, Kind, Txid
+from reconciler.model.ids import IdentityKey, Kind, RecordId, Txid
 from reconciler.model.payment import PaymentMethod, PaymentState
 from reconciler.store.batches import batches
 from reconciler.store.database import inserting
@@ -114,7 +114,7 @@ class Sales:
             noted = update(producer_revenue).where(producer_revenue.c.revenue_id == payment.txid)
             await self._connection.execute(noted.values(payment_status=status, confirmed_at=confirmed))
             return
-        record = terms.good.record
+        record = terms.good.sold
         row = {
             "revenue_id": payment.txid,
             "producer_id": terms.producer,
@@ -133,10 +133,10 @@ class Sales:
         await self._connection.execute(_booking(self._connection.dialect.name), [row])
 
     async def _add(self, buyer: IdentityKey, terms: Terms, difference: int) -> None:
-        record, given = terms.good.record, {"difference": difference}
+        record, given = terms.good.sold, {"difference": difference}
         await self._connection.execute(_ADD_TO_CONSUMER, given | {"producer": terms.producer, "buyer": buyer})
         await self._connection.execute(_ADD_TO_PRODUCER, given | {"producer": terms.producer})
-        if record.kind in _ADD_TO_GOOD:
+        if isinstance(record, RecordId) and record.kind in _ADD_TO_GOOD:
             await self._connection.execute(_ADD_TO_GOOD[record.kind], given | {"record": str(record)})
 
     async def _block(self, buyer: IdentityKey, producer: IdentityKey) -> None:

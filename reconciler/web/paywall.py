@@ -73,6 +73,19 @@ class Paywall:
         are today's as well. Raises UnauthorizedError where nobody has signed the request.
         """
         offer = Offer(required_identity(request), good, price)
+        paid = await self.paid(request, good, price, conditions)
+        if paid is not None:
+            return paid
+        if price == 0:
+            return Paid(offer.buyer, good, None, price, None)
+        charge = self._till.charge(offer, conditions)
+        return JSONResponse(charge.body(), status_code=402, headers=charge.headers())
+
+    async def paid(
+        self, request: Request, good: str, price: Satoshis, conditions: Conditions = PLAIN
+    ) -> Paid | Response | None:
+        """The same for a payment that comes along, or that this buyer has made for `good` and got nothing for; None without."""
+        offer = Offer(required_identity(request), good, price)
         try:
             text = request.headers.get(PAYMENT_HEADER)
             payment = await (self._owed(offer) if text is None else self._brought(text, offer, conditions))
@@ -80,12 +93,7 @@ class Paywall:
             return _error(400, error.code or PaymentError.FAILED.value, error)
         except TransientError as error:
             return _error(503, PaymentError.PENDING.value, error)
-        if payment is not None:
-            return Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked)
-        if price == 0:
-            return Paid(offer.buyer, good, None, price, None)
-        charge = self._till.charge(offer, conditions)
-        return JSONResponse(charge.body(), status_code=402, headers=charge.headers())
+        return None if payment is None else Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked)
 
     def deliver(self, paid: Paid, response: Response) -> Response:
         """The answer that gives the good: says what was paid, and marks the payment as delivered when the app has made it.

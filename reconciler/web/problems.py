@@ -11,6 +11,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, VerificationError
+from reconciler.model.json import JsonObject
 from reconciler.web.failures import UnauthorizedError, unauthorized
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -19,16 +20,48 @@ _STATUSES: Final = frozenset({"403", "404", "406", "409", "410", "413", "429"})
 """Codes of a RefusedError that are the answer's status; any other is 400."""
 
 
-def problem(status: int, detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
-    """A problem that needs no more than its HTTP status to be told from others: the type is about:blank."""
+class ProblemError(RefusedError):
+    """A refusal that programs are to tell from others of the same HTTP status, by its `code`; `more` goes into the problem."""
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        status: int,
+        code: str,
+        hint: str | None = None,
+        retry_after: int | None = None,
+        more: JsonObject | None = None,
+    ) -> None:
+        super().__init__(message, code=code, hint=hint)
+        self.status = status
+        self.retry_after = retry_after
+        self.more = more or {}
+
+
+def problem(
+    status: int, detail: str, *, headers: Mapping[str, str] | None = None, more: JsonObject | None = None
+) -> Response:
+    """A problem that needs no more than its HTTP status, or the `code` in `more`, to be told from others: about:blank."""
     body = {"type": "about:blank", "title": HTTPStatus(status).phrase, "status": status, "detail": detail}
-    return JSONResponse(body, status_code=status, headers=headers, media_type=MEDIA_TYPE)
+    return JSONResponse({**body, **(more or {})}, status_code=status, headers=headers, media_type=MEDIA_TYPE)
 
 
 async def _refused(_: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, RefusedError) else ""
+    return problem(int(code) if code in _STATUSES else 400, _detail(error))
+
+
+async def _problem(_: Request, error: Exception) -> Response:
+    if not isinstance(error, ProblemError):
+        raise error
+    headers = None if error.retry_after is None else {"retry-after": str(error.retry_after)}
+    return problem(error.status, _detail(error), headers=headers, more={"code": error.code, **error.more})
+
+
+def _detail(error: Exception) -> str:
     hint = error.hint if isinstance(error, OverlayError) else None
-    return problem(int(code) if code in _STATUSES else 400, f"{error} ({hint})" if hint else str(error))
+    return f"{error} ({hint})" if hint else str(error)
 
 
 async def _unavailable(_: Request, error: Exception) -> Response:
@@ -47,6 +80,7 @@ async def _broken(_: Request, __: Exception) -> Response:
 
 HANDLERS: Final[Mapping[Any, Callable[[Request, Exception], Awaitable[Response]]]] = {
     UnauthorizedError: unauthorized,
+    ProblemError: _problem,
     RefusedError: _refused,
     VerificationError: _refused,
     TransientError: _unavailable,

@@ -14,8 +14,8 @@ from typing import Final, Protocol, Self
 
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import VerificationError
-from reconciler.model.goods import Good
-from reconciler.model.ids import Digest, IdentityKey, Kind, RecordId, Txid, digest, identity_key, txid
+from reconciler.model.goods import Good, Sold, sold_id
+from reconciler.model.ids import Digest, IdentityKey, Txid, digest, identity_key, txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.keys import KeyRef, receipt_key
 from reconciler.model.payment import PaymentMethod
@@ -133,8 +133,8 @@ class Receipt:
             "gateway": self.gateway,
             "buyer": self.buyer,
             "good": {
-                "kind": self.good.record.kind.value,
-                "name": self.good.record.name,
+                "kind": str(self.good.sold.kind),
+                "name": self.good.sold.name,
                 "documentHash": self.document,
             },
             "quantity": self.good.quantity,
@@ -177,8 +177,8 @@ class Receipt:
         return receipt
 
 
-def _good(fields: Fields) -> tuple[RecordId, Digest]:
-    record = fields.built("name", RecordId, fields.parsed("kind", Kind), fields.text("name"))
+def _good(fields: Fields) -> tuple[Sold, Digest]:
+    record = fields.built("name", sold_id, fields.text("kind"), fields.text("name"))
     return record, fields.parsed("documentHash", digest)
 
 

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 
 from reconciler.apply.lease import this_process
+from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
 from reconciler.cli import errors, options
 from reconciler.cli.console import Console
@@ -33,6 +34,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.networks import Endpoints, endpoints_of
+from reconciler.payments.till import Till
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
 from reconciler.web.metrics import Metrics, share
@@ -128,15 +130,18 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             operator=operator,
             turns=leader.in_turn,
         )
+        keys = None if reader is None else await _gateway_keys(site, reader, invocation.console)
         app = build_app(
             metrics=metrics,
             database=site.database,
             identity=identity,
             host=own,
             contents=library,
-            keys=None if reader is None else await _gateway_keys(site, reader, invocation.console),
+            keys=keys,
             clock=clock,
             randomness=secrets.token_bytes,
+            till=None if keys is None else _till(site, keys),
+            turns=leader.in_turn,
         )
         door = Door(app=metrics.counted(app), host=post.host, port=post.port, listening=post.listening)
         with stoppable() as stop:
@@ -181,6 +186,18 @@ def _follower(site: Site, reader: _Reader) -> Follower:
         database=site.database,
         identity=reader.producer,
         keys=reader.keys,
+        clock=clock,
+        randomness=secrets.token_bytes,
+    )
+
+
+def _till(site: Site, keys: Keys) -> Till:
+    """Where this gateway is paid."""
+    return Till(
+        database=site.database,
+        receiver=keys,
+        miner=Arc(site.http, site.endpoints.arc),
+        chain=Headers(site.http, site.endpoints.headers),
         clock=clock,
         randomness=secrets.token_bytes,
     )

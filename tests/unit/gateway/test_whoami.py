@@ -15,7 +15,7 @@ def client_of(name: str) -> Keys:
 async def test_a_client_that_proves_who_it_is_is_told_so_by_the_gateway_s_own_key(gateway, keys):
     client = client_of("who asks")
     reply = await gateway.get("/v1/whoami", auth=BrcAuth(client, servers={"http://gateway.example": keys.identity}))
-    assert reply.json() == {"identityKey": client.identity, "tier": "none", "quota": None}
+    assert reply.json() == {"identityKey": client.identity, "tier": "none", "quota": None, "state": "active"}
     assert reply.headers["cache-control"] == "no-store"
     assert reply.headers["x-bsv-auth-identity-key"] == keys.identity
     assert reply.headers["access-control-expose-headers"] == "*"

@@ -1,0 +1,245 @@
+"""POST /v1/datasets/{name}/access and /v1/tiers/{name}/access: what was paid for is given, and nothing is paid for twice.
+
+A payment that comes along, or one that this buyer has made and got nothing for, buys. Else a receipt that still holds is as
+good as a payment. Only then is anything asked for, and of nobody who would not be served.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from reconciler.gateway.audit import Audit, Event, Outcome, What
+from reconciler.gateway.deals import Deal
+from reconciler.gateway.delivery import Delivery
+from reconciler.gateway.grants import Grant
+from reconciler.gateway.offers import Offers
+from reconciler.gateway.ports import GatewayKeys
+from reconciler.gateway.quotes import PRIVATE, methods_of, path_of
+from reconciler.gateway.rules import Way
+from reconciler.gateway.shop import Free, Shop
+from reconciler.gateway.standing import Standing
+from reconciler.gateway.wishes import dataset, read_quantity, tier
+from reconciler.model.errors import RefusedError, StateError
+from reconciler.model.goods import Good, Sold, TierId
+from reconciler.model.ids import IdentityKey, RecordId
+from reconciler.model.json import Json, JsonObject
+from reconciler.model.keys import GRANT_KEY, delivery_key
+from reconciler.model.payment import PaymentState
+from reconciler.store.database import Database
+from reconciler.store.receipts import Receipts, StoredReceipt
+from reconciler.store.works import Connection
+from reconciler.web.paywall import Paid, Paywall
+from reconciler.web.problems import problem
+from reconciler.wire.payment import PAID_HEADER, PAYMENT_HEADER, PaymentError
+from reconciler.wire.receipt import Receipt
+from reconciler.wire.sealed_content import KnownContent
+
+GRANT_SECONDS: Final = 3600
+"""For how long the URLs of one answer are good; asking again costs nothing."""
+
+_IV: Final = 32
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Access:
+    """The routes."""
+
+    shop: Shop
+    paywall: Paywall
+    delivery: Delivery
+    database: Database
+    keys: GatewayKeys
+    clock: Callable[[], float]
+    randomness: Callable[[int], bytes]
+    audit: Audit
+
+    def routes(self) -> list[Route]:
+        """What stands under /v1."""
+        return [
+            Route("/datasets/{name:path}/access", self.content, methods=["POST"]),
+            Route("/tiers/{name:path}/access", self.membership, methods=["POST"]),
+        ]
+
+    async def content(self, request: Request) -> Response:
+        """Receipt, key and places of a dataset's content."""
+        record, quantity = dataset(request), await read_quantity(request)
+        offers = await self.shop.offers()
+        try:
+            free = self.shop.free(offers, record)
+        except RefusedError:  # what is gone is still given to those who have paid for it
+            held = await self._held_of_what_is_gone(request, record, quantity, offers)
+            if held is None:
+                raise
+            return held
+        if free is not None:
+            return await self._given_away(request, free)
+        return await self._sold(request, record, quantity, offers)
+
+    async def membership(self, request: Request) -> Response:
+        """A receipt, which is the membership."""
+        wanted, quantity = tier(request), await read_quantity(request)
+        return await self._sold(request, wanted, quantity, await self.shop.offers())
+
+    async def _sold(self, request: Request, wanted: Sold, quantity: int | None, offers: Offers) -> Response:
+        standing = await self.shop.served(request, offers)
+        deal = self.shop.deal(offers, wanted, quantity, standing.tier)
+        brings = PAYMENT_HEADER in request.headers
+        if not brings:
+            held = await self._held(standing.consumer, deal.good, deal)
+            if held is not None:
+                return await self._answer(request, held, standing, Outcome.SERVED)
+        paid = await self.paywall.paid(request, str(deal.good), deal.price, deal.conditions)
+        if isinstance(paid, Paid) and paid.payment is not None:
+            return await self._answer(request, await self._receipt_for(paid), standing, Outcome.SOLD)
+        if paid is None:
+            standing.check_quota(self.clock())
+            paid = await self._asked(request, deal)
+        if isinstance(paid, Paid):
+            raise StateError(f"the good {deal.good} was let go for nothing")
+        self._note(standing, deal, paid)
+        return paid
+
+    async def _asked(self, request: Request, deal: Deal) -> Paid | Response:
+        """The 402. Of one who is to pay natively it has no price that a client of BRC-105 would pay."""
+        if deal.way is Way.HTTP:
+            return await self.paywall.admit(request, str(deal.good), deal.price, deal.conditions)
+        good: JsonObject = {"kind": str(deal.good.sold.kind), "name": deal.good.sold.name}
+        return problem(
+            402,
+            f"{deal.price} satoshis are paid by a transaction made from a template: quote, then ask for the template",
+            more={
+                "code": PaymentError.REQUIRED.value,
+                "satoshis": deal.price,
+                "quote": {"url": "/v1/quotes", "body": {**good, "quantity": deal.good.quantity}},
+                "methods": methods_of(deal),
+            },
+        )
+
+    async def _held(self, buyer: IdentityKey, good: Good, deal: Deal | None) -> StoredReceipt | None:
+        """What this buyer holds for a good and has something left of. Memberships are bought term by term."""
+        if isinstance(good.sold, TierId):
+            return None
+        document = None if deal is None else deal.document
+
+        async def find(connection: Connection) -> StoredReceipt | None:
+            return await Receipts(connection).live(buyer, good, now=int(self.clock()), document=document)
+
+        return await self.database.read(find)
+
+    async def _held_of_what_is_gone(
+        self, request: Request, record: RecordId, quantity: int | None, offers: Offers
+    ) -> Response | None:
+        standing = await self.shop.served(request, offers)
+        held = await self._held(standing.consumer, Good(record, quantity or 1), None)
+        return None if held is None else await self._answer(request, held, standing, Outcome.SERVED)
+
+    async def _receipt_for(self, paid: Paid) -> StoredReceipt:
+        txid = paid.payment
+
+        async def find(connection: Connection) -> StoredReceipt | None:
+            return None if txid is None else await Receipts(connection).of_payment(txid)
+
+        receipt = await self.database.read(find)
+        if receipt is None:
+            raise StateError(f"the payment {txid} is accepted, and has no receipt")
+        return receipt
+
+    async def _answer(self, request: Request, held: StoredReceipt, standing: Standing, outcome: Outcome) -> Response:
+        """What a receipt gives; the payment counts as delivered with it."""
+        receipt = held.receipt
+        given = await self._given(request, receipt)
+        answer = JSONResponse(given, headers={**PRIVATE, PAID_HEADER: str(receipt.satoshis)})
+        if held.payment is PaymentState.ACCEPTED:
+            await self.paywall.delivered(
+                Paid(receipt.buyer, str(receipt.good), receipt.txid, receipt.satoshis, receipt.issued)
+            )
+        self.shop.standings.answered(standing)
+        self.audit(
+            Event(
+                what=_what(receipt.good.sold),
+                outcome=outcome,
+                who=receipt.buyer,
+                good=str(receipt.good),
+                satoshis=receipt.satoshis,
+                txid=receipt.txid,
+                receipt=receipt.id,
+            )
+        )
+        return answer
+
+    async def _given(self, request: Request, receipt: Receipt) -> JsonObject:
+        record = receipt.good.sold
+        if isinstance(record, TierId):
+            return {"receipt": receipt.to_json()}
+        content = await self.delivery.content(receipt.document)
+        expires = min(int(self.clock()) + GRANT_SECONDS, receipt.allowance.until)
+        grant = Grant(receipt.id, record, expires).text(partial(self.keys.mac, GRANT_KEY))
+        key = None
+        if content.key is not None:
+            iv = self.randomness(_IV)
+            key = base64.b64encode(self.keys.encrypt(delivery_key(receipt.id, receipt.buyer), content.key, iv=iv))
+        return {
+            "receipt": receipt.to_json(),
+            "key": None if key is None else key.decode(),
+            "urls": [f"{_origin(request)}{path_of(record, 'content')}?grant={grant}"],
+            "expires": expires,
+            **_content(content),
+        }
+
+    async def _given_away(self, request: Request, free: Free) -> Response:
+        content = await self.delivery.content(free.document)
+        self.audit(Event(what=What.ACCESS, outcome=Outcome.SERVED, good=str(free.record)))
+        answer = {
+            "receipt": None,
+            "key": None,
+            "urls": [f"{_origin(request)}{path_of(free.record, 'content')}"],
+            "expires": int(self.clock()) + GRANT_SECONDS,
+            **_content(content),
+        }
+        return JSONResponse(answer, headers=PRIVATE)
+
+    def _note(self, standing: Standing, deal: Deal, response: Response) -> None:
+        """What was answered instead."""
+        outcome = _OUTCOMES.get(response.status_code, Outcome.REFUSED)
+        self.audit(
+            Event(
+                what=_what(deal.good.sold),
+                outcome=outcome,
+                who=standing.consumer,
+                good=str(deal.good),
+                satoshis=deal.price,
+                code=None if outcome is Outcome.CHARGED else str(response.status_code),
+            )
+        )
+
+
+_OUTCOMES: Final = {402: Outcome.CHARGED, 503: Outcome.PENDING}
+
+
+def _what(sold: Sold) -> What:
+    return What.MEMBERSHIP if isinstance(sold, TierId) else What.ACCESS
+
+
+def _origin(request: Request) -> str:
+    """Where this request found us, behind whatever proxy."""
+    return str(request.base_url).rstrip("/")
+
+
+def _content(content: KnownContent) -> JsonObject:
+    parts: Sequence[Json] = [
+        {"uhrp": part.uhrp, "sha256": part.sha256, "size": part.size} for part in content.published.parts
+    ]
+    return {
+        "sha256": content.sha256,
+        "size": content.size,
+        "mediaType": content.published.media_type,
+        "parts": parts,
+    }

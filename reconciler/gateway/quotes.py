@@ -1,0 +1,117 @@
+"""POST /v1/quotes: what this buyer is asked for a good, and by which ways it can be paid.
+
+Nothing is kept of a quote: its id is the BRC-105 derivation prefix of the price, which holds in every process until it expires.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+from urllib.parse import quote as quoted_url
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from reconciler.gateway.audit import Audit, Event, Outcome, What
+from reconciler.gateway.deals import Deal
+from reconciler.gateway.rules import Way
+from reconciler.gateway.shop import Free, Shop
+from reconciler.gateway.standing import Standing
+from reconciler.gateway.wishes import read_wish
+from reconciler.model.goods import Sold, TierId
+from reconciler.model.ids import IdentityKey
+from reconciler.model.json import JsonObject
+from reconciler.model.payment import PaymentMethod
+from reconciler.payments.conditions import QUOTE_SECONDS
+from reconciler.payments.quote import Offer
+from reconciler.payments.till import Till
+
+TEMPLATES: Final = "/v1/payments/templates"
+"""Where a native payment begins."""
+
+PRIVATE: Final = {"cache-control": "no-store"}
+
+
+def path_of(sold: Sold, verb: str) -> str:
+    """Where something is done with a good; names keep their slashes."""
+    collection = "tiers" if isinstance(sold, TierId) else f"{sold.kind}s"
+    return f"/v1/{collection}/{quoted_url(sold.name)}/{verb}"
+
+
+def methods_of(deal: Deal) -> list[JsonObject]:
+    """By which methods a deal can be paid, and where."""
+    if deal.way is Way.NATIVE:
+        return [{"method": PaymentMethod.NATIVE.value, "url": TEMPLATES}]
+    return [{"method": PaymentMethod.BRC105.value, "url": path_of(deal.good.sold, "access")}]
+
+
+class Quotes:
+    """The route. `gateway` is whom payments are made out to."""
+
+    def __init__(self, shop: Shop, till: Till, *, gateway: IdentityKey, audit: Audit) -> None:
+        self._shop = shop
+        self._till = till
+        self._gateway = gateway
+        self._audit = audit
+
+    def routes(self) -> list[Route]:
+        """What stands under /v1."""
+        return [Route("/quotes", self.quote, methods=["POST"])]
+
+    async def quote(self, request: Request) -> Response:
+        """The price, or why there is none. What is free costs everybody nothing, whoever they are."""
+        wanted, quantity = await read_wish(request)
+        offers = await self._shop.offers()
+        free = self._shop.free(offers, wanted)
+        if free is not None:
+            return JSONResponse(self._free(free, quantity), headers=PRIVATE)
+        standing = await self._shop.served(request, offers)
+        standing.check_quota(self._shop.clock())
+        deal = self._shop.deal(offers, wanted, quantity, standing.tier)
+        answer = JSONResponse(self._quoted(deal, standing), headers=PRIVATE)
+        self._shop.standings.answered(standing)
+        self._audit(
+            Event(
+                what=What.QUOTE,
+                outcome=Outcome.QUOTED,
+                who=standing.consumer,
+                good=str(deal.good),
+                satoshis=deal.price,
+            )
+        )
+        return answer
+
+    def _quoted(self, deal: Deal, standing: Standing) -> JsonObject:
+        charge = self._till.charge(Offer(standing.consumer, str(deal.good), deal.price), deal.conditions)
+        return {
+            "id": charge.prefix,
+            "kind": str(deal.good.sold.kind),
+            "name": deal.good.sold.name,
+            "quantity": deal.good.quantity,
+            "documentHash": deal.document,
+            "satoshis": deal.price,
+            "listSatoshis": deal.listed,
+            "tier": deal.tier.name,
+            "discount": deal.tier.percentage,
+            "credit": 0,
+            "expires": int(self._shop.clock()) + deal.rule.window,
+            "recipient": self._gateway,
+            "methods": methods_of(deal),
+        }
+
+    def _free(self, free: Free, quantity: int | None) -> JsonObject:
+        return {
+            "id": "",
+            "kind": free.record.kind.value,
+            "name": free.record.name,
+            "quantity": quantity or 1,
+            "documentHash": free.document,
+            "satoshis": 0,
+            "listSatoshis": 0,
+            "tier": None,
+            "discount": None,
+            "credit": 0,
+            "expires": int(self._shop.clock()) + QUOTE_SECONDS,
+            "recipient": self._gateway,
+            "methods": [],
+        }

@@ -1,0 +1,71 @@
+"""The counter that quotes, access and memberships have in common: what is on offer, who asks, and what they are asked for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from starlette.requests import Request
+
+from reconciler.gateway.deals import Deal, deal_for, membership
+from reconciler.gateway.live import Shelf
+from reconciler.gateway.offers import Offers
+from reconciler.gateway.standing import Standing, Standings
+from reconciler.gateway.tiers import Tier
+from reconciler.model.errors import RefusedError
+from reconciler.model.goods import Sold, TierId
+from reconciler.model.ids import Digest, RecordId
+from reconciler.web.auth import required_identity
+
+
+@dataclass(frozen=True, slots=True)
+class Free:
+    """A record that costs nobody anything."""
+
+    record: RecordId
+    document: Digest
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shop:
+    """See the module. `clock` gives unix seconds."""
+
+    shelf: Shelf
+    standings: Standings
+    clock: Callable[[], float]
+
+    async def offers(self) -> Offers:
+        """What is on offer now. Raises RefusedError (404) before anything was published."""
+        offers = await self.shelf.offers()
+        if offers is None:
+            raise RefusedError("nothing has been published here yet", code="404")
+        return offers
+
+    async def standing(self, request: Request, offers: Offers) -> Standing:
+        """How whoever has signed this request stands. Raises UnauthorizedError where nobody has."""
+        return await self.standings.of(required_identity(request), offers)
+
+    async def served(self, request: Request, offers: Offers) -> Standing:
+        """The same, for those who are served. Raises ProblemError (403) for others."""
+        standing = await self.standing(request, offers)
+        standing.check_served()
+        return standing
+
+    def free(self, offers: Offers, wanted: Sold) -> Free | None:
+        """What is wanted, if it is free. Raises RefusedError (404) where it is not on offer."""
+        if isinstance(wanted, TierId):
+            return None
+        offered = offers.find(wanted)
+        return Free(wanted, offered.document_hash) if offered.pricing is None else None
+
+    def deal(self, offers: Offers, wanted: Sold, quantity: int | None, tier: Tier) -> Deal:
+        """What so much of it costs a buyer in this tier. Raises RefusedError where it is not on offer, or not for sale like this."""
+        if isinstance(wanted, TierId):
+            joined = offers.consumers.tiers.get(wanted.name)
+            if joined is None or joined.fee is None:
+                raise RefusedError(f"there is no {wanted} that one could pay to be a member of", code="404")
+            return membership(offers, wanted.name, joined.fee, quantity, tier)
+        offered = offers.find(wanted)
+        if offered.pricing is None:
+            raise RefusedError(f"{wanted} is free")
+        return deal_for(offers, offered, offered.pricing, quantity, tier)
