@@ -61,6 +61,10 @@ class Console:
         """Something that is said whatever the options."""
         print(text, file=sys.stderr, flush=True)  # noqa: T201 - as above
 
+    def overwrite(self, text: str) -> None:
+        """The same, in place of the line before; an empty text ends that line."""
+        print(f"\r{text:{self.width - 1}.{self.width - 1}}", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
+
     async def confirmed(self, question: str, word: str = "yes") -> bool:
         """Ask; only one word is accepted. Heartbeats and signals go on meanwhile."""
         print(f"{question} Only '{word}' is accepted: ", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above

@@ -72,6 +72,18 @@ class Home:
         """The toy world's own state: somebody else's in real life, and treated so."""
         return self.network(network) / "world"
 
+    def consumer(self, network: Network) -> Path:
+        """The database of whoever buys on that network, which is never a producer's."""
+        return self.network(network) / "consumer.db"
+
+    def consumer_settings(self, network: Network) -> Path:
+        """What `consumer init` was told."""
+        return self.network(network) / "consumer.json"
+
     def networks(self) -> tuple[Network, ...]:
         """The networks that have state here."""
-        return tuple(network for network in Network if self.states(network) or self.world(network).exists())
+        return tuple(
+            network
+            for network in Network
+            if self.states(network) or self.world(network).exists() or self.consumer_settings(network).exists()
+        )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import random
 import secrets
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Self
 
 from reconciler.chain.headers import Headers
+from reconciler.cli.console import Console
 from reconciler.cli.implied import implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.wiring import clock, new_keys, open_toy
@@ -19,18 +20,25 @@ from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.clients.reputations import Reputations
 from reconciler.clients.resolver import Resolver
+from reconciler.consumer.books import DatabaseBooks
+from reconciler.consumer.consumer import Consumer
 from reconciler.consumer.discovery import Discovery
 from reconciler.consumer.greeting import Greeter
+from reconciler.consumer.surroundings import Surroundings
+from reconciler.control.binding import bind, check_identity
+from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError, UsageError
 from reconciler.model.ids import Network
+from reconciler.model.json import Json
 from reconciler.model.networks import Endpoints, endpoints_of
+from reconciler.store.database import Database
+from reconciler.store.schema import prepare
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
 from reconciler.wire.uris import origin_fault
 
 KEY_FILE: Final = "consumer.key"
 KEY_VARIABLE: Final = "OVERLAY_CONSUMER_KEY"
-SETTINGS_FILE: Final = "consumer.json"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,10 +47,10 @@ class Settings:
 
     overlay_url: str | None = None
     """The gateway that is meant where none is named."""
-    max_price: int | None = None
-    """The most that one purchase may cost without a word, in satoshis."""
-    daily_budget: int | None = None
-    """The most that all purchases of a UTC day may cost, in satoshis."""
+    max_price: Satoshis | None = None
+    """The most that one purchase may cost; up to it nobody is asked."""
+    daily_budget: Satoshis | None = None
+    """The most that all purchases of a day (UTC) may cost, fees included."""
     hosts: tuple[str, ...] = ()
     """Hosts and trackers, in place of the network's."""
     arc: str | None = None
@@ -66,6 +74,10 @@ class Settings:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(json.dumps(asdict(self), indent=2) + "\n", encoding="utf-8")
 
+    def to_json(self) -> dict[str, Json]:
+        """What is said, for people and programs."""
+        return {"overlayUrl": self.overlay_url, "maxPrice": self.max_price, "dailyBudget": self.daily_budget}
+
     def endpoints(self, network: Network) -> Endpoints:
         """The network's, with what was named in their place."""
         named = {"hosts": list(self.hosts) or None, "arc": self.arc, "chainTracker": self.chain_tracker}
@@ -82,18 +94,17 @@ class Market:
     http: HttpClient
     strangers: HttpClient
     """The door to what strangers name."""
-    resolver: Resolver
-    headers: Headers
+    surroundings: Surroundings
     gateway: str | None
     """Of the producer that is meant where none is named."""
 
     def discovery(self) -> Discovery:
         """Finds and proves producers, as nobody in particular."""
         return Discovery(
-            lookups=self.resolver,
+            lookups=self.surroundings.resolver,
             hosts=_hosts(self.http, self.endpoints, self.gateway),
             host=lambda url: HostClient(self.strangers, url),
-            verifier=self.headers,
+            verifier=self.surroundings.headers,
             greet=Greeter(self.strangers, new_keys(), clock=clock),
             clock=clock,
             plain_http=self.network.is_toy,
@@ -104,7 +115,7 @@ class Market:
 async def open_market(invocation: Invocation, gateway: str | None = None) -> AsyncIterator[Market]:
     """Open the network that is meant, for the block; `gateway` is one that was named. Raises UsageError, StateError."""
     network = buyers_network(invocation)
-    settings = Settings.read(settings_path(invocation, network))
+    settings = Settings.read(invocation.home.consumer_settings(network))
     endpoints = settings.endpoints(network)
     named = gateway or invocation.environment.get("OVERLAY_URL") or settings.overlay_url
     gateway = named and checked_origin(named, network)
@@ -114,15 +125,16 @@ async def open_market(invocation: Invocation, gateway: str | None = None) -> Asy
         if network is Network.EMBEDDED:
             invocation.home.create()
             await stack.enter_async_context(open_toy(invocation.home.world(network), endpoints, http))
-        headers = Headers(http, endpoints.headers)
-        resolver = Resolver(
-            {url: HostClient(http, url) for url in endpoints.hosts},
-            host=lambda url: HostClient(strangers, url),
-            besides=_hosts(http, endpoints, gateway),
-            reputations=Reputations(clock=clock, dice=random.random),
-            clock=clock,
-            verifier=headers,
-            plain_http=network.is_toy,
+        resolver = await stack.enter_async_context(
+            Resolver(
+                {url: HostClient(http, url) for url in endpoints.hosts},
+                host=lambda url: HostClient(strangers, url),
+                besides=_hosts(http, endpoints, gateway),
+                reputations=Reputations(clock=clock, dice=random.random),
+                clock=clock,
+                verifier=Headers(http, endpoints.headers),
+                plain_http=network.is_toy,
+            )
         )
         yield Market(
             network=network,
@@ -130,10 +142,55 @@ async def open_market(invocation: Invocation, gateway: str | None = None) -> Asy
             settings=settings,
             http=http,
             strangers=strangers,
-            resolver=await stack.enter_async_context(resolver),
-            headers=headers,
+            surroundings=Surroundings.at(network, endpoints, http=http, strangers=strangers, resolver=resolver),
             gateway=gateway or None,
         )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Buyer:
+    """A buyer on one network: the market, and a purse."""
+
+    market: Market
+    consumer: Consumer
+    console: Console
+
+    def warn(self, doubts: Iterable[str]) -> None:
+        """Say what does not hold, or was not to be had."""
+        for doubt in doubts:
+            self.console.note(f"Not counted: {doubt}.")
+
+
+@asynccontextmanager
+async def open_buyer(invocation: Invocation, gateway: str | None = None) -> AsyncIterator[Buyer]:
+    """Open the network and the buyer's own books for the block. Raises UsageError, StateError; GuardError for another's books."""
+    async with open_market(invocation, gateway) as market:
+        keys = buyers_keys(invocation, market.network)
+        path = invocation.home.consumer(market.network)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        database = Database.open(f"sqlite+aiosqlite:///{path}")
+        try:
+            await prepare(database)
+            await check_identity(database, keys.identity)
+            chain = await market.surroundings.headers.network_id()
+            await bind(database, network=market.network, network_id=chain, identity=keys.identity)
+            yield Buyer(market=market, consumer=_consumer(market, keys, database), console=invocation.console)
+        finally:
+            await database.close()
+
+
+def _consumer(market: Market, keys: Keys, database: Database) -> Consumer:
+    books = DatabaseBooks(
+        database=database, keys=keys, surroundings=market.surroundings, clock=clock, run=secrets.token_hex(8)
+    )
+    return Consumer(
+        keys=keys,
+        books=books,
+        surroundings=market.surroundings,
+        clock=clock,
+        randomness=secrets.token_bytes,
+        daily_budget=market.settings.daily_budget,
+    )
 
 
 def buyers_network(invocation: Invocation) -> Network:
@@ -145,11 +202,6 @@ def buyers_network(invocation: Invocation) -> Network:
         raise UsageError(
             "which network to buy on is not said", hint=f"--network, or OVERLAY_NETWORK: {names}"
         ) from error
-
-
-def settings_path(invocation: Invocation, network: Network) -> Path:
-    """Where the settings of one network are kept."""
-    return invocation.home.network(network) / SETTINGS_FILE
 
 
 def checked_origin(url: str, network: Network) -> str:

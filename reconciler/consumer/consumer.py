@@ -105,9 +105,21 @@ class Consumer:
             return await self.books.move(order, OrderEvent.RECEIVE)
         quoted = quoted or await self.quote(catalog, good)
         self._check_price(quoted, max_price)
-        order = self._order(catalog, good, quoted, method=_chosen(quoted, method))
+        return await self.pay(await self.order(catalog, quoted, method=method))
+
+    async def order(self, catalog: TrustedCatalog, quoted: Quote, *, method: PaymentMethod | None = None) -> Order:
+        """Write an order down at the price that was quoted, for `pay`. Nothing is signed, and it lapses with the quote."""
+        order = self._order(catalog, quoted.good, quoted, method=_chosen(quoted, method))
         await self.books.add(order)
-        bought, _ = await self._cashier.buy(order, quoted)
+        return order
+
+    async def pay(self, order: Order) -> Order:
+        """Pay an order; one that was paid before is given as it is. Raises as `buy` does, and UsageError for a quote that is over."""
+        if order.state is not OrderState.QUOTED:
+            return await self.finish(order)
+        if order.price and order.expires <= self._now():
+            raise UsageError("the quote has expired", where=order.id, hint="ask for another one")
+        bought, _ = await self._cashier.buy(order, quoted_of(order))
         return bought
 
     async def finish(self, order: Order) -> Order:
@@ -220,6 +232,7 @@ class Consumer:
             document=catalog.records[good.record],
             price=NOTHING if quoted is None else quoted.satoshis,
             method=method,
+            prefix="" if quoted is None else quoted.id,
             expires=now if quoted is None else quoted.expires,
             created=now,
             updated=now,
@@ -240,6 +253,22 @@ class Consumer:
 
 _LAPSED: Final = 3600
 """Seconds after which an order that was never paid for is nobody's any more."""
+
+
+def quoted_of(order: Order) -> Quote:
+    """What was quoted, as the order that was made of it tells."""
+    return Quote(
+        id=order.prefix,
+        good=order.good,
+        document=order.document,
+        satoshis=order.price,
+        list_satoshis=order.price,
+        tier=None,
+        credit=NOTHING,
+        expires=order.expires,
+        recipient=order.gateway_key,
+        methods=frozenset({order.method} if order.method else ()),
+    )
 
 
 def _chosen(quoted: Quote, wanted: PaymentMethod | None) -> PaymentMethod | None:

@@ -92,6 +92,11 @@ def seller_json(seller: Seller) -> dict[str, Json]:
     }
 
 
+def labelled(sellers: Iterable[Seller]) -> list[str]:
+    """Sellers as somebody would name them to tell one from another."""
+    return [f"{seller.name} {seller.identity}" for seller in sellers]
+
+
 def price_json(price: Price | None) -> Json:
     """Model and satoshis of one unit; null for what cannot be understood."""
     return None if price is None else {"satoshis": price.satoshis, "model": price.model}

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import typer
 
-from reconciler.cli.commands.consumer import discover, search
+from reconciler.cli.commands.consumer import discover, get, init, pay, quote, report, search, wallet
 
-_COMMANDS = (discover, search)
+_COMMANDS = (init, discover, search, quote, pay, get, report, wallet)
 
 app = typer.Typer(help="Find data, prove who offers it, pay, download.", no_args_is_help=True)
 for _command in _COMMANDS:

@@ -8,7 +8,7 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.commands.consumer import wishes
-from reconciler.cli.commands.consumer.wishes import Wished, typed
+from reconciler.cli.commands.consumer.wishes import GoodKind, Wished, typed
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.shopping import open_market
 from reconciler.cli.spread import spread
@@ -32,7 +32,7 @@ def search(
         str | None, typer.Argument(metavar="[NAME]", help="Name, or pattern such as 'crypto-history/*'.")
     ] = None,
     *,
-    kind: Annotated[str | None, typer.Option("--kind", metavar="KIND", help="dataset or stream.")] = None,
+    kind: Annotated[GoodKind | None, typer.Option("--kind", help="Only these.")] = None,
     producer: Annotated[str | None, typer.Option("--producer", metavar="KEY", help="Only this producer's.")] = None,
     wished: Wished,
     sort: Annotated[Order, typer.Option("--sort", help="What comes first.")] = Order.PRICE,
@@ -43,7 +43,7 @@ def search(
     invocation = Invocation.of(context)
     wish = wished.wish(
         producer=None if producer is None else typed(identity_key, producer),
-        kind=None if kind is None else typed(Kind, kind),
+        kind=None if kind is None else Kind(kind),
     )
     invocation.finish(_search(invocation, wish, name, sort, overlay_url, as_json=json))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Annotated, TypeVar
 
 import typer
@@ -15,6 +16,14 @@ from reconciler.model.errors import UsageError
 from reconciler.model.ids import IdentityKey, Kind
 
 T = TypeVar("T")
+
+
+class GoodKind(StrEnum):
+    """What can be bought."""
+
+    DATASET = Kind.DATASET.value
+    STREAM = Kind.STREAM.value
+
 
 Gateway = Annotated[
     str | None,

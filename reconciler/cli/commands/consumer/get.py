@@ -1,0 +1,106 @@
+"""`overlay consumer get`: bought where that is needed, downloaded, opened, verified."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reconciler.cli import errors, options
+from reconciler.cli.commands.consumer.ordering import Chosen, Goods, Named, Paying, chosen, paid, wanted
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.shopping import Buyer, open_buyer
+from reconciler.cli.spread import spread
+from reconciler.cli.views.purchases import Download, got_json, got_text
+from reconciler.cli.wiring import clock
+from reconciler.consumer.download import Got
+from reconciler.model.errors import OverlayError, UsageError
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command("get", epilog="Example: overlay consumer get 'crypto-history/*' --output ./downloads --max-price 5000")(
+        spread(get)
+    )
+
+
+def get(
+    context: typer.Context,
+    goods: Goods = None,
+    *,
+    content_id: Annotated[
+        list[str] | None, typer.Option("--content-id", metavar="GOOD", help="The same as GOOD; repeatable.")
+    ] = None,
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output", "-o", metavar="PATH", help="The file; for several goods, and where it is a folder, the folder."
+        ),
+    ] = None,
+    named: Named,
+    paying: Paying,
+    json: options.Json = False,
+) -> None:
+    """Download goods, and buy them first where that is needed. Each file appears whole and verified, or not at all.
+
+    Parts come from all storage hosts that keep them; a download that was cut off goes on where it was. Repeating the command
+    pays nothing again as long as the receipt allows more downloads.
+    """
+    words = [*(goods or []), *(content_id or [])]
+    if not words:
+        raise UsageError("which good is not said", hint="`overlay consumer search` shows what there is")
+    invocation = Invocation.of(context)
+    invocation.finish(_get(invocation, words, output, named, paying, as_json=json))
+
+
+async def _get(
+    invocation: Invocation,
+    words: list[str],
+    output: Path | None,
+    named: Named,
+    paying: Paying,
+    *,
+    as_json: bool,
+) -> int:
+    console = invocation.console
+    async with open_buyer(invocation, named.overlay_url) as buyer:
+        wants = await wanted(buyer, words, named)
+        places = _places(invocation.directory, output, [want.good.record.name for want in wants])
+        found = await chosen(buyer, wants, paying, now=int(clock()))
+        failures: list[OverlayError] = []
+        for each, place in zip(found, places, strict=True):
+            progress = Download(console, str(each.want.good), as_json=as_json)
+            try:
+                got = await _one(buyer, each, place, paying, progress)
+            except OverlayError as error:
+                failures.append(error)
+                console.complain(errors.as_text(error))
+                continue
+            console.document(got_json(got)) if as_json else console.result(got_text(got))
+    if not failures:
+        return errors.DONE
+    if len(failures) == len(found):
+        return errors.exit_code(failures[0])
+    return errors.PARTIAL
+
+
+async def _one(buyer: Buyer, each: Chosen, place: Path, paying: Paying, progress: Download) -> Got:
+    order = await paid(buyer, each, paying)
+    place.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        return await buyer.consumer.get(order, place, tell=progress)
+    finally:
+        progress.end()
+
+
+def _places(directory: Path, output: Path | None, names: Sequence[str]) -> list[Path]:
+    """Where each good goes: by its whole name below a folder where there are several. Names lead nowhere else (PROTOCOL §2)."""
+    target = directory if output is None else directory / output
+    is_folder = output is None or target.is_dir() or str(output).endswith("/")
+    if len(names) == 1:
+        return [target / names[0].rpartition("/")[2]] if is_folder else [target]
+    if not is_folder and target.exists():
+        raise UsageError(f"{output} is a file, and {len(names)} goods are to go there", hint="name a folder")
+    return [target / name for name in names]
