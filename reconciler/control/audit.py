@@ -13,22 +13,23 @@ from typing import Final
 from reconciler.apply.contest import Reporter
 from reconciler.chain.headers import Headers
 from reconciler.control.binding import check_identity
+from reconciler.control.evidence import unconfirmed
+from reconciler.control.takings import Takings, takings
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.journal import COMMITTED, UNFINISHED
-from reconciler.model.keys import FUNDING_KEY, batch_key, change_key, purse_key, sweep_key
+from reconciler.model.keys import FUNDING_KEY, GATEWAY_KEY, batch_key, change_key, purse_key, sweep_key
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
+from reconciler.store.published import Published
 from reconciler.store.purchases import Bought, Purchases
 from reconciler.store.transactions import StoredTransaction, Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.wire import advertisement, record
-from reconciler.wire.arc import Standing
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction
 
-_ALIVE: Final = frozenset({Standing.SEEN, Standing.MINED, Standing.ACCEPTED, Standing.STALE})
 _MOST: Final = 1_000_000
 
 
@@ -47,10 +48,12 @@ class Audit:
     """What storage hosts were paid for and have not given."""
     coins: int
     """Live outputs of ours, money and tokens."""
+    takings: Takings
+    """What the gateway was paid, as far as this database knows."""
     in_flight: tuple[str, ...]
     """Journal entries that are neither committed nor given up; their coins are locked."""
     differences: tuple[str, ...]
-    """One sentence each; none means that everything adds up."""
+    """One sentence each, those of the takings included; none means that everything adds up."""
 
     @property
     def balanced(self) -> bool:
@@ -65,15 +68,20 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
     """
     await check_identity(database, keys.identity)
     async with database.reading() as connection:
+        root = await Published(connection).root()
         coins = await Coins(connection).all()
         balance = await Coins(connection).balance()
         entries = await Journal(connection).list(_MOST)
         storage, unused = await Purchases(connection).paid(), await Purchases(connection).open()
         stored = await _transactions(Transactions(connection), coins, entries)
+    child = keys.child(GATEWAY_KEY)
+    gateway = child if root is None or root.gateway_key == child.identity else None
     live = {coin.outpoint: coin for coin in coins if coin.state in {CoinState.FREE, CoinState.LOCKED}}
     committed = [txid for entry in entries if entry.state in COMMITTED for txid in entry.txids]
     expected = unspent_outputs(stored, committed, coins, keys)
-    differences = [*_compare(live, expected), *await _on_chain(live.values(), stored, arc, headers)]
+    proofs = {txid: stored[txid].proof if txid in stored else None for txid in {each.txid for each in live}}
+    sold = await takings(database=database, gateway=gateway, arc=arc, headers=headers)
+    found = (*_compare(live, expected), *await unconfirmed(proofs, arc=arc, headers=headers), *sold.differences)
     return Audit(
         balance=balance,
         tokens=sum(coin.satoshis for coin in live.values() if coin.purpose is Purpose.TOKEN),
@@ -82,7 +90,8 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
         unused=unused,
         coins=len(live),
         in_flight=tuple(entry.id for entry in entries if entry.state in UNFINISHED),
-        differences=tuple(differences),
+        takings=sold,
+        differences=found,
     )
 
 
@@ -134,22 +143,6 @@ def _compare(live: Mapping[Outpoint, StoredCoin], expected: Mapping[Outpoint, in
     for outpoint in sorted(live.keys() & expected.keys()):
         if live[outpoint].satoshis != expected[outpoint]:
             yield f"{outpoint}: {live[outpoint].satoshis} satoshis in the books, {expected[outpoint]} in the transaction"
-
-
-async def _on_chain(
-    live: Iterable[StoredCoin], stored: Mapping[Txid, StoredTransaction], arc: Reporter, headers: Headers
-) -> list[str]:
-    found = []
-    for txid in sorted({coin.outpoint.txid for coin in live}):
-        transaction = stored.get(txid)
-        if transaction is not None and transaction.proof is not None:
-            if not await headers.proven(transaction.proof, txid):
-                found.append(f"{txid}: its proof leads to no header of the chain any more")
-            continue
-        report = await arc.status(txid)
-        if report is None or report.standing not in _ALIVE:
-            found.append(f"{txid}: the network says {'nothing' if report is None else report.status.value} of it")
-    return found
 
 
 def _fee(stored: Mapping[Txid, StoredTransaction], txid: Txid) -> int:

@@ -30,7 +30,7 @@ from reconciler.store.producer import (
 from reconciler.store.terms import Terms
 from reconciler.store.works import Connection
 
-_STATUS: Final = {
+STATUS: Final = {
     PaymentState.PENDING: RevenueStatus.PENDING,
     PaymentState.ACCEPTED: RevenueStatus.EARNED,
     PaymentState.DELIVERED: RevenueStatus.EARNED,
@@ -39,6 +39,7 @@ _STATUS: Final = {
     PaymentState.RETURNED: RevenueStatus.RETURNED,
     PaymentState.RETRACTED: RevenueStatus.RETURNED,
 }
+"""What a payment's state is called as revenue."""
 
 _SOLD: Final = {Kind.DATASET: published_content, Kind.STREAM: producer_streams}
 """Where what a good has earned is counted, besides the producer's own total; by its primary key, the record's id."""
@@ -77,7 +78,7 @@ class Sales:
         Who had something for a payment that is lost is blocked, until all that he has lost came back.
         """
         terms = after.terms
-        was, becomes = _STATUS[before.state], _STATUS[after.state]
+        was, becomes = STATUS[before.state], STATUS[after.state]
         if terms is None or (was is becomes and (before.height is None) == (after.height is None)):
             return
         difference = after.satoshis * ((becomes is RevenueStatus.EARNED) - (was is RevenueStatus.EARNED))

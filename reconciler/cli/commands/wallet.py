@@ -10,14 +10,24 @@ from reconciler.apply.receiving import funding_address
 from reconciler.cli import errors, options
 from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.views.wallet import audit_json, audit_text, balance_json, balance_text
-from reconciler.cli.wiring import clock, open_site
+from reconciler.cli.views.wallet import (
+    audit_json,
+    audit_text,
+    balance_json,
+    balance_text,
+    takings_json,
+    takings_text,
+)
+from reconciler.cli.wiring import clock, gateway_of, open_site
 from reconciler.control.audit import audit as audit_wallet
 from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
 from reconciler.control.settling import settle_wallet
+from reconciler.control.takings import takings
 from reconciler.model.amounts import satoshis
-from reconciler.model.errors import UsageError
+from reconciler.model.errors import StateError, UsageError
+from reconciler.model.networks import endpoints_of
 from reconciler.store.coins import Coins
+from reconciler.wallet.gatewayfile import Gateway
 
 app = typer.Typer(help="The coins that pay for applies.", no_args_is_help=True)
 
@@ -115,7 +125,13 @@ async def _fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
 
 async def _audit(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    keys = await implied_keys(invocation, network, create=False)
+    try:
+        keys = await implied_keys(invocation, network, create=False)
+    except StateError:
+        gateway = gateway_of(invocation, network)
+        if gateway is None:
+            raise
+        return await _audit_gateway(invocation, gateway, as_json=as_json)
     async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
         await settle_wallet(site.database, world, clock=clock)
@@ -125,3 +141,16 @@ async def _audit(invocation: Invocation, *, as_json: bool) -> int:
     else:
         invocation.console.result(audit_text(found))
     return errors.DONE if found.balanced else errors.ERROR
+
+
+async def _audit_gateway(invocation: Invocation, gateway: Gateway, *, as_json: bool) -> int:
+    """Of a machine that only serves: it has no wallet, but what it was paid."""
+    endpoints = endpoints_of(gateway.network, {"network": gateway.world}) if gateway.world else None
+    async with open_site(invocation, gateway.network, identity=gateway.producer, endpoints=endpoints) as site:
+        world = site.world()
+        found = await takings(database=site.database, gateway=gateway.keys, arc=world.arc, headers=world.headers)
+    if as_json:
+        invocation.console.document(takings_json(found))
+    else:
+        invocation.console.result(takings_text(found))
+    return errors.ERROR if found.differences else errors.DONE
