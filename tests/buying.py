@@ -1,0 +1,176 @@
+"""A producer whose gateway sells in an embedded world, and buyers with books and coins of their own."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from reconciler.cli.libraries import open_library
+from reconciler.cli.wiring import Site, clock, keys_of
+from reconciler.consumer.consumer import Consumer
+from reconciler.consumer.opening import open_consumer
+from reconciler.devnet.hosts import own_host
+from reconciler.gateway.app import build_app
+from reconciler.model.amounts import Satoshis
+from reconciler.model.goods import Good
+from reconciler.model.ids import Network, RecordId
+from reconciler.model.keys import GATEWAY_KEY
+from reconciler.wallet.keys import Keys
+from reconciler.wire.http import Http, Reply
+from tests.conftest import Producer
+from tests.paying import keys_of as keys_named
+
+URL = "http://gateway.embedded"
+SECRET = "id,value\n1,a secret that is worth money\n"
+OPEN = "id,value\n1,for everybody\n"
+SOLD = Good(RecordId.parse("dataset/secrets"))
+FREE = Good(RecordId.parse("dataset/open"))
+PRICE = 5000
+MANIFEST = """\
+apiVersion: overlay/v1
+kind: Producer
+metadata: {name: acme}
+spec:
+  displayName: TITLE
+  network: embedded
+  gateway: {url: "http://gateway.embedded"}
+---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: {name: secrets}
+spec:
+  source: {path: data/secrets.csv}
+  title: Secrets
+  price: 5000
+---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: {name: open}
+spec:
+  source: {path: data/open.csv}
+  title: Open
+"""
+
+
+def stock(producer: Producer, *, manifest: str = MANIFEST) -> Producer:
+    """Put what is to be sold into the producer's folder."""
+    for file in (producer.folder / "data").iterdir():
+        file.unlink()
+    producer.data("secrets.csv", SECRET)
+    producer.data("open.csv", OPEN)
+    producer.write(manifest)
+    return producer
+
+
+class Meddling:
+    """A door to the network that a test meddles with: `before` sees requests, `after` replies, `streams` the bytes of downloads."""
+
+    def __init__(self, http: Http, *, before: Any = None, after: Any = None, streams: Any = None) -> None:
+        self._http = http
+        self._before = before
+        self._after = after
+        self._streams = streams
+        self.asked: list[tuple[str, str]] = []
+
+    async def request(self, method: str, url: str, *, content: Any = None, **more: Any) -> Reply:
+        self.asked.append((method, url))
+        if self._before is not None:
+            self._before(method, url, content or b"")
+        reply = await self._http.request(method, url, content=content, **more)
+        return reply if self._after is None else self._after(method, url, reply)
+
+    @asynccontextmanager
+    async def stream(self, url: str, **more: Any) -> AsyncIterator[Any]:
+        self.asked.append(("STREAM", url))
+        async with self._http.stream(url, **more) as streamed:
+            yield streamed if self._streams is None else _Streamed(url, streamed, self._streams)
+
+
+class _Streamed:
+    def __init__(self, url: str, streamed: Any, change: Any) -> None:
+        self.status, self.headers = streamed.status, streamed.headers
+        self._url = url
+        self._streamed = streamed
+        self._change = change
+
+    async def chunks(self) -> AsyncIterator[bytes]:
+        async for chunk in self._streamed.chunks():
+            yield self._change(self._url, chunk)
+
+
+@dataclass
+class Market:
+    """A world with a gateway in it. A test may put doors between a buyer and the world."""
+
+    site: Site
+    keys: Keys
+    gateway_keys: Keys
+    folder: Path
+    databases: Any
+    stack: AsyncExitStack
+
+    async def buyer(self, name: str = "buyer", *, satoshis: int = 100_000, **more: Any) -> Consumer:
+        """Somebody with money."""
+        consumer = await self.stack.enter_async_context(self.opened(name, **more))
+        if satoshis:
+            await consumer.fund(Satoshis(satoshis))
+        return consumer
+
+    def opened(self, name: str = "buyer", *, door: Any = None, **more: Any) -> Any:
+        """The buyer of a name; again, if need be, with the books that he had. All that he asks goes by `door`."""
+        folder = self.folder / name
+        database = folder / Network.EMBEDDED.value / "consumer.db"
+        if not database.exists():
+            database.parent.mkdir(parents=True)
+            database.write_bytes(self.databases.migrated.read_bytes())
+        return open_consumer(
+            folder,
+            network=Network.EMBEDDED,
+            keys=keys_named(f"{self.folder} {name}"),
+            http=door or self.site.http,
+            endpoints=self.site.endpoints,
+            **more,
+        )
+
+    def meddling(self, **how: Any) -> Meddling:
+        """A door of its own to this world."""
+        return Meddling(self.site.http, **how)
+
+
+@asynccontextmanager
+async def open_market(producer: Producer, mount: Callable[[Market], Any]) -> AsyncIterator[Market]:
+    """The producer's world for the block; `mount` makes the gateway's app, which is then at URL."""
+    async with producer.site() as site, AsyncExitStack() as stack:
+        keys = keys_of(producer.invocation, Network.EMBEDDED, create=False)
+        market = Market(
+            site=site,
+            keys=keys,
+            gateway_keys=keys.child(GATEWAY_KEY),
+            folder=producer.folder.parent / "buyers",
+            databases=producer.databases,
+            stack=stack,
+        )
+        site.http.mount(URL, await mount(market))
+        yield market
+
+
+async def shop_window(market: Market) -> Any:
+    """A gateway that shows what is live, and sells nothing."""
+    site = market.site
+    library = await market.stack.enter_async_context(open_library(site, market.gateway_keys))
+    own = own_host(
+        site.database, site.endpoints, network=site.network, http=site.http, clock=clock, extensions=site.extensions
+    )
+    return build_app(
+        database=site.database,
+        identity=market.keys.identity,
+        host=own,
+        contents=library,
+        keys=market.gateway_keys,
+        clock=clock,
+        randomness=secrets.token_bytes,
+    )
