@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from reconciler.chain.arc import Arc
+from reconciler.chain.headers import Headers
 from reconciler.cli.libraries import open_library
 from reconciler.cli.wiring import Site, clock, keys_of
 from reconciler.consumer.consumer import Consumer
@@ -19,6 +21,7 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.goods import Good
 from reconciler.model.ids import Network, RecordId
 from reconciler.model.keys import GATEWAY_KEY
+from reconciler.payments.till import Till
 from reconciler.wallet.keys import Keys
 from reconciler.wire.http import Http, Reply
 from tests.conftest import Producer
@@ -112,6 +115,7 @@ class Market:
     folder: Path
     databases: Any
     stack: AsyncExitStack
+    till: Till | None = None
 
     async def buyer(self, name: str = "buyer", *, satoshis: int = 100_000, **more: Any) -> Consumer:
         """Somebody with money."""
@@ -160,6 +164,25 @@ async def open_market(producer: Producer, mount: Callable[[Market], Any]) -> Asy
 
 async def shop_window(market: Market) -> Any:
     """A gateway that shows what is live, and sells nothing."""
+    return await _gateway(market)
+
+
+async def shop(market: Market) -> Any:
+    """A gateway that sells."""
+    site = market.site
+    market.till = Till(
+        database=site.database,
+        receiver=market.gateway_keys,
+        miner=Arc(site.http, site.endpoints.arc),
+        chain=Headers(site.http, site.endpoints.headers),
+        clock=clock,
+        randomness=secrets.token_bytes,
+        hold_seconds=2.0,
+    )
+    return await _gateway(market, till=market.till)
+
+
+async def _gateway(market: Market, **more: Any) -> Any:
     site = market.site
     library = await market.stack.enter_async_context(open_library(site, market.gateway_keys))
     own = own_host(
@@ -173,4 +196,5 @@ async def shop_window(market: Market) -> Any:
         keys=market.gateway_keys,
         clock=clock,
         randomness=secrets.token_bytes,
+        **more,
     )

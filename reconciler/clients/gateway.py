@@ -14,7 +14,7 @@ from urllib.parse import quote, urlencode, urljoin
 
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.goods import Good
-from reconciler.model.ids import Digest, RecordId, Txid
+from reconciler.model.ids import Digest, Txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.wire import selling
 from reconciler.wire.canonical import sha256_hex
@@ -79,12 +79,12 @@ class GatewayClient:
 
     async def quote(self, good: Good) -> Quote:
         """What this buyer is asked for a good."""
-        body: JsonObject = {"kind": good.record.kind.value, "name": good.record.name, "quantity": good.quantity}
+        body: JsonObject = {"kind": str(good.sold.kind), "name": good.sold.name, "quantity": good.quantity}
         return self._read(await self._post("/v1/quotes", body), selling.parse_quote)
 
-    def access_url(self, record: RecordId) -> str:
-        """Where access to a record's content is asked for, and paid for."""
-        return f"{self.url}/v1/{record.kind}s/{quote(record.name)}/access"
+    def access_url(self, good: Good) -> str:
+        """Where access to a good is asked for, and paid for."""
+        return f"{self.url}/v1/{good.sold.kind}s/{quote(good.sold.name)}/access"
 
     @staticmethod
     def access_body(quantity: int) -> bytes:
@@ -101,8 +101,8 @@ class GatewayClient:
         body: JsonObject = {
             "quote": {
                 "id": quoted.id,
-                "kind": quoted.good.record.kind.value,
-                "name": quoted.good.record.name,
+                "kind": str(quoted.good.sold.kind),
+                "name": quoted.good.sold.name,
                 "quantity": quoted.good.quantity,
                 "satoshis": quoted.satoshis,
             }

@@ -130,9 +130,7 @@ class Cashier:
 
     async def _ask(self, gateway: GatewayClient, order: Order) -> Reply:
         body = gateway.access_body(order.good.quantity)
-        return await self._signed(order).request(
-            "POST", gateway.access_url(order.good.record), headers=_JSON, content=body
-        )
+        return await self._signed(order).request("POST", gateway.access_url(order.good), headers=_JSON, content=body)
 
     async def _start(self, order: Order) -> Order | Access:
         """Ask without money; where it has a price, sign the payment and write it down."""
@@ -206,7 +204,7 @@ class Cashier:
         )
         reply = await door.request(
             "POST",
-            gateway.access_url(order.good.record),
+            gateway.access_url(order.good),
             headers=_JSON,
             content=gateway.access_body(order.good.quantity),
             payment=header,

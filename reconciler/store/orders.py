@@ -21,8 +21,8 @@ from sqlalchemy import (
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import LockedError
-from reconciler.model.goods import Good
-from reconciler.model.ids import Digest, IdentityKey, Kind, RecordId, Txid
+from reconciler.model.goods import Good, sold_id
+from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.journal import JournalState
 from reconciler.model.order import SPENT, Order, OrderState, Sighting
 from reconciler.model.payment import PaymentMethod
@@ -39,7 +39,7 @@ orders = Table(
     Column("producer", Hex, nullable=False),
     Column("gateway", Text, nullable=False),
     Column("gateway_key", Hex, nullable=False),
-    Column("kind", Choice(Kind), nullable=False),
+    Column("kind", Text, nullable=False),
     Column("name", Text, nullable=False),
     Column("quantity", BigInteger, nullable=False),
     Column("document", Hex, nullable=False),
@@ -101,8 +101,8 @@ class Orders:
         """All orders for the same good of the same producer, this one among them."""
         same = (
             orders.c.producer == order.producer,
-            orders.c.kind == order.good.record.kind,
-            orders.c.name == order.good.record.name,
+            orders.c.kind == str(order.good.sold.kind),
+            orders.c.name == order.good.sold.name,
             orders.c.quantity == order.good.quantity,
         )
         return await self._find(_oldest_first().where(*same))
@@ -160,8 +160,8 @@ def _oldest_first() -> Select[Any]:
 def _row(order: Order) -> dict[str, object]:
     return {
         **{name: getattr(order, name) for name in _NAMES},
-        "kind": order.good.record.kind,
-        "name": order.good.record.name,
+        "kind": str(order.good.sold.kind),
+        "name": order.good.sold.name,
         "quantity": order.good.quantity,
     }
 
@@ -173,7 +173,7 @@ def _order(row: Row[Any]) -> Order:
         | {
             "producer": IdentityKey(row.producer),
             "gateway_key": IdentityKey(row.gateway_key),
-            "good": Good(RecordId(row.kind, row.name), row.quantity),
+            "good": Good(sold_id(row.kind, row.name), row.quantity),
             "document": Digest(row.document),
             "price": Satoshis(row.price),
             "payment": None if row.payment is None else Txid(row.payment),

@@ -14,7 +14,7 @@ from typing import Any, Final, TypeVar
 
 from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
 from reconciler.model.errors import VerificationError
-from reconciler.model.goods import Good
+from reconciler.model.goods import Good, sold_id
 from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId, digest, identity_key
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.payment import PaymentMethod
@@ -164,7 +164,7 @@ def parse_quote(value: Json) -> Quote:
                 "the quote",
                 lambda: Quote(
                     id=name,
-                    good=Good(RecordId(Kind(kind), record), _number(rest, "quantity", _COUNTS)),
+                    good=Good(sold_id(kind, record), _number(rest, "quantity", _COUNTS)),
                     document=digest(document),
                     satoshis=satoshis,
                     list_satoshis=_amount(rest, "listSatoshis"),
