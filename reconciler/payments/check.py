@@ -29,6 +29,8 @@ async def checked(
     More than the price is taken as it is paid, and told; nothing is given back. Raises RefusedError with a code of
     `PaymentError`, UnreachableError where the chain cannot be asked.
     """
+    if conditions.terms is not None and str(conditions.terms.good) != offer.good:
+        raise ValueError(f"the terms of {conditions.terms.good} for {offer.good}")
     price = _price(tender, offer, seal=seal, now=now)
     paid = _paid(tender, price, conditions.shares, receiver)
     try:

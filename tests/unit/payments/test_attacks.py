@@ -8,34 +8,48 @@ from dataclasses import replace
 from hashlib import sha256
 
 import pytest
+from sqlalchemy import select
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError
+from reconciler.model.goods import Good
 from reconciler.model.ids import Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.payment import PaymentState
 from reconciler.payments.conditions import QUOTE_SECONDS
-from reconciler.store.payments import Payments
+from reconciler.store.payments import Payments, payment_inputs
+from reconciler.store.producer import producer_consumers, producer_revenue
+from reconciler.store.receipts import Receipts
 from reconciler.store.replays import Replays
 from reconciler.wallet.signing import Lock, Spendable, signed
 from reconciler.web.sessions import Sessions
 from reconciler.wire.beef import Beef, BeefTx, merge
 from reconciler.wire.merkle import MerklePath, path_of
 from reconciler.wire.payment import PaymentHeader
+from reconciler.wire.receipt import ReceiptState
 from reconciler.wire.script import p2pkh, unlock_p2pkh
 from reconciler.wire.sighash import preimage
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput, double_sha256
 from tests.paying import FEE, GOOD, PRICE, bring, offer
+from tests.selling import ETH, Totals, open_books, selling, totals
 
 
 async def refused(shop, header, order) -> str:
-    """The code with which a payment is refused; nothing is left of it, and nobody was sent it."""
+    """The code with which a payment is refused; nothing is left of it, nothing was sold for it, and nobody was sent it."""
     with pytest.raises(RefusedError) as error:
-        await bring(shop.till(), header, order)
+        await bring(shop.till(), header, order, selling(Good.parse(order.good)))
     async with shop.database.reading() as connection:
         assert await Payments(connection).earned() == ()
+        assert await Receipts(connection).of_payment(header.subject) is None
+        assert await totals(connection) == Totals(payments=0, revenue=0, consumers=0, producer=0, goods=0)
+        assert (await connection.execute(select(payment_inputs))).all() == []
     assert await shop.standing(header.subject) is None
     return error.value.code
+
+
+async def row(shop, table):
+    async with shop.database.reading() as connection:
+        return (await connection.execute(select(table))).one()
 
 
 async def test_one_satoshi_for_what_costs_a_thousand(shop, buyer):
@@ -288,16 +302,45 @@ async def test_a_transaction_that_is_not_valid(shop, buyer, made):
     assert await refused(shop, header, offer(buyer)) == "ERR_PAYMENT_FAILED"
 
 
-async def test_a_payment_that_is_lost_to_a_rival_after_it_was_accepted_is_unbooked(shop, buyer):
+async def test_a_payment_that_is_double_spent_after_delivery_is_unbooked_its_receipt_revoked_and_its_payer_blocked(
+    shop, buyer
+):
+    await open_books(shop.database)
     coin = await buyer.coin(PRICE + FEE)
     header = await buyer.pay(shop.till().charge(offer(buyer)), coin=coin)
-    payment = await bring(shop.till(), header, offer(buyer))
+    payment = await bring(shop.till(), header, offer(buyer), selling())
     await shop.till().delivered(payment.txid)
+    assert (await row(shop, producer_consumers)).relationship_status == "active"
     await shop.ledger.replace(header.subject, await shop.rival(buyer, coin))
 
     shop.clock.now += 60
     (looked,) = await shop.till().settle()
     assert (looked.txid, looked.state) == (header.subject, PaymentState.UNBOOKED)
     assert "spent its coins" in looked.reason
-    with pytest.raises(RefusedError, match="unbooked"):
-        await bring(shop.till(), header, offer(buyer))
+    with pytest.raises(RefusedError, match="unbooked") as error:
+        await bring(shop.till(), header, offer(buyer), selling())
+    assert error.value.code == "ERR_PAYMENT_FAILED"
+    stored = await shop.database.read(lambda connection: Receipts(connection).of_payment(header.subject))
+    assert stored.state(int(shop.clock())) is ReceiptState.REVOKED
+    assert (await row(shop, producer_revenue)).payment_status == "unbooked"
+    assert (await row(shop, producer_consumers)).relationship_status == "blocked"
+    assert await shop.database.read(totals) == Totals(payments=0, revenue=0, consumers=0, producer=0, goods=0)
+
+
+async def test_the_same_payment_in_another_ancestry_is_the_same_payment(shop, buyer):
+    """What is shown beside a transaction is not what it is known by: neither a second sale, nor a refusal."""
+    await open_books(shop.database)
+    coin, beef = await buyer.coin(PRICE + FEE)
+    header = await buyer.pay(shop.till().charge(offer(buyer)), coin=(coin, beef))
+    first = await bring(shop.till(), header, offer(buyer), selling())
+    await shop.ledger.mine()
+    shorter = replace(header, beef=Beef.of((), [BeefTx(header.beef.transactions[header.subject].transaction)]))
+    again = await bring(shop.till(), shorter, offer(buyer), selling())
+    assert again == first
+    assert (await shop.database.read(totals)).payments == PRICE
+
+
+async def test_terms_of_another_good_are_a_mistake_of_ours(shop, buyer):
+    header = await buyer.pay(shop.till().charge(offer(buyer)))
+    with pytest.raises(ValueError, match="the terms of dataset/eth for dataset/btc"):
+        await bring(shop.till(), header, offer(buyer), selling(ETH))

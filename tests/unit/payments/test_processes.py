@@ -9,8 +9,11 @@ import pytest
 from reconciler.model.errors import RefusedError
 from reconciler.model.payment import PaymentState
 from reconciler.store.payments import Payments
+from reconciler.store.receipts import Receipts
 from reconciler.wire.payment import PaymentHeader
+from reconciler.wire.receipt import Receipt
 from tests.paying import GOOD, PRICE, Between, bring, in_children, kill, offer, open_shop
+from tests.selling import open_books, selling, totals
 
 
 async def die(*_):
@@ -75,6 +78,36 @@ def test_two_payments_that_share_a_coin_in_two_processes(tmp_path, database_url,
     assert sorted(in_children(*map(taking, goods))) == ["ERR_PAYMENT_REUSED", "accepted"]
 
 
+def test_one_payment_is_one_sale_in_two_processes(tmp_path, database_url, request):
+    """Each of them looks at it, too, as long as it is pending; one receipt is signed, and everything is counted once."""
+    name = request.node.name
+
+    async def make():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            await open_books(shop.database)
+            buyer = shop.buyer()
+            return (await buyer.pay(shop.till().charge(offer(buyer)))).to_text()
+
+    async def take():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            order = offer(shop.buyer())
+            works = (bring(shop.till(), header, order, selling()) for _ in range(4))
+            await asyncio.gather(*works, *(shop.till().settle() for _ in range(4)))
+            stored = await shop.database.read(lambda connection: Receipts(connection).of_payment(header.subject))
+            return stored.receipt.to_json()
+
+    async def count():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            return await shop.database.read(totals)
+
+    header = PaymentHeader.parse(asyncio.run(make()))
+    here, there = in_children(take, take)
+    assert here == there
+    Receipt.parse(here).check()
+    found = asyncio.run(count())
+    assert (found.agree, found.revenue) == (True, PRICE)
+
+
 def dies_checked(shop):
     return shop.till(chain=Between(shop.headers, after={"verified": die}))
 
@@ -108,11 +141,12 @@ def test_a_process_is_killed_while_it_takes_a_payment(tmp_path, database_url, re
     async def take_and_die():
         async with open_shop(tmp_path, database_url, name) as shop:
             buyer = shop.buyer()
-            await bring(dies(shop), header, offer(buyer))
+            await bring(dies(shop), header, offer(buyer), selling())
             kill()
 
     async def make():
         async with open_shop(tmp_path, database_url, name) as shop:
+            await open_books(shop.database)
             return (await paid(shop, shop.buyer())).to_text()
 
     async def go_on():
@@ -120,16 +154,19 @@ def test_a_process_is_killed_while_it_takes_a_payment(tmp_path, database_url, re
             buyer, till = shop.buyer(), shop.till()
             assert (await state_of(shop, header.subject), await shop.standing(header.subject)) == KILLS[dies]
             if then == "brought again" or dies is dies_checked:
-                taken = await bring(till, header, offer(buyer))
+                taken = await bring(till, header, offer(buyer), selling())
             else:
                 shop.clock.now += 60
                 await till.settle()
                 taken = await till.awaited(await till.owed(buyer.identity, GOOD))
             assert (taken.txid, taken.state) == (header.subject, PaymentState.ACCEPTED)
             await till.delivered(taken.txid)
-            assert (await bring(till, header, offer(buyer))).state is PaymentState.DELIVERED
+            assert (await bring(till, header, offer(buyer), selling())).state is PaymentState.DELIVERED
             async with shop.database.reading() as connection:
                 assert len(await Payments(connection).earned()) == 1
+                assert (await Receipts(connection).of_payment(header.subject)).state(int(shop.clock())) == "live"
+                found = await totals(connection)
+                assert (found.agree, found.revenue) == (True, PRICE)
 
     header = PaymentHeader.parse(asyncio.run(make()))
     assert in_children(take_and_die) == [None]
