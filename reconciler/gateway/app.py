@@ -97,7 +97,7 @@ def build_app(
             randomness=randomness,
             audit=audit,
         )
-        api += [*Quotes(shop, till, gateway=keys.identity, audit=audit).routes(), *access.routes()]
+        api += [*Quotes(shop, till, database=database, gateway=keys.identity, audit=audit).routes(), *access.routes()]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -42,6 +42,11 @@ class Deal:
     terms: Terms
 
     @property
+    def least(self) -> Satoshis:
+        """What is to be paid whatever credit there is: the smallest payment that is taken."""
+        return Satoshis(1) if self.rule.http is None or self.way is Way.NATIVE else self.rule.http.min
+
+    @property
     def conditions(self) -> Conditions:
         """By which it is paid with a request."""
         return Conditions(terms=self.terms, policy=self.rule.policy, seconds=self.rule.window)

@@ -5,6 +5,7 @@ Nothing is kept of a quote: its id is the BRC-105 derivation prefix of the price
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 from urllib.parse import quote as quoted_url
 
@@ -18,6 +19,7 @@ from reconciler.gateway.rules import Way
 from reconciler.gateway.shop import Free, Shop
 from reconciler.gateway.standing import Standing
 from reconciler.gateway.wishes import read_wish
+from reconciler.model.amounts import Satoshis
 from reconciler.model.goods import Sold, TierId
 from reconciler.model.ids import IdentityKey
 from reconciler.model.json import JsonObject
@@ -25,6 +27,10 @@ from reconciler.model.payment import PaymentMethod
 from reconciler.payments.conditions import QUOTE_SECONDS
 from reconciler.payments.quote import Offer
 from reconciler.payments.till import Till
+from reconciler.store.buyer_credits import Credits
+from reconciler.store.database import Database
+from reconciler.store.works import Connection
+from reconciler.wire.payment import Charge
 
 TEMPLATES: Final = "/v1/payments/templates"
 """Where a native payment begins."""
@@ -48,8 +54,9 @@ def methods_of(deal: Deal) -> list[JsonObject]:
 class Quotes:
     """The route. `gateway` is whom payments are made out to."""
 
-    def __init__(self, shop: Shop, till: Till, *, gateway: IdentityKey, audit: Audit) -> None:
+    def __init__(self, shop: Shop, till: Till, *, database: Database, gateway: IdentityKey, audit: Audit) -> None:
         self._shop = shop
+        self._database = database
         self._till = till
         self._gateway = gateway
         self._audit = audit
@@ -68,7 +75,7 @@ class Quotes:
         standing = await self._shop.served(request, offers)
         standing.check_quota(self._shop.clock())
         deal = self._shop.deal(offers, wanted, quantity, standing.tier)
-        answer = JSONResponse(self._quoted(deal, standing), headers=PRIVATE)
+        answer = JSONResponse(await self._quoted(deal, standing), headers=PRIVATE)
         self._shop.standings.answered(standing)
         self._audit(
             Event(
@@ -81,23 +88,34 @@ class Quotes:
         )
         return answer
 
-    def _quoted(self, deal: Deal, standing: Standing) -> JsonObject:
-        charge = self._till.charge(Offer(standing.consumer, str(deal.good), deal.price), deal.conditions)
+    async def _quoted(self, deal: Deal, standing: Standing) -> JsonObject:
+        expires = int(self._shop.clock()) + deal.rule.window
+        charge, credit = await self._charged(deal, standing.consumer, expires)
         return {
             "id": charge.prefix,
             "kind": str(deal.good.sold.kind),
             "name": deal.good.sold.name,
             "quantity": deal.good.quantity,
             "documentHash": deal.document,
-            "satoshis": deal.price,
+            "satoshis": charge.satoshis,
             "listSatoshis": deal.listed,
             "tier": deal.tier.name,
             "discount": deal.tier.percentage,
-            "credit": 0,
-            "expires": int(self._shop.clock()) + deal.rule.window,
+            "credit": credit,
+            "expires": expires,
             "recipient": self._gateway,
             "methods": methods_of(deal),
         }
+
+    async def _charged(self, deal: Deal, buyer: IdentityKey, expires: int) -> tuple[Charge, int]:
+        """What is to be paid, and how much less that is for what the buyer has paid before and got nothing for."""
+        now = int(self._shop.clock())
+        while True:
+            left = await self._database.read(lambda connection: Credits(connection).available(buyer, now))
+            credit = min(left, max(0, deal.price - deal.least))
+            charge = self._till.charge(Offer(buyer, str(deal.good), Satoshis(deal.price - credit)), deal.conditions)
+            if credit == 0 or await self._database.write(_Reserve(charge.prefix, buyer, credit, expires, now)):
+                return charge, credit
 
     def _free(self, free: Free, quantity: int | None) -> JsonObject:
         return {
@@ -115,3 +133,22 @@ class Quotes:
             "recipient": self._gateway,
             "methods": [],
         }
+
+
+@dataclass(frozen=True, slots=True)
+class _Reserve:
+    """A work: take a part of a buyer's credit for a quote, unless another quote has taken it meanwhile."""
+
+    quote: str
+    buyer: IdentityKey
+    credit: int
+    expires: int
+    now: int
+
+    async def __call__(self, connection: Connection) -> bool:
+        """Whether it was taken."""
+        known = Credits(connection)
+        if await known.available(self.buyer, self.now) < self.credit:
+            return False
+        await known.reserve(self.quote, self.buyer, Satoshis(self.credit), expires=self.expires)
+        return True

@@ -13,8 +13,9 @@ from reconciler.gateway.offers import Offers
 from reconciler.gateway.standing import Standing, Standings
 from reconciler.gateway.tiers import Tier
 from reconciler.model.errors import RefusedError
-from reconciler.model.goods import Sold, TierId
-from reconciler.model.ids import Digest, RecordId
+from reconciler.model.goods import Good, Sold, TierId
+from reconciler.model.ids import Digest, IdentityKey, RecordId
+from reconciler.payments.native import Selling
 from reconciler.web.auth import required_identity
 
 
@@ -69,3 +70,27 @@ class Shop:
         if offered.pricing is None:
             raise RefusedError(f"{wanted} is free")
         return deal_for(offers, offered, offered.pricing, quantity, tier)
+
+    async def selling(self, buyer: IdentityKey, good: Good) -> Selling | None:
+        """How a good is sold now by native payment. Satisfies payments.native.Counter.
+
+        A quote holds whichever way amounts are routed since, as long as native payments are taken at all. Raises ProblemError
+        where the buyer is not served.
+        """
+        offers = await self.offers()
+        standing = await self.standings.of(buyer, offers)
+        standing.check_served()
+        try:
+            deal = self.deal(offers, good.sold, good.quantity, standing.tier)
+        except RefusedError:
+            return None
+        native = deal.rule.native
+        if native is None:
+            return None
+        return Selling(
+            price=deal.price,
+            terms=deal.terms,
+            splits=native.splits,
+            seconds=native.template_seconds,
+            policy=deal.rule.policy,
+        )
