@@ -6,7 +6,7 @@ import hashlib
 import secrets
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -56,6 +56,7 @@ class Record:
     price: int = 0
     parts: int = 1
     has_content: bool = True
+    sealed: JsonObject = field(default_factory=dict)
 
 
 class Publisher:
@@ -71,7 +72,15 @@ class Publisher:
     def digest(label: object) -> Digest:
         return Digest(hashlib.sha256(str(label).encode()).hexdigest())
 
-    async def publish(self, records: Iterable[Record], *, generation: int = 1, **profile: Json) -> ObservedRoot:
+    async def publish(
+        self,
+        records: Iterable[Record],
+        *,
+        generation: int = 1,
+        settings: Mapping[str, JsonObject] | None = None,
+        defaults: Json = SECRET,
+        **profile: Json,
+    ) -> ObservedRoot:
         records = tuple(records)
         spent = Outpoint(Txid(self.digest(f"spent {generation}")), 0)
         outputs = tuple(TxOutput(1, bytes([index])) for index in range(len(records) + 1))
@@ -97,7 +106,11 @@ class Publisher:
                 outpoint=transaction.outpoint(index + 1),
                 document_hash=leaf.document_hash,
                 public=dict(records[index].public),
-                sealed={"content": {"sha256": self.digest(SECRET), "size": 12}, "note": SECRET},
+                sealed={
+                    "content": {"sha256": self.digest(SECRET), "size": 12},
+                    "note": SECRET,
+                    **records[index].sealed,
+                },
             )
             for index, leaf in enumerate(leaves)
         ]
@@ -106,7 +119,7 @@ class Publisher:
             outpoint=transaction.outpoint(0),
             document_hash=sha256_hex(root),
             public=public,
-            sealed={"defaults": SECRET},
+            sealed={"defaults": defaults},
         )
         live = ObservedRoot(
             record=own,
@@ -116,6 +129,7 @@ class Publisher:
             gateway_key=self.gateway_key,
             source=SECRET,
             network_id=self.digest("network"),
+            settings=settings or {},
         )
         proof = path_of([transaction.txid], [0], generation)
         async with self.database.begin() as connection:
@@ -146,11 +160,19 @@ class Publisher:
 def make() -> Callable[..., Record]:
     """A record from its address and public fields."""
 
-    def record(address: str, *, price: int = 0, parts: int = 1, has_content: bool = True, **public: Any) -> Record:
+    def record(
+        address: str,
+        *,
+        price: int = 0,
+        parts: int = 1,
+        has_content: bool = True,
+        sealed: JsonObject | None = None,
+        **public: Any,
+    ) -> Record:
         public = {"title": f"About {address}", "tags": [], **public}
         if price:
             public["pricing"] = {"model": "per-request", "satoshis": price}
-        return Record(address, public, price, parts, has_content)
+        return Record(address, public, price, parts, has_content, sealed or {})
 
     return record
 

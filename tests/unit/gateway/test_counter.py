@@ -1,0 +1,468 @@
+"""The counter over HTTP: quotes, access and memberships, by real payments on a toy chain."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+
+from reconciler.clients.auth import AuthenticatedHttp
+from reconciler.clients.payment import PayingHttp
+from reconciler.gateway.app import build_app
+from reconciler.model.amounts import Satoshis
+from reconciler.model.keys import delivery_key
+from reconciler.store.usage import Usage, Used, Window
+from reconciler.web.lifespans import running
+from reconciler.wire.payment import Charge
+from reconciler.wire.receipt import Receipt
+from tests.delivering import SIZE, Contents
+from tests.paying import ORIGIN, Shop
+
+ACCESS = "/v1/datasets/a/access"
+
+
+class Customer:
+    """Somebody with coins at the counter."""
+
+    def __init__(self, shop: Shop, name: str) -> None:
+        self.wallet = shop.buyer(name)
+        self.signing = AuthenticatedHttp(shop.http, self.wallet.keys)
+        self.paying = PayingHttp(self.signing, self.wallet, cap=Satoshis(10**9), pause=shop.waiting)
+
+    @property
+    def identity(self):
+        return self.wallet.identity
+
+    async def ask(self, path: str, body: Any = None, *, method: str = "POST", payment=None):
+        headers = {"content-type": "application/json"}
+        if payment is not None:
+            headers["x-bsv-payment"] = payment.to_text()
+        content = None if method == "GET" else json.dumps(body or {}, separators=(",", ":")).encode()
+        return await self.signing.request(method, ORIGIN + path, headers=headers, content=content)
+
+    async def quote(self, name: str = "a", kind: str = "dataset", **more: Any):
+        reply = await self.ask("/v1/quotes", {"kind": kind, "name": name, **more})
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)
+
+    async def buy(self, path: str = ACCESS, body: Any = None):
+        content = json.dumps(body or {}, separators=(",", ":")).encode()
+        headers = {"content-type": "application/json"}
+        reply = await self.paying.request("POST", ORIGIN + path, headers=headers, content=content)
+        assert reply.status == 200, reply.body
+        return json.loads(reply.body)
+
+    async def pay(self, quote):
+        return await self.wallet.pay(Charge(Satoshis(quote["satoshis"]), quote["id"], quote["recipient"]))
+
+
+@asynccontextmanager
+async def counter(shop: Shop, publisher, events=None):
+    """The gateway of one process."""
+    app = build_app(
+        database=shop.database,
+        identity=publisher.identity,
+        host=publisher.host,
+        keys=shop.keys,
+        contents=Contents(),
+        clock=shop.clock,
+        randomness=shop.randomness,
+        till=shop.till(),
+        audit=(events if events is not None else []).append,
+        turns=nothing,
+    )
+    shop.http.mount(ORIGIN, app)
+    async with running(app):
+        yield app
+
+
+async def nothing(_):
+    """In the background."""
+
+
+@pytest.fixture
+async def shop(tmp_path, database, request):
+    shop = Shop(tmp_path, database, request.node.name)
+    async with shop.ledger, shop.http:
+        yield shop
+
+
+@pytest.fixture
+def events():
+    return []
+
+
+@pytest.fixture
+async def open_counter(shop, publisher, host, events):
+    publisher.host = host.app()
+    async with counter(shop, publisher, events) as app:
+        yield app
+
+
+@pytest.fixture
+def customer(shop, open_counter):
+    return Customer(shop, "customer")
+
+
+@pytest.fixture
+def publish(publisher, make):
+    """One priced and one free dataset, by a rule and a policy."""
+
+    async def published(*, price: int = 1000, rule=None, policy=None, generation: int = 1, **more: Any):
+        settings = {}
+        if rule is not None:
+            settings["paymentrule/standard"] = rule
+        if policy is not None:
+            settings["consumerpolicy/consumers"] = policy
+        records = [make("dataset/a", price=price, **more), make("dataset/free"), make("stream/ticks", price=5)]
+        return await publisher.publish(
+            records, generation=generation, settings=settings, defaults={"paymentRule": "standard"} if rule else {}
+        )
+
+    return published
+
+
+def problem(reply):
+    assert reply.headers["content-type"] == "application/problem+json", reply.body
+    return json.loads(reply.body)
+
+
+async def test_a_quote_says_what_it_costs_this_buyer_until_when_and_how_it_is_paid(customer, publish, shop):
+    root = await publish(rule={"http": {"window": "10m"}})
+    quote = await customer.quote(quantity=2)
+    assert len(base64.b64decode(quote.pop("id"))) == 44
+    assert quote == {
+        "kind": "dataset",
+        "name": "a",
+        "quantity": 2,
+        "documentHash": quote["documentHash"],
+        "satoshis": 2000,
+        "listSatoshis": 2000,
+        "tier": "none",
+        "discount": "0%",
+        "credit": 0,
+        "expires": int(shop.clock()) + 600,
+        "recipient": shop.keys.identity,
+        "methods": [{"method": "brc105", "url": ACCESS}],
+    }
+    assert root.generation == 1
+
+
+async def test_what_was_quoted_is_paid_without_a_402_and_gives_receipt_key_and_places(customer, publish, shop, events):
+    await publish()
+    payment = await customer.pay(await customer.quote())
+    reply = await customer.ask(ACCESS, payment=payment)
+    assert reply.status == 200
+    assert reply.headers["x-bsv-payment-satoshis-paid"] == "1000"
+    given = json.loads(reply.body)
+    receipt = Receipt.parse(given["receipt"])
+    receipt.check()
+    assert (receipt.gateway, receipt.buyer, str(receipt.good)) == (shop.keys.identity, customer.identity, "dataset/a")
+    assert (receipt.allowance.downloads, receipt.allowance.bytes) == (10, 10 << 20)
+    assert receipt.allowance.until == receipt.issued + 30 * 86_400
+    key = customer.wallet.keys.decrypt(delivery_key(receipt.id, shop.keys.identity), base64.b64decode(given["key"]))
+    assert key == Contents().key
+    assert given["size"] == SIZE
+    assert given["expires"] == int(shop.clock()) + 3600
+    assert (await shop.http.request("GET", given["urls"][0])).status == 200
+    assert [(event.what.value, event.outcome.value) for event in events] == [("quote", "quoted"), ("access", "sold")]
+    assert (events[1].who, events[1].txid, events[1].receipt) == (customer.identity, payment.subject, receipt.id)
+
+
+async def test_who_holds_a_receipt_is_not_charged_again(customer, publish, events):
+    await publish()
+    first, second = await customer.buy(), await customer.buy()
+    assert second["receipt"] == first["receipt"]
+    assert len(customer.wallet.paid) == 1
+    assert [event.outcome.value for event in events] == ["charged", "sold", "served"]
+
+
+async def test_the_same_payment_gives_the_same_receipt_and_another_one_another(customer, publish):
+    await publish()
+    first, second = [await customer.pay(await customer.quote()) for _ in range(2)]
+    receipts = [
+        json.loads((await customer.ask(ACCESS, payment=each)).body)["receipt"] for each in (first, first, second)
+    ]
+    assert receipts[0] == receipts[1]
+    assert receipts[0]["id"] != receipts[2]["id"]
+
+
+async def test_after_a_receipt_has_ended_it_is_charged_again(customer, publish, shop):
+    await publish()
+    first = await customer.buy()
+    shop.clock.now = first["receipt"]["allowance"]["until"]
+    second = await customer.buy()
+    assert second["receipt"]["id"] != first["receipt"]["id"]
+    assert len(customer.wallet.paid) == 2
+
+
+async def test_what_is_free_needs_no_payment_and_nobody_to_prove_who_they_are(customer, publish, shop):
+    await publish()
+    path, headers = "/v1/datasets/free/access", {"content-type": "application/json"}
+    for ask in (customer.signing.request, shop.http.request):
+        given = json.loads((await ask("POST", ORIGIN + path, headers=headers, content=b"{}")).body)
+        assert (given["receipt"], given["key"]) == (None, None)
+        assert (await shop.http.request("GET", given["urls"][0])).status == 200
+    body = b'{"kind":"dataset","name":"free"}'
+    quote = json.loads((await shop.http.request("POST", f"{ORIGIN}/v1/quotes", headers=headers, content=body)).body)
+    assert (quote["satoshis"], quote["methods"], quote["id"]) == (0, [], "")
+
+
+async def test_who_has_not_proven_who_they_are_is_sold_nothing(publish, shop, open_counter):
+    await publish()
+    headers = {"content-type": "application/json"}
+    for path, body in ((ACCESS, b"{}"), ("/v1/quotes", b'{"kind":"dataset","name":"a"}')):
+        reply = await shop.http.request("POST", ORIGIN + path, headers=headers, content=body)
+        assert reply.status == 401
+
+
+@pytest.mark.parametrize("path", ["/v1/datasets/x/y/access", "/v1/datasets/x%2Fy/access"])
+async def test_names_keep_their_slashes_in_either_spelling(customer, publisher, make, path):
+    await publisher.publish([make("dataset/x/y", price=5), make("dataset/x", price=7)])
+    assert (await customer.buy(path))["receipt"]["good"]["name"] == "x/y"
+
+
+async def test_a_quoted_price_holds_for_its_time_and_new_quotes_have_the_new_one(customer, publish, shop):
+    await publish(price=1000, rule={"http": {"window": "10m"}})
+    old = await customer.quote()
+    await publish(price=5000, rule={"http": {"window": "10m"}}, generation=2)
+    assert (await customer.quote())["satoshis"] == 5000
+    assert (await customer.ask(ACCESS, payment=await customer.pay(old))).status == 200
+    late = await customer.pay(old)
+    shop.clock.now += 601
+    reply = await customer.ask(ACCESS, payment=late)
+    assert (reply.status, json.loads(reply.body)["code"]) == (400, "ERR_INVALID_DERIVATION_PREFIX")
+
+
+@pytest.mark.parametrize(
+    ("rule", "price", "asked"),
+    [
+        ({"http": {"min": 50}}, 20, 50),
+        ({"http": {"min": 50}}, 50, 50),
+        ({"http": {"max": 1000}}, 1000, 1000),
+    ],
+)
+async def test_the_smallest_payment_is_a_floor(customer, publish, rule, price, asked):
+    await publish(price=price, rule=rule)
+    quote = await customer.quote()
+    assert (quote["satoshis"], quote["listSatoshis"]) == (asked, price)
+
+
+async def test_more_than_is_taken_in_one_payment_is_not_sold(customer, publish):
+    await publish(rule={"http": {"max": 999}})
+    for path, body in ((ACCESS, {}), ("/v1/quotes", {"kind": "dataset", "name": "a"})):
+        reply = await customer.ask(path, body)
+        assert (reply.status, problem(reply)["code"]) == (409, "ERR_PRICE_NOT_TAKEN")
+
+
+async def test_what_is_paid_natively_is_not_asked_for_as_brc_105(customer, publish):
+    rule = {"http": {}, "native": {}, "routing": {"threshold": 500, "small": "http", "large": "native"}}
+    await publish(price=1000, rule=rule)
+    quote = await customer.quote()
+    assert quote["methods"] == [{"method": "native", "url": "/v1/payments/templates"}]
+    reply = await customer.ask(ACCESS)
+    asked = problem(reply)
+    assert not any(name.startswith("x-bsv-payment") for name in reply.headers)
+    assert (reply.status, asked["code"], asked["satoshis"]) == (402, "ERR_PAYMENT_REQUIRED", 1000)
+    assert asked["quote"] == {"url": "/v1/quotes", "body": {"kind": "dataset", "name": "a", "quantity": 1}}
+    assert asked["methods"] == quote["methods"]
+
+
+async def test_what_was_quoted_for_http_is_taken_though_it_is_paid_natively_since(customer, publish):
+    await publish(price=1000, rule={"http": {}})
+    quote = await customer.quote()
+    await publish(price=1000, rule={"native": {}}, generation=2)
+    assert (await customer.ask(ACCESS, payment=await customer.pay(quote))).status == 200
+
+
+@pytest.mark.parametrize(
+    ("state", "code"), [("suspended", "ERR_CONSUMER_SUSPENDED"), ("blocked", "ERR_CONSUMER_BLOCKED")]
+)
+async def test_who_is_not_served_is_told_before_anything_is_to_be_paid(customer, publish, state, code):
+    await publish()
+    payment = await customer.pay(await customer.quote())
+    await publish(policy={"consumers": [{"key": customer.identity, "state": state}]}, generation=2)
+    asked = ((ACCESS, {}, None), (ACCESS, {}, payment), ("/v1/quotes", {"kind": "dataset", "name": "a"}, None))
+    for path, body, paid in asked:
+        reply = await customer.ask(path, body, payment=paid)
+        assert (reply.status, problem(reply)["code"]) == (403, code)
+    whoami = json.loads((await customer.ask("/v1/whoami", method="GET")).body)
+    assert whoami["state"] == state
+
+
+async def test_who_has_spent_twice_what_was_served_is_blocked(customer, publish, shop):
+    await publish()
+    coin = await customer.wallet.coin(5000)
+    quote = await customer.quote()
+    charge = Charge(Satoshis(quote["satoshis"]), quote["id"], quote["recipient"])
+    payment = await customer.wallet.pay(charge, coin=coin)
+    assert (await customer.ask(ACCESS, payment=payment)).status == 200
+    await shop.ledger.replace(payment.subject, await shop.rival(customer.wallet, coin))
+    await shop.till().settle()
+    reply = await customer.ask(ACCESS)
+    assert (reply.status, problem(reply)["code"]) == (403, "ERR_CONSUMER_BLOCKED")
+
+
+async def test_a_discount_is_taken_off_last_and_the_quote_says_so(customer, publish):
+    policy = {"defaultTier": "friends", "tiers": {"friends": {"discount": "12.5%"}}}
+    await publish(price=1001, policy=policy)
+    quote = await customer.quote()
+    assert (quote["satoshis"], quote["listSatoshis"]) == (876, 1001)
+    assert (quote["tier"], quote["discount"]) == ("friends", "12.5%")
+
+
+async def test_who_has_paid_enough_rises_into_a_tier(customer, publish):
+    policy = {
+        "defaultTier": "new",
+        "tiers": {"new": {}, "regular": {"discount": "50%", "promote": {"spent": 1000}}},
+    }
+    await publish(policy=policy)
+    await customer.buy()
+    quote = await customer.quote()
+    assert (quote["tier"], quote["satoshis"]) == ("regular", 500)
+
+
+CLUB = {"defaultTier": "new", "tiers": {"new": {}, "club": {"discount": "50%", "fee": {"satoshis": 300, "per": "30d"}}}}
+
+
+async def test_membership_is_bought_and_its_benefits_hold_as_long_as_it_does(customer, publish, shop):
+    await publish(policy=CLUB)
+    assert (await customer.quote())["tier"] == "new"
+    quote = await customer.quote("club", "tier")
+    assert quote["satoshis"] == 300
+    assert quote["methods"] == [{"method": "brc105", "url": "/v1/tiers/club/access"}]
+    given = await customer.buy("/v1/tiers/club/access")
+    receipt = Receipt.parse(given["receipt"])
+    assert str(receipt.good) == "tier/club"
+    assert receipt.allowance.until == receipt.issued + 30 * 86_400
+    inside = await customer.quote()
+    assert (inside["tier"], inside["satoshis"]) == ("club", 500)
+    shop.clock.now = receipt.allowance.until
+    assert (await customer.quote())["tier"] == "new"
+
+
+async def test_several_terms_are_one_good(customer, publish):
+    await publish(policy=CLUB)
+    receipt = Receipt.parse((await customer.buy("/v1/tiers/club/access", {"quantity": 3}))["receipt"])
+    assert (str(receipt.good), receipt.price) == ("tier/club x 3", 900)
+    assert receipt.allowance.until == receipt.issued + 90 * 86_400
+
+
+@pytest.mark.parametrize("tier", ["new", "none"])
+async def test_there_is_no_membership_of_a_tier_without_a_fee(customer, publish, tier):
+    await publish(policy=CLUB)
+    assert (await customer.ask(f"/v1/tiers/{tier}/access")).status == 404
+    assert (await customer.ask("/v1/quotes", {"kind": "tier", "name": tier})).status == 404
+
+
+QUOTA = {"defaultTier": "small", "tiers": {"small": {"quota": {"requests": 3, "bytes": 100, "window": "1h"}}}}
+
+
+async def test_a_quota_of_requests_holds_over_all_processes_and_ends_with_its_window(
+    customer, publish, publisher, shop, database
+):
+    await publish(policy=QUOTA)
+    async with counter(shop, publisher):
+        await customer.quote()
+        await customer.quote()
+    async with counter(shop, publisher):
+        await customer.quote()
+        reply = await customer.ask("/v1/quotes", {"kind": "dataset", "name": "a"})
+        assert (reply.status, problem(reply)["code"]) == (429, "ERR_QUOTA_EXCEEDED")
+        resets = Window.at(shop.clock(), 3600).resets
+        assert reply.headers["retry-after"] == str(resets - int(shop.clock()))
+        whoami = json.loads((await customer.ask("/v1/whoami", method="GET")).body)
+        used = {"bytes": 0, "requests": 3}
+        limits = {"bytes": 100, "requests": 3, "streams": None, "window": 3600}
+        assert whoami["quota"] == {**limits, "used": used, "resets": resets}
+        shop.clock.now = resets
+        await customer.quote()
+
+
+async def test_nobody_is_asked_to_pay_who_has_no_quota_left_but_what_is_paid_is_served(
+    customer, publish, shop, database
+):
+    await publish(policy=QUOTA)
+    payment = await customer.pay(await customer.quote())
+    usage = Usage(database)
+    usage.count(customer.identity, Window.at(shop.clock(), 3600), Used(requests=3))
+    await usage.written()
+    assert (await customer.ask(ACCESS)).status == 429
+    assert (await customer.ask(ACCESS, payment=payment)).status == 200
+
+
+async def test_a_payment_that_was_answered_503_is_served_by_the_next_request_without_it(customer, publish, shop):
+    await publish(rule={"http": {}, "accept": {"seen": 999}})
+    payment = await customer.pay(await customer.quote())
+    assert (await customer.ask(ACCESS, payment=payment)).status == 503
+    assert (await customer.ask(ACCESS)).status == 503
+    await shop.ledger.mine()
+    reply = await customer.ask(ACCESS)
+    assert reply.status == 200
+    assert json.loads(reply.body)["receipt"]["txid"] == payment.subject
+
+
+async def test_what_is_gone_is_given_to_those_who_have_paid_for_it(customer, publish, publisher, make, shop):
+    await publish()
+    first = await customer.buy()
+    await publisher.publish([make("dataset/other")], generation=2)
+    again = await customer.buy()
+    assert again["receipt"] == first["receipt"]
+    assert (await Customer(shop, "another").ask(ACCESS)).status == 404
+
+
+MEGABYTES = {"model": "per-mb", "satoshis": 10}
+
+
+async def test_by_the_megabyte_it_is_sold_whole(customer, publish):
+    sealed = {"content": {"sha256": "00" * 32, "size": 2_500_000}}
+    await publish(pricing=MEGABYTES, price=0, sealed=sealed)
+    quote = await customer.quote()
+    assert (quote["quantity"], quote["satoshis"]) == (3, 30)
+    reply = await customer.ask("/v1/quotes", {"kind": "dataset", "name": "a", "quantity": 2})
+    assert (reply.status, problem(reply)["code"], problem(reply)["quantity"]) == (409, "ERR_QUANTITY", 3)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        {"name": "a"},
+        {"kind": "file", "name": "a"},
+        {"kind": "dataset", "name": "../a"},
+        {"kind": "dataset", "name": "a", "quantity": 0},
+        {"kind": "dataset", "name": "a", "quantity": 1.5},
+        {"kind": "dataset", "name": "a", "quantity": True},
+        {"kind": "dataset", "name": "a", "price": 1},
+        {"kind": "dataset", "name": "a" * 9000},
+    ],
+)
+async def test_what_cannot_be_asked_is_refused(customer, publish, body):
+    await publish()
+    reply = await customer.ask("/v1/quotes", body)
+    assert reply.status in {400, 413}
+    problem(reply)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("stream", "ticks"), ("dataset", "none"), ("producer", "acme")])
+async def test_what_is_not_on_offer_has_no_price(customer, publish, kind, name):
+    await publish()
+    assert (await customer.ask("/v1/quotes", {"kind": kind, "name": name})).status == 404
+
+
+@pytest.mark.parametrize("settings", [{"rule": {"cash": {}}}, {"policy": {"tiers": {"a": {"speed": 1}}}}])
+async def test_what_cannot_be_read_stops_the_sale_and_not_the_catalog(customer, publish, settings):
+    await publish(**settings)
+    with pytest.raises(Exception, match="cannot be read"):
+        await customer.ask(ACCESS)
+    assert (await customer.ask("/v1/catalog", method="GET")).status == 200
+
+
+async def test_sealed_settings_are_in_no_answer(customer, publish, secret):
+    policy = {"consumers": [{"key": customer.identity, "state": "active", "note": secret}]}
+    await publish(policy=policy)
+    texts = [(await customer.ask(path, method="GET")).body for path in ("/v1/whoami", "/v1/catalog", "/v1/producer")]
+    texts += [json.dumps(await customer.quote()).encode(), json.dumps(await customer.buy()).encode()]
+    assert not any(secret.encode() in text for text in texts)
