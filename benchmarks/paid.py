@@ -23,6 +23,7 @@ from benchmarks.node import peer
 from benchmarks.processes import python, started
 from benchmarks.purchases import Purchases
 from benchmarks.setting import Figures, Row, Setting
+from benchmarks.shop import DATASET, GATEWAY, stocked
 from reconciler.clients.http import HttpClient
 from reconciler.wallet.keys import Keys
 from reconciler.wire.conversation import Call, Peer
@@ -33,9 +34,9 @@ BUDGET: Final = 6.0
 """DESIGN §11."""
 
 _KEY: Final = sha256(b"benchmarks: the server").hexdigest()
-_SELLER: Final = Keys(bytes.fromhex(_KEY))
 _BUYER: Final = Keys(sha256(b"benchmarks: the client").digest())
-_PRICE: Final = 1000
+_NEVER_PAID: Final = 900_000
+"""A quantity."""
 _SECONDS: Final = 4 * 3600
 """For which prices hold."""
 _FASTEST: Final = 800
@@ -52,10 +53,11 @@ def measure(setting: Setting) -> Iterator[Row]:
     """On both databases, by one process and by two; the reference has one process, a wallet that takes anything, and no database."""
     stock = Stock.made(setting)
     for workers in (1, 2):
-        yield from _measure(setting, stock, f"sqlite:///{setting.folder / f'shop {workers}.db'}", "SQLite", workers)
-    with postgresql(setting) as url:
-        for workers in (1, 2) if url is not None else ():
-            yield from _measure(setting, stock, f"{url}", "PostgreSQL", workers)
+        yield from _measure(setting, stock, None, workers)
+    for workers in (1, 2):
+        with postgresql(setting) as url:
+            if url is not None:
+                yield from _measure(setting, stock, url, workers)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +71,10 @@ class Stock:
     def made(cls, setting: Setting) -> Self:
         """As many as the fastest server could take."""
         material = Material("paid")
-        purchases = Purchases(material=material, seller=_SELLER, buyer=_BUYER, expires=int(time.time()) + _SECONDS)
+        purchases = Purchases(material=material, seller=GATEWAY, buyer=_BUYER, expires=int(time.time()) + _SECONDS)
         count = round(((setting.rounds + 1) * 2 * _FASTEST + 2 * _RATE) * setting.seconds) + 10
         setting.tell(f"making {count} payments")
-        return cls(tuple(purchases.payments(map("dataset/{}".format, range(count)), _PRICE, count)), material)
+        return cls(tuple(purchases.payments(count)), material)
 
 
 class Client:
@@ -83,37 +85,37 @@ class Client:
         self.prefix: str | None = None
         """What the reference asks to be paid by; ours has sealed each good's."""
         self._peer = Peer(_BUYER, randomness=secrets.token_bytes)
-        self._next = count()
+        self._next = count(1)
 
     async def meet(self) -> None:
         """Shake hands, and see what is asked."""
         async with HttpClient() as http:
-            asked = await _answered(self._peer.exchange(_call(-1)), http, self.side.server.url)
+            asked = await _answered(self._peer.exchange(_call(_NEVER_PAID)), http, self.side.server.url)
         if self.side.name != "ours":
             self.prefix = asked.headers[PREFIX_HEADER]
 
-    def asking(self, number: int) -> bytes:
+    def asking(self, quantity: int) -> bytes:
         """The request that is answered 402."""
-        return _request(next(self._peer.exchange(_call(number))))
+        return _request(next(self._peer.exchange(_call(quantity))))
 
-    def paying(self, number: int, payment: PaymentHeader) -> bytes:
+    def paying(self, quantity: int, payment: PaymentHeader) -> bytes:
         """The one that pays."""
         header = payment if self.prefix is None else replace(payment, prefix=self.prefix)
-        return _request(next(self._peer.exchange(_call(number, {PAYMENT_HEADER: header.to_text()}))))
+        return _request(next(self._peer.exchange(_call(quantity, {PAYMENT_HEADER: header.to_text()}))))
 
     def requests(self, statuses: tuple[int, ...], stock: Stock, count: int) -> Iterator[bytes]:
         """For so many purchases, those legs that are answered so; no payment is brought twice."""
         if 200 not in statuses:  # nobody pays for it, so it may be asked for again and again
-            yield from (self.asking(-1) for _ in range(count))
+            yield from (self.asking(_NEVER_PAID) for _ in range(count))
             return
-        for number in islice(self._next, count):
+        for quantity in islice(self._next, count):
             if 402 in statuses:
-                yield self.asking(number)
-            yield self.paying(number, stock.payments[number])
+                yield self.asking(quantity)
+            yield self.paying(quantity, stock.payments[quantity - 1])
 
 
-def _measure(setting: Setting, stock: Stock, database: str, name: str, workers: int) -> Iterator[Row]:
-    title = f"{name}, {workers} worker{'s' * (workers > 1)}"
+def _measure(setting: Setting, stock: Stock, database: str | None, workers: int) -> Iterator[Row]:
+    title = f"{'PostgreSQL' if database else 'SQLite'}, {workers} worker{'s' * (workers > 1)}"
     with _sides(setting, stock, database, workers) as clients:
         sides = [client.side for client in clients]
         for legs, statuses, budget in (
@@ -127,18 +129,20 @@ def _measure(setting: Setting, stock: Stock, database: str, name: str, workers: 
 
 
 @contextmanager
-def _sides(setting: Setting, stock: Stock, database: str, workers: int) -> Iterator[list[Client]]:
+def _sides(setting: Setting, stock: Stock, database: str | None, workers: int) -> Iterator[list[Client]]:
+    home = setting.folder / secrets.token_hex(4)
+    stocked(home, database)
     roots = setting.folder / "roots.json"
     roots.write_text(json.dumps(stock.material.roots), encoding="ascii")
     with ExitStack() as stack:
         world = stack.enter_context(
             started(python("benchmarks.world", {"roots": str(roots)}), setting.folder / "world.log")
         )
-        question = {"database": database, "world": world.url, "key": _KEY, "price": _PRICE, "workers": workers}
+        question = {"home": str(home), "database": database, "world": world.url, "workers": workers}
         ours = started(python("benchmarks.shop", question), setting.folder / "shop.log")
         sides = [Side("ours", stack.enter_context(ours))]
         if setting.with_peers:
-            command = [*peer("payment", setting.cache), json.dumps({"key": _KEY, "price": _PRICE})]
+            command = [*peer("payment", setting.cache), json.dumps({"key": _KEY, "price": 1000})]
             sides.append(Side("reference", stack.enter_context(started(command, setting.folder / "reference.log"))))
         clients = [Client(side) for side in sides]
         for client in clients:
@@ -187,12 +191,12 @@ def _latencies(setting: Setting, stock: Stock, client: Client, title: str) -> It
         )
 
 
-def _call(number: int, headers: Mapping[str, str] | None = None) -> Call:
+def _call(quantity: int, headers: Mapping[str, str] | None = None) -> Call:
     return Call(
         method="POST",
-        target=f"/v1/datasets/{number}/access",
+        target=f"/v1/datasets/{DATASET}/access",
         headers={"content-type": "application/json", **(headers or {})},
-        body=b"{}",
+        body=b'{"quantity":%d}' % quantity,
     )
 
 

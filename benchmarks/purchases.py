@@ -6,13 +6,16 @@ has the seller's key can write what his 402 would ask, so nobody needs to be ask
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
 from benchmarks.material import Coin, Material
+from benchmarks.shop import DATASET
 from reconciler.model.amounts import Satoshis
+from reconciler.model.goods import Good
+from reconciler.model.ids import Kind, RecordId
 from reconciler.model.keys import FUNDING_KEY, QUOTE_KEY, payment_key
 from reconciler.payments.quote import RANDOM, Offer, prefix_of
 from reconciler.wallet.keys import Keys
@@ -34,10 +37,11 @@ class Purchases:
     buyer: Keys
     expires: int
 
-    def payments(self, goods: Iterable[str], price: int, count: int) -> Iterator[PaymentHeader]:
-        """A payment for each of `count` goods, by their names."""
-        for good, coin in zip(goods, self.material.coins(count), strict=False):
-            yield self._payment(Offer(self.buyer.identity, good, Satoshis(price)), coin)
+    def payments(self, count: int) -> Iterator[PaymentHeader]:
+        """One for each quantity from 1 to `count`."""
+        for quantity, coin in enumerate(self.material.coins(count), start=1):
+            good = Good(RecordId(Kind.DATASET, DATASET), quantity)
+            yield self._payment(Offer(self.buyer.identity, str(good), Satoshis(quantity)), coin)
 
     def _payment(self, offer: Offer, coin: Coin) -> PaymentHeader:
         random = bytes.fromhex(coin.ancestor.txid)[:RANDOM]

@@ -1,4 +1,7 @@
-"""A server that sells by our paywall, as it is measured: every name is a good, and all have one price."""
+"""Our gateway, as a server that is measured: what it sells was applied in an embedded world, which is left alone afterwards.
+
+Buyers' coins are of another chain, whose headers and ARC are over TCP (benchmarks/world.py).
+"""
 
 from __future__ import annotations
 
@@ -7,61 +10,95 @@ import json
 import os
 import random
 import secrets
+import subprocess
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
-from typing import Any
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Final
 
 from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp
 
-from benchmarks.processes import python
+from benchmarks.processes import ROOT, python
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
-from reconciler.clients.http import HttpClient
-from reconciler.model.amounts import Satoshis
+from reconciler.cli.arguments import Globals
+from reconciler.cli.console import Console
+from reconciler.cli.invocation import Invocation
+from reconciler.cli.libraries import open_library
+from reconciler.cli.wiring import open_site
+from reconciler.gateway.app import build_app
+from reconciler.model.errors import StateError
+from reconciler.model.ids import Network
+from reconciler.model.keys import GATEWAY_KEY
 from reconciler.payments.till import Till
-from reconciler.store import schema
-from reconciler.store.database import Database
-from reconciler.store.replays import Replays
 from reconciler.wallet.keys import Keys
-from reconciler.web.auth import Authenticated
 from reconciler.web.listening import Listening, listening
-from reconciler.web.paywall import Paywall
+from reconciler.web.metrics import Metrics
+from reconciler.web.operators import Operator
 from reconciler.web.server import GRACE, Door, serving
-from reconciler.web.sessions import Sessions
 from reconciler.web.workers import Inheritance, Parent, Workers
 
-_HOST = "127.0.0.1"
+DATASET: Final = "ticks"
+"""What is sold. Every quantity is a good of its own, at as many satoshis."""
+
+_KEY: Final = sha256(b"benchmarks: the producer").hexdigest()
+PRODUCER: Final = Keys(bytes.fromhex(_KEY))
+GATEWAY: Final = PRODUCER.child(GATEWAY_KEY)
+
+_HOST: Final = "127.0.0.1"
+_MANIFEST: Final = f"""\
+apiVersion: overlay/v1
+kind: Producer
+metadata: {{name: shop}}
+spec: {{displayName: Shop, network: NETWORK}}
+---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: {{name: {DATASET}}}
+spec:
+  title: Ticks
+  source: {{path: ticks.csv}}
+  pricing: {{model: per-request, satoshis: 1}}
+"""
 
 
-def build_app(question: Mapping[str, Any], database: Database, http: HttpClient) -> ASGIApp:
-    """The shop on its database; headers and ARC are at `world`."""
-    keys = Keys(bytes.fromhex(question["key"]))
-    till = Till(
-        database=database,
-        receiver=keys,
-        miner=Arc(http, question["world"]),
-        chain=Headers(http, question["world"]),
-        clock=time.time,
-        randomness=secrets.token_bytes,
+def environment(home: Path, database: str | None) -> dict[str, str]:
+    """What a command of the producer's runs in; without a URL the database is in its home."""
+    foreign = ("OVERLAY_", "PRODUCER_", "DATABASE_URL")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    named = {} if database is None else {"DATABASE_URL": database}
+    return {**inherited, **named, "OVERLAY_HOME": str(home), "OVERLAY_IDENTITY_KEY": _KEY}
+
+
+def stocked(home: Path, database: str | None, network: str = "embedded") -> None:
+    """Apply what is sold. Raises StateError where that fails."""
+    home.mkdir(parents=True)
+    (home / "producer.yaml").write_text(_MANIFEST.replace("NETWORK", network), encoding="ascii")
+    (home / "ticks.csv").write_text("\n".join(f"{number},{number * 7 % 1000}" for number in range(1000)), "ascii")
+    commands = [["apply", "--yes"]]
+    if database is not None:
+        name = json.loads(network)["preset"] if network.startswith("{") else network
+        commands.insert(0, ["db", "upgrade", "--network", name])
+    for words in commands:
+        command(words, home, database)
+
+
+def command(words: Sequence[str], home: Path, database: str | None) -> str:
+    """Run a command of the producer's; what it prints. Raises StateError where it fails."""
+    done = subprocess.run(
+        [sys.executable, "-m", "reconciler.cli", "-C", str(home), *words],
+        cwd=ROOT,
+        env=environment(home, database),
+        capture_output=True,
+        text=True,
+        check=False,
     )
-    paywall, price = Paywall(till), Satoshis(question["price"])
-
-    async def sell(request: Request) -> Response:
-        admitted = await paywall.admit(request, f"dataset/{request.path_params['name']}", price)
-        if isinstance(admitted, Response):
-            return admitted
-        answer = JSONResponse({"receipt": {"buyer": admitted.buyer, "satoshis": admitted.satoshis}})
-        return paywall.deliver(admitted, answer)
-
-    app = Starlette(routes=[Route("/v1/datasets/{name}/access", sell, methods=["POST"])])
-    sessions = Sessions(keys=keys, replays=Replays(database), clock=time.time, randomness=secrets.token_bytes)
-    return Authenticated(app, keys=keys, sessions=sessions, randomness=secrets.token_bytes)
+    if done.returncode:
+        raise StateError(f"overlay {' '.join(words)} has failed: {done.stderr[-800:]}")
+    return done.stdout
 
 
 async def alone(question: Mapping[str, Any]) -> None:
@@ -99,13 +136,37 @@ async def supervise(question: Mapping[str, Any]) -> None:
 
 @asynccontextmanager
 async def _serving(question: Mapping[str, Any], place: Listening | None) -> AsyncIterator[str]:
-    database = Database.open(question["database"])
-    await schema.prepare(database)
-    async with HttpClient() as http:
-        app = build_app(question, database, http)
-        async with serving([Door(app=app, host=_HOST, listening=place)]) as (url,):
+    """As `overlay serve` puts it together, but for the chain, and for other hosts, of which there are none."""
+    home = Path(question["home"])
+    console = Console(width=80, colour=False, interactive=False, quiet=True, verbose=False)
+    surroundings = environment(home, question["database"])
+    invocation = Invocation(options=Globals(directory=home), console=console, environment=surroundings)
+    async with (
+        open_site(invocation, Network.EMBEDDED, identity=PRODUCER.identity) as site,
+        open_library(site, GATEWAY) as library,
+    ):
+        metrics = Metrics(site.database, Operator(), clock=time.time)
+        till = Till(
+            database=site.database,
+            receiver=GATEWAY,
+            miner=metrics.watched(Arc(site.http, question["world"])),
+            chain=Headers(site.http, question["world"]),
+            clock=time.time,
+            randomness=secrets.token_bytes,
+        )
+        app = build_app(
+            database=site.database,
+            identity=PRODUCER.identity,
+            host=Starlette(),
+            keys=GATEWAY,
+            contents=library,
+            clock=time.time,
+            randomness=secrets.token_bytes,
+            metrics=metrics,
+            till=till,
+        )
+        async with serving([Door(app=metrics.counted(app), host=_HOST, listening=place)]) as (url,):
             yield url
-    await database.close()
 
 
 def main(words: Sequence[str]) -> None:
