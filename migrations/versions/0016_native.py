@@ -31,6 +31,16 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_payment_templates_buyer_expires"), "payment_templates", ["buyer", "expires"])
     op.create_table(
+        "payee_outputs",
+        sa.Column("payment", sa.LargeBinary(), nullable=False),
+        sa.Column("vout", sa.BigInteger(), nullable=False),
+        sa.Column("payee", sa.LargeBinary(), nullable=False),
+        sa.Column("satoshis", sa.BigInteger(), nullable=False),
+        sa.ForeignKeyConstraint(["payment"], ["payments.txid"], name=op.f("fk_payee_outputs_payment_payments")),
+        sa.PrimaryKeyConstraint("payment", "vout", name=op.f("pk_payee_outputs")),
+    )
+    op.create_index(op.f("ix_payee_outputs_payee"), "payee_outputs", ["payee"])
+    op.create_table(
         "buyer_credits",
         sa.Column("payment", sa.LargeBinary(), nullable=False),
         sa.Column("buyer", sa.LargeBinary(), nullable=False),
@@ -89,5 +99,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("payout_inputs", "payouts", "credit_uses", "buyer_credits", "payment_templates"):
+    for table in ("payout_inputs", "payouts", "credit_uses", "buyer_credits", "payee_outputs", "payment_templates"):
         op.drop_table(table)

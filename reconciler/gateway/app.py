@@ -20,17 +20,20 @@ from reconciler.gateway.audit import Audit, to_nobody
 from reconciler.gateway.catalog import CatalogRoutes
 from reconciler.gateway.delivery import ContentRoute, Delivery
 from reconciler.gateway.live import Shelf
+from reconciler.gateway.native import native_routes
 from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
 from reconciler.gateway.ports import Contents, GatewayKeys
 from reconciler.gateway.query import find, parse_query
 from reconciler.gateway.quotes import Quotes
 from reconciler.gateway.receipts import receipt_routes
+from reconciler.gateway.settlements import settlement_routes
 from reconciler.gateway.shop import Shop
 from reconciler.gateway.standing import Standing, Standings
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, digest
 from reconciler.model.keys import GRANT_KEY
+from reconciler.payments.native import NativeSales
 from reconciler.payments.till import Till
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
@@ -83,8 +86,9 @@ def build_app(
     shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
     delivery = Delivery(shelf=shelf, contents=contents, allowances=ReceiptAllowances(database, clock))
     routes = _Routes(shop, identity)
-    api = [*routes.api(), *receipt_routes(database, clock)]
+    api = [*routes.api(), *receipt_routes(database, clock, None if keys is None else keys.identity)]
     if keys is not None:
+        api += settlement_routes(database, producer=identity, gateway=keys.identity)
         api += ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock).routes()
     if keys is not None and till is not None:
         access = Access(
@@ -98,6 +102,8 @@ def build_app(
             audit=audit,
         )
         api += [*Quotes(shop, till, database=database, gateway=keys.identity, audit=audit).routes(), *access.routes()]
+        native = NativeSales(database=database, till=till, keys=keys, counter=shop, clock=clock)
+        api += native_routes(native, database, keys.identity)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -6,10 +6,11 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.gateway.negotiation import Form
+from reconciler.gateway.openapi_payments import SETTLEMENT_PATHS
 from reconciler.gateway.query import MOST
+from reconciler.gateway.schemas import MISSING, PROBLEM_BODY, REFUND, REFUSED, STORED_RECEIPT, UNAVAILABLE
 from reconciler.model.ids import Kind
 from reconciler.model.json import JsonObject
-from reconciler.model.payment import PaymentMethod
 from reconciler.web.metrics import MEDIA_TYPE as METRICS
 from reconciler.web.openapi import (
     ANY,
@@ -38,12 +39,6 @@ from reconciler.web.openapi import (
     parameter,
     record,
 )
-from reconciler.wire.receipt import ReceiptState
-
-_PROBLEM: Final = record({"type": TEXT, "title": TEXT, "status": WHOLE, "detail": TEXT})
-_REFUSED: Final = answer("It is refused, and why", _PROBLEM, PROBLEM)
-_MISSING: Final = answer("There is nothing here by this name", _PROBLEM, PROBLEM)
-_UNAVAILABLE: Final = answer("The database is out of reach; try again", _PROBLEM, PROBLEM, retry_after="Seconds")
 
 _PRODUCER: Final = record(
     {
@@ -90,7 +85,7 @@ _FORM: Final = [
     parameter("query", "format", "In place of the Accept header", {"enum": [*Form]}),
     parameter("header", "accept", "application/ld+json is DCAT, or Croissant where its profile says so"),
 ]
-_OTHERWISE: Final = answer("It is not shown in this form", _PROBLEM, PROBLEM)
+_OTHERWISE: Final = answer("It is not shown in this form", PROBLEM_BODY, PROBLEM)
 
 
 def _linked(about: str, schema: JsonObject, *linked: str) -> JsonObject:
@@ -110,7 +105,7 @@ _HEALTH: Final = operation(
     "Whether it is well, and whose it is",
     {
         "200": answer("It is", record({"status": TEXT, "ready": FLAG, "identityKey": KEY})),
-        "503": _UNAVAILABLE,
+        "503": UNAVAILABLE,
     },
 )
 _BYTES: Final[JsonObject] = {"*/*": {"schema": BINARY}}
@@ -119,12 +114,12 @@ _GIVEN: Final[Mapping[str, JsonObject]] = {
     "200": {"description": "All of it", "content": _BYTES, "headers": _ETAG},
     "206": {"description": "The range that was asked for", "content": _BYTES, "headers": _ETAG},
     "304": {"description": "It is the one that the client has", "headers": _ETAG},
-    "400": _REFUSED,
+    "400": REFUSED,
     "402": {"description": "There is something to pay first (BRC-105, BRC-121)"},
-    "403": answer("Not for this grant, or not any more", _PROBLEM, PROBLEM),
-    "404": _MISSING,
-    "416": answer("There is no such range; one is given at a time", _PROBLEM, PROBLEM),
-    "503": answer("No storage host gives it now; nothing was counted", _PROBLEM, PROBLEM, retry_after="Seconds"),
+    "403": answer("Not for this grant, or not any more", PROBLEM_BODY, PROBLEM),
+    "404": MISSING,
+    "416": answer("There is no such range; one is given at a time", PROBLEM_BODY, PROBLEM),
+    "503": answer("No storage host gives it now; nothing was counted", PROBLEM_BODY, PROBLEM, retry_after="Seconds"),
 }
 _CONTENT_ROUTE: Final = operation(
     "A dataset's plaintext: for a grant, for a payment that comes along where it is small, or free",
@@ -139,32 +134,6 @@ _CONTENT_ROUTE: Final = operation(
 )
 _WHO: Final = answer("Who was proven to ask", record({"identityKey": KEY, "tier": TEXT, "quota": ANY}))
 
-_RECEIPT: Final = record(
-    {
-        "receipt": record(
-            {
-                "version": {"const": 1},
-                "id": HASH,
-                "network": HASH,
-                "producer": KEY,
-                "gateway": KEY,
-                "buyer": KEY,
-                "good": record({"kind": {"enum": [*Kind]}, "name": TEXT, "documentHash": HASH}),
-                "quantity": WHOLE,
-                "method": {"enum": [*PaymentMethod]},
-                "price": WHOLE,
-                "satoshis": WHOLE,
-                "txid": HASH,
-                "issued": WHOLE,
-                "allowance": record({"downloads": WHOLE, "bytes": WHOLE, "until": WHOLE}),
-                "signature": TEXT,
-            }
-        ),
-        "state": {"enum": [*ReceiptState]},
-        "used": record({"downloads": WHOLE, "bytes": WHOLE}),
-    }
-)
-
 DOCUMENT: Final = document(
     "Data gateway",
     "A producer's catalog. Whatever is not described here is the producer's overlay host: see /host/openapi.json.",
@@ -174,8 +143,8 @@ DOCUMENT: Final = document(
                 "The catalog as a page",
                 {
                     "200": answer("HTML", TEXT, "text/html; charset=utf-8"),
-                    "400": _REFUSED,
-                    "503": _UNAVAILABLE,
+                    "400": REFUSED,
+                    "503": UNAVAILABLE,
                 },
                 parameters=_QUERY,
             )
@@ -185,7 +154,7 @@ DOCUMENT: Final = document(
         "/v1/producer": {
             "get": operation(
                 "Who publishes here, and the root that commits to all of it",
-                {"200": answer("The live root", _PRODUCER), "404": _MISSING, "503": _UNAVAILABLE},
+                {"200": answer("The live root", _PRODUCER), "404": MISSING, "503": UNAVAILABLE},
             )
         },
         "/v1/catalog": {
@@ -193,10 +162,10 @@ DOCUMENT: Final = document(
                 "What is published, page after page",
                 {
                     "200": _linked("A page", _PAGE, _DCAT),
-                    "400": _REFUSED,
-                    "404": _MISSING,
+                    "400": REFUSED,
+                    "404": MISSING,
                     "406": _OTHERWISE,
-                    "503": _UNAVAILABLE,
+                    "503": UNAVAILABLE,
                 },
                 parameters=[*_QUERY, *_FORM],
             )
@@ -206,10 +175,10 @@ DOCUMENT: Final = document(
                 "One record, its document, and the proof that the root covers it",
                 {
                     "200": _linked("It", _RECORD, _DCAT, _CROISSANT),
-                    "400": _REFUSED,
-                    "404": _MISSING,
+                    "400": REFUSED,
+                    "404": MISSING,
                     "406": _OTHERWISE,
-                    "503": _UNAVAILABLE,
+                    "503": UNAVAILABLE,
                 },
                 parameters=[
                     parameter("path", "kind", "producer, advertisement, dataset or stream"),
@@ -226,26 +195,26 @@ DOCUMENT: Final = document(
                         "description": "Canonical JSON, or the root's sealed document",
                         "content": {JSON: {"schema": {"type": "object"}}, BYTES: {"schema": BINARY}},
                     },
-                    "400": _REFUSED,
-                    "404": _MISSING,
-                    "503": _UNAVAILABLE,
+                    "400": REFUSED,
+                    "404": MISSING,
+                    "503": UNAVAILABLE,
                 },
                 parameters=[parameter("path", "digest", "64 hex digits")],
             )
         },
         "/v1/datasets/{name}/content": {"get": _CONTENT_ROUTE},
         "/v1/whoami": {
-            "get": operation("Who asks", {"200": _WHO, "401": UNKNOWN, "503": _UNAVAILABLE}, security=BRC103)
+            "get": operation("Who asks", {"200": _WHO, "401": UNKNOWN, "503": UNAVAILABLE}, security=BRC103)
         },
         "/v1/receipts": {
             "get": operation(
-                "The receipt for a payment, for who paid",
+                "The receipt for a payment, for who paid; or what becomes of one that is given back",
                 {
-                    "200": answer("It", record({"receipts": listed(_RECEIPT)})),
-                    "400": _REFUSED,
+                    "200": answer("It", record({"receipts": listed(STORED_RECEIPT)}, {"refund": REFUND})),
+                    "400": REFUSED,
                     "401": UNKNOWN,
-                    "404": _MISSING,
-                    "503": _UNAVAILABLE,
+                    "404": MISSING,
+                    "503": UNAVAILABLE,
                 },
                 parameters=[parameter("query", "txid", "The transaction that paid", HASH, required=True)],
                 security=BRC103,
@@ -254,7 +223,7 @@ DOCUMENT: Final = document(
         "/v1/receipts/{id}": {
             "get": operation(
                 "A receipt, what it is worth, and what was had for it; for its buyer",
-                {"200": answer("It", _RECEIPT), "401": UNKNOWN, "404": _MISSING, "503": _UNAVAILABLE},
+                {"200": answer("It", STORED_RECEIPT), "401": UNKNOWN, "404": MISSING, "503": UNAVAILABLE},
                 parameters=[parameter("path", "id", "64 hex digits")],
                 security=BRC103,
             )
@@ -264,12 +233,13 @@ DOCUMENT: Final = document(
                 "Figures for Prometheus; for programs on the server's own machine, its operator, and who has the admin token",
                 {
                     "200": answer("The text format of Prometheus", TEXT, METRICS),
-                    "401": answer("It is nobody's to see who shows nothing", _PROBLEM, PROBLEM),
-                    "403": answer("It is not for this one", _PROBLEM, PROBLEM),
-                    "503": _UNAVAILABLE,
+                    "401": answer("It is nobody's to see who shows nothing", PROBLEM_BODY, PROBLEM),
+                    "403": answer("It is not for this one", PROBLEM_BODY, PROBLEM),
+                    "503": UNAVAILABLE,
                 },
             )
         },
+        **SETTLEMENT_PATHS,
         "/health": {"get": _HEALTH},
         "/health/live": {"get": _HEALTH},
         "/health/ready": {"get": _HEALTH},

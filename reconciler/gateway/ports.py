@@ -10,12 +10,13 @@ from starlette.responses import Response
 
 from reconciler.model.ids import Digest, RecordId
 from reconciler.model.keys import KeyRef
+from reconciler.payments.templates import Deriver
 from reconciler.web.handshakes import Signer
 from reconciler.wire.documents import RecordDocument
 from reconciler.wire.sealed_content import KnownContent
 
 
-class GatewayKeys(Signer, Protocol):
+class GatewayKeys(Signer, Deriver, Protocol):
     """The gateway's own keys (`wallet.keys.Keys`)."""
 
     def encrypt(self, key: KeyRef, plaintext: bytes, *, iv: bytes) -> bytes:

@@ -12,19 +12,21 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reconciler.gateway.refunds import refund_json
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, digest, txid
 from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
 from reconciler.store.receipts import Receipts, StoredReceipt
+from reconciler.store.refunds import FindReturned
 from reconciler.web.auth import required_identity
 
 _PRIVATE: Final = {"cache-control": "no-store"}
 
 
-def receipt_routes(database: Database, clock: Callable[[], float]) -> list[Route]:
-    """What stands under /v1 of receipts. `clock` gives unix seconds."""
-    desk = _Desk(database, clock)
+def receipt_routes(database: Database, clock: Callable[[], float], gateway: IdentityKey | None) -> list[Route]:
+    """What stands under /v1 of receipts. `clock` gives unix seconds; `gateway` is who refunds are from."""
+    desk = _Desk(database, clock, gateway)
     return [Route("/receipts", desk.of_payment), Route("/receipts/{id}", desk.one)]
 
 
@@ -35,9 +37,10 @@ def receipt_json(stored: StoredReceipt, now: int) -> JsonObject:
 
 
 class _Desk:
-    def __init__(self, database: Database, clock: Callable[[], float]) -> None:
+    def __init__(self, database: Database, clock: Callable[[], float], gateway: IdentityKey | None) -> None:
         self._database = database
         self._clock = clock
+        self._gateway = gateway
 
     async def one(self, request: Request) -> Response:
         """GET /v1/receipts/{id}."""
@@ -59,9 +62,12 @@ class _Desk:
         except ValueError as error:
             raise RefusedError("name the transaction that paid: ?txid=", code="400") from error
         mine = _own(await self._database.read(lambda connection: Receipts(connection).of_payment(payment)), buyer)
-        if mine is None:
+        returned = await self._database.read(FindReturned(payment, buyer))
+        if mine is None and returned is None:
             raise RefusedError("you have no receipt for this transaction", code="404")
-        return JSONResponse({"receipts": [receipt_json(mine, int(self._clock()))]}, headers=_PRIVATE)
+        found = {"receipts": [] if mine is None else [receipt_json(mine, int(self._clock()))]}
+        refund = {} if returned is None or self._gateway is None else {"refund": refund_json(returned, self._gateway)}
+        return JSONResponse({**found, **refund}, headers=_PRIVATE)
 
 
 def _own(stored: StoredReceipt | None, buyer: IdentityKey) -> StoredReceipt | None:

@@ -25,7 +25,7 @@ from reconciler.store.buyer_credits import Credits
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment
 from reconciler.store.templates import StoredTemplate, Templates
-from reconciler.store.terms import Terms
+from reconciler.store.terms import Portion, Terms
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef
 from reconciler.wire.payment import PaymentError
@@ -64,7 +64,10 @@ class Counter(Protocol):
     """Whoever knows what is sold (gateway)."""
 
     async def selling(self, buyer: IdentityKey, good: Good) -> Selling | None:
-        """How this is sold to this buyer now; None where it is not, or not by native payment."""
+        """How this is sold to this buyer now; None where it is not, or not by native payment.
+
+        Raises RefusedError where the buyer is not served.
+        """
         ...
 
 
@@ -93,7 +96,7 @@ class NativeSales:
         selling = await self._counter.selling(buyer, good)
         if selling is None:
             raise RefusedError(f"{good} is not sold by native payment now", code=PaymentError.PREFIX.value)
-        template = self._stored(offer, quote, selling)
+        template = self._stored(offer, quote, selling, apportioned(price, selling.splits))
         return self._template(await self._database.write(_Keep(template, self._now())))
 
     async def pay(self, buyer: IdentityKey, template: Digest, beef: Beef, subject: Txid) -> Payment:
@@ -130,16 +133,18 @@ class NativeSales:
         if self._clock() < stored.expires:
             return promised
         late = replace(promised, quote=None)  # the credit that it took is free again
-        selling = await self._counter.selling(stored.buyer, Good.parse(stored.good))
+        try:
+            selling = await self._counter.selling(stored.buyer, Good.parse(stored.good))
+        except RefusedError as error:
+            return replace(late, gives_back=f"the template had expired, and {error.message}")
         if selling is None:
-            return replace(late, gives_back="the template had expired, and the good is not sold so any more")
+            return replace(late, gives_back="the template had expired, and the good is not sold any more")
         if selling.price > stored.price:
             return replace(late, gives_back=f"the template had expired, and the price is {selling.price} satoshis now")
         terms = selling.terms and replace(selling.terms, portions=stored.portions)
         return replace(late, terms=terms, policy=selling.policy)
 
-    def _stored(self, offer: Offer, quote: str, selling: Selling) -> StoredTemplate:
-        portions = apportioned(offer.price, selling.splits)
+    def _stored(self, offer: Offer, quote: str, selling: Selling, portions: tuple[Portion, ...]) -> StoredTemplate:
         expires = self._now() + selling.seconds
         made = template_of(offer, quote=quote, portions=portions, expires=expires, keys=self._keys)
         return StoredTemplate(

@@ -90,6 +90,16 @@ payment_inputs = Table(
 )
 """What payments spend that are not lost."""
 
+payee_outputs = Table(
+    "payee_outputs",
+    metadata,
+    Column("payment", Hex, ForeignKey("payments.txid"), primary_key=True),
+    Column("vout", BigInteger, primary_key=True),
+    Column("payee", Hex, nullable=False, index=True),
+    Column("satoshis", BigInteger, nullable=False),
+)
+"""What native payments give to others than us."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
@@ -172,6 +182,13 @@ class Payments:
         row = (await self._connection.execute(select(payments).where(payments.c.txid == txid))).one_or_none()
         return None if row is None else _payment(row)
 
+    async def get(self, txid: Txid) -> Payment:
+        """The payment that this transaction is. Raises StateError where there is none."""
+        payment = await self.find(txid)
+        if payment is None:
+            raise StateError("there is no such payment in the database", where=txid)
+        return payment
+
     async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
         """The first payment of this buyer for this good that nothing was served for yet, accepted ones before pending ones."""
         query = (
@@ -216,6 +233,14 @@ class Payments:
         }
         await self._connection.execute(payments.insert(), [row])
         await self._hold(payment)
+        portions = () if payment.terms is None else payment.terms.portions
+        to_others = [
+            {"payment": payment.txid, "vout": vout, "payee": portion.payee, "satoshis": portion.satoshis}
+            for vout, portion in enumerate(portions)
+            if vout != payment.tender.vout
+        ]
+        if to_others:
+            await self._connection.execute(payee_outputs.insert(), to_others)
 
     async def move(self, payment: Payment, event: PaymentEvent, *, reason: str = "") -> Payment:
         """Take a payment one step on, as read in this very transaction. While it is lost, the coins that it spends are free.

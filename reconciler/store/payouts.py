@@ -22,6 +22,7 @@ from sqlalchemy import (
     Text,
     delete,
     exists,
+    func,
     or_,
     select,
     tuple_,
@@ -38,7 +39,7 @@ from reconciler.store.buyer_credits import buyer_credits
 from reconciler.store.coins import StoredCoin, coins
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, metadata
-from reconciler.store.payments import Payment, Payments, payments
+from reconciler.store.payments import Payment, Payments, payee_outputs, payments
 from reconciler.store.watched import Watched
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, BeefTx, parse_beef
@@ -135,6 +136,14 @@ class Place:
 
     height: int = 0
     txid: Txid | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Sum:
+    """So many coins of so many satoshis together."""
+
+    count: int
+    satoshis: Satoshis
 
 
 class Payouts:
@@ -249,6 +258,18 @@ class Payouts:
         ours = payments.c.state.in_(sorted(EARNED)), payments.c.vout.is_not(None)
         found = await Payments(self._connection).proven(*ours, ~taken, ~spent, limit=limit)
         return tuple((payment, payment.coin, proof) for payment, proof in found if payment.coin is not None)
+
+    async def unsettled(self) -> Sum:
+        """What was earned and no payout has spent, proven or not."""
+        spent = exists().where(payout_inputs.c.txid == payments.c.txid, payout_inputs.c.vout == payments.c.vout)
+        taken = exists().where(coins.c.txid == payments.c.txid, coins.c.vout == payments.c.vout)
+        ours = payments.c.state.in_(sorted(EARNED)), payments.c.vout.is_not(None), ~spent, ~taken
+        paid = select(func.count(), func.coalesce(func.sum(payments.c.satoshis), 0)).where(*ours)
+        to_others = select(func.coalesce(func.sum(payee_outputs.c.satoshis), 0)).join(
+            payments, payments.c.txid == payee_outputs.c.payment
+        )
+        count, amount = (await self._connection.execute(paid)).one()
+        return Sum(int(count), Satoshis(int(amount) - int(await self._connection.scalar(to_others.where(*ours)))))
 
     async def to_give_back(self, limit: int) -> tuple[tuple[Payment, MerklePath], ...]:
         """Payments that are to be given back, are proven, and for which nothing was done yet: oldest first."""

@@ -90,9 +90,9 @@ class Paywall:
             text = request.headers.get(PAYMENT_HEADER)
             payment = await (self._owed(offer) if text is None else self._brought(text, offer, conditions))
         except RefusedError as error:
-            return _error(400, error.code or PaymentError.FAILED.value, error)
+            return payment_error(400, error.code or PaymentError.FAILED.value, error)
         except TransientError as error:
-            return _error(503, PaymentError.PENDING.value, error)
+            return payment_error(503, PaymentError.PENDING.value, error)
         return None if payment is None else Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked)
 
     def deliver(self, paid: Paid, response: Response) -> Response:
@@ -131,7 +131,8 @@ class Paywall:
             return None
 
 
-def _error(status: int, code: str, error: OverlayError) -> Response:
+def payment_error(status: int, code: str, error: OverlayError) -> Response:
+    """An answer in the words of BRC-105: what is wrong with a payment, or that the same shall come again later."""
     description = f"{error} ({error.hint})" if error.hint else str(error)
     headers = {"retry-after": _RETRY_AFTER} if status == 503 else None
     body = {"status": "error", "code": code, "description": description}
