@@ -26,7 +26,7 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import GuardError, LockedError, RefusedError, StalePlanError, StateError, UnreachableError
 from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.journal import COMMITTED, GIVEN_UP, EntryRole, JournalEvent, JournalState
-from reconciler.model.order import Order, OrderEvent, OrderState, Sighting
+from reconciler.model.order import SPENT, Order, OrderEvent, OrderState, Sighting
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
@@ -104,6 +104,7 @@ class DatabaseBooks:
     async def money(self, order: Order) -> tuple[Sequence[Money], Sequence[Money]]:
         """See Books."""
         async with self._database.reading() as connection:
+            await _check_alone(connection, order)
             must = [
                 coin
                 for refused in await Orders(connection).of_good(order)
@@ -327,12 +328,19 @@ class DatabaseBooks:
 
 
 async def _check_alone(connection: Connection, order: Order) -> None:
-    """Raises LockedError where the same good is being paid for: one payment is enough, however many processes want it."""
+    """Raises LockedError where the same good is being paid for, or was since this order was made: one payment is enough."""
     for other in await Orders(connection).of_good(order):
-        if other.state is OrderState.PAYING and other.id != order.id:
+        if other.id == order.id:
+            continue
+        if other.state is OrderState.PAYING:
             raise LockedError(
                 f"{order.good} is being paid for already, by the order {other.id}",
-                hint="let that one come to its end: `recover` brings its payment again",
+                hint="let that one come to its end: ask again, and its payment is brought again",
+            )
+        if other.state in SPENT and other.paid_at is not None and other.paid_at >= order.created:
+            raise LockedError(
+                f"{order.good} was paid for meanwhile, by the order {other.id}",
+                hint="ask again: its receipt is as good",
             )
 
 

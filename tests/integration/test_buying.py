@@ -2,13 +2,27 @@
 
 from __future__ import annotations
 
+import asyncio
+from dataclasses import replace
+
 import pytest
 
+from reconciler.cli.wiring import clock
+from reconciler.clients.payment import PriceError
+from reconciler.consumer.download import Blame
+from reconciler.consumer.ports import Payment
+from reconciler.gateway.access import Access
+from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import GuardError, LockedError, RefusedError, UnreachableError, VerificationError
+from reconciler.model.ids import Digest
+from reconciler.model.keys import KeyRef
 from reconciler.model.order import OrderState
 from reconciler.model.payment import PaymentMethod
-from tests.buying import PRICE, SECRET, SOLD, URL, open_market, shop
+from reconciler.store.payments import Payments
+from tests.buying import FREE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop
 
-ACCESS = f"{URL}/v1/datasets/secrets/access"
+FREE_HASH = Digest("11" * 32)
+OTHER = KeyRef("data gateway key", "2", "self")
 
 
 @pytest.fixture
@@ -43,3 +57,288 @@ async def test_what_is_sold_is_paid_for_and_had(market, tmp_path):
     spent = await balanced(buyer)
     assert spent == order.paid + order.fee
     assert order.fee < 100
+
+
+async def test_what_is_free_is_had_without_the_gateway_and_without_money(market, tmp_path):
+    buyer = await market.buyer(satoshis=0)
+    catalog = await buyer.catalog(URL)
+    door = market.meddling(before=gone(URL))
+    async with market.opened(door=door) as alone:
+        order = await alone.buy(replace(catalog, gateway=URL), FREE)
+        got = await alone.get(order, tmp_path / "open.csv")
+
+    assert (tmp_path / "open.csv").read_text() == OPEN
+    assert (got.order.price, got.order.payment, got.order.receipt) == (0, None, None)
+
+
+async def test_the_same_again_costs_nothing_as_long_as_the_receipt_holds(market, tmp_path):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    first = await buyer.buy(catalog, SOLD)
+    second = await buyer.buy(catalog, SOLD)
+
+    assert second.id != first.id
+    assert second.receipt == first.receipt
+    assert second.payment is None
+    assert await balanced(buyer) == first.cost
+    await buyer.get(second, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == SECRET
+
+
+async def test_what_was_bought_is_had_again_without_the_gateway(market, tmp_path):
+    buyer = await market.buyer()
+    order = await buyer.buy(await buyer.catalog(URL), SOLD)
+    await buyer.get(order, tmp_path / "one.csv")
+    async with market.opened(door=market.meddling(before=gone(URL))) as later:
+        (kept,) = await later.orders()
+        await later.get(kept, tmp_path / "two.csv")
+    assert (tmp_path / "two.csv").read_text() == SECRET
+
+
+async def test_more_than_is_allowed_is_never_signed(market):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    with pytest.raises(GuardError, match="costs 5,000 satoshis, and at most 4,999") as error:
+        await buyer.buy(catalog, SOLD, max_price=Satoshis(PRICE - 1))
+    assert error.value.guards == ("max-price",)
+    with pytest.raises(GuardError, match="the budget of the day is 5,000"):
+        await replace(buyer, daily_budget=Satoshis(PRICE)).buy(catalog, SOLD)
+    poor = await market.buyer("poor", satoshis=PRICE)
+    with pytest.raises(GuardError, match="the wallet has 5,000 satoshis") as error:
+        await poor.buy(catalog, SOLD)
+    assert error.value.guards == ("coins",)
+
+    assert await balanced(buyer) == 0
+    assert {order.state for order in await buyer.orders()} == {OrderState.REFUSED}
+    bought = await replace(buyer, daily_budget=Satoshis(PRICE + 100)).buy(catalog, SOLD)
+    assert bought.state is OrderState.RECEIVED
+
+
+async def test_the_budget_counts_what_was_paid_that_day_by_any_process(market):
+    buyer = replace(await market.buyer(), daily_budget=Satoshis(2 * PRICE))
+    catalog = await buyer.catalog(URL)
+    await buyer.buy(catalog, SOLD)
+    async with market.opened(daily_budget=Satoshis(2 * PRICE)) as again:
+        with pytest.raises(GuardError, match="the budget of the day"):
+            await again.buy(catalog, replace(SOLD, quantity=2))
+        tomorrow = replace(again, clock=lambda: clock() + 86_400)
+        assert await tomorrow.books.spent_since(0) > PRICE
+
+
+def gone(*urls):
+    """Some who do not answer."""
+
+    def before(method, url, content):
+        if url.startswith(urls):
+            raise UnreachableError(f"{url} is gone")
+
+    return before
+
+
+async def test_a_402_that_asks_more_than_was_quoted_is_not_paid(market):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    quoted = await buyer.quote(catalog, SOLD)
+    cheap = replace(quoted, satoshis=Satoshis(PRICE - 1))
+    with pytest.raises(PriceError, match="5000 satoshis are asked for, and 4999 are allowed"):
+        await buyer.buy(catalog, SOLD, quoted=cheap)
+    assert await balanced(buyer) == 0
+
+
+async def test_a_quote_of_another_key_good_or_version_is_refused(market):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    with pytest.raises(VerificationError):
+        await buyer.quote(replace(catalog, records={}), SOLD)
+    with pytest.raises(VerificationError, match="quotes another version"):
+        await buyer.quote(replace(catalog, records={SOLD.record: FREE_HASH}), SOLD)
+    # another key at the gateway's address cannot even sign its quote
+    market.gateway_keys = market.gateway_keys.child(OTHER)
+    market.site.http.mount(URL, await shop(market))
+    async with market.opened() as again:
+        with pytest.raises(VerificationError):
+            await again.quote(catalog, SOLD)
+
+
+async def test_a_receipt_that_is_forged_or_anothers_is_refused_and_nothing_is_paid_twice(market, monkeypatch):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    given = Access._given
+    lies = []
+
+    async def lying(self, request, receipt):
+        return await given(self, request, lies.pop()(receipt) if lies else receipt)
+
+    monkeypatch.setattr(Access, "_given", lying)
+    signer = market.gateway_keys
+    lies += [
+        lambda receipt: replace(receipt, satoshis=Satoshis(1)).signed(signer),
+        lambda receipt: replace(receipt, buyer=market.keys.identity).signed(signer),
+        lambda receipt: replace(receipt, gateway=market.keys.identity).signed(market.keys),
+        lambda receipt: replace(receipt, signature=receipt.signature[:-1] + b"\x00"),
+    ]
+    for what in ("signature", "another gateway", "another buyer", "another amount"):
+        with pytest.raises(VerificationError, match=what):
+            await buyer.buy(catalog, SOLD)
+        (order,) = await buyer.orders()
+        assert order.state is OrderState.PAYING
+
+    bought = await buyer.buy(catalog, SOLD)
+    assert (bought.id, bought.state) == (order.id, OrderState.RECEIVED)
+    assert await balanced(buyer) == bought.paid + bought.fee
+    async with market.site.database.reading() as connection:
+        assert await Payments(connection).find(bought.payment) is not None
+
+
+async def test_a_second_402_is_not_paid_and_the_coin_may_be_spent_again(market):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    async with market.opened(door=Twice(market.site.http)) as meddled:
+        with pytest.raises(RefusedError, match="asks for a second payment") as error:
+            await meddled.buy(catalog, SOLD)
+    assert "taken back" in error.value.message
+    (order,) = await buyer.orders()
+    assert order.state is OrderState.REFUSED
+    assert await balanced(buyer) == 0
+
+    # what is paid for the same good next spends the same coin, so that at most one of the two is ever mined
+    bought = await buyer.buy(catalog, SOLD)
+    async with market.site.database.reading() as connection:
+        assert await Payments(connection).find(order.payment) is None
+    first, second = [(await buyer.books.beef([each.payment])).transactions[each.payment] for each in (order, bought)]
+    assert {each.outpoint for each in first.transaction.inputs} <= {each.outpoint for each in second.transaction.inputs}
+
+
+class Twice:
+    """A door behind which every payment vanishes, and is asked for once more."""
+
+    def __init__(self, http):
+        self._http = http
+
+    async def request(self, method, url, *, headers=None, **more):
+        kept = {name: text for name, text in (headers or {}).items() if name != "x-bsv-payment"}
+        if len(kept) == len(headers or {}):
+            return await self._http.request(method, url, headers=headers, **more)
+        raise RefusedError("the server asks for a second payment of what was paid", code="402")
+
+    def stream(self, url, **more):
+        return self._http.stream(url, **more)
+
+
+async def test_a_gateway_that_does_not_answer_is_brought_the_same_payment_again(market, tmp_path):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+
+    class Lost(Twice):
+        async def request(self, method, url, *, headers=None, **more):
+            reply = await self._http.request(method, url, headers=headers, **more)
+            if "x-bsv-payment" in (headers or {}):
+                raise UnreachableError("the answer is lost")
+            return reply
+
+    async with market.opened(door=Lost(market.site.http)) as unlucky:
+        with pytest.raises(UnreachableError):
+            await replace(unlucky, patience=0.0).buy(catalog, SOLD)
+        (order,) = await unlucky.orders()
+        assert order.state is OrderState.PAYING
+        with pytest.raises(LockedError, match="being paid for already"):
+            await unlucky.books.pay(
+                replace(order, id="other", state=OrderState.QUOTED), await payment_of(unlucky, order), budget=None
+            )
+    async with market.opened() as again:
+        (recovered,) = await again.recover()
+        assert (recovered.id, recovered.payment) == (order.id, order.payment)
+        assert recovered.state is OrderState.RECEIVED
+        await again.get(recovered, tmp_path / "secrets.csv")
+        assert await again.recover() == ()
+        assert await balanced(again) == order.paid + order.fee
+
+
+async def payment_of(buyer, order):
+    beef = await buyer.books.beef([order.payment])
+    return Payment(transaction=beef.transactions[order.payment].transaction, paid=order.paid, fee=order.fee)
+
+
+async def test_two_processes_that_want_the_same_good_pay_once(market):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    async with market.opened() as twin:
+        ended = await asyncio.gather(
+            *(each.buy(catalog, SOLD) for each in (buyer, twin, buyer)), return_exceptions=True
+        )
+    bought = [each for each in ended if not isinstance(each, Exception)]
+    assert bought
+    assert [each for each in ended if isinstance(each, Exception) and not isinstance(each, LockedError)] == []
+    assert len({each.receipt for each in bought}) == 1
+    assert await balanced(buyer) == sum(each.cost for each in bought)
+    assert sum(each.payment is not None for each in bought) == 1
+
+
+def storage(market):
+    return tuple(host.url for host in market.site.endpoints.storage)
+
+
+async def test_hosts_that_give_other_bytes_are_told_and_the_others_asked(market, tmp_path):
+    hosts = storage(market)
+    bad = {}
+
+    def swap(url, chunk):
+        host = next((host for host in hosts if url.startswith(host)), None)
+        if host is None or bad.setdefault("host", host) != host:
+            return chunk
+        return bytes(byte ^ 1 for byte in chunk)
+
+    buyer = await market.buyer()
+    order = await buyer.buy(await buyer.catalog(URL), SOLD)
+    told = []
+    async with market.opened(door=market.meddling(streams=swap)) as meddled:
+        got = await meddled.get(order, tmp_path / "secrets.csv", tell=told.append)
+
+    assert (tmp_path / "secrets.csv").read_text() == SECRET
+    assert [(blame.url, blame.lied) for blame in got.blamed] == [(bad["host"], True)]
+    assert [each for each in told if isinstance(each, Blame)] == list(got.blamed)
+    assert bad["host"] not in got.came
+
+
+async def test_where_no_host_has_it_the_gateway_gives_plaintext_and_is_not_believed_either(market, tmp_path):
+    hosts = storage(market)
+    buyer = await market.buyer()
+    order = await buyer.buy(await buyer.catalog(URL), SOLD)
+
+    def cut(url, chunk):
+        return chunk[:-1] if url.startswith(hosts) else chunk
+
+    def cut_and_lie(url, chunk):
+        return cut(url, chunk) if url.startswith(hosts) else chunk.replace(b"a secret", b"no value")
+
+    async with market.opened(door=market.meddling(streams=cut_and_lie)) as meddled:
+        with pytest.raises(VerificationError, match=f"{URL} gives other plaintext"):
+            await meddled.get(order, tmp_path / "secrets.csv")
+    assert not (tmp_path / "secrets.csv").exists()
+    async with market.opened(door=market.meddling(streams=cut)) as meddled:
+        (order,) = await meddled.orders()
+        got = await meddled.get(order, tmp_path / "secrets.csv")
+    assert (tmp_path / "secrets.csv").read_text() == SECRET
+    assert list(got.came) == [URL]
+    assert {blame.url for blame in got.blamed} <= set(hosts)
+    assert sorted(path.name for path in tmp_path.glob(".secrets*")) == []
+
+
+async def test_the_report_adds_up(market):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    order = await buyer.buy(catalog, SOLD)
+    await buyer.buy(catalog, FREE)
+    with pytest.raises(GuardError):
+        await buyer.buy(catalog, replace(SOLD, quantity=2), max_price=Satoshis(1))
+    report = await buyer.report()
+
+    assert report.total.total == order.cost == await balanced(buyer)
+    assert [(spent.orders, spent.paid, spent.fees) for spent in report.by_producer.values()] == [(1, PRICE, order.fee)]
+    assert list(report.by_good) == [(market.keys.identity, "dataset/secrets")]
+    assert len(report.by_day) == 1
+    (held,) = report.receipts
+    assert held.receipt.satoshis == PRICE
+    assert not held.is_over
+    standing = await buyer.standing(order)
+    assert (standing.state, standing.downloads) == ("live", 0)
