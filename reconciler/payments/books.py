@@ -77,17 +77,16 @@ class Note:
         if self.told.proof is not None:
             await self._give_way(connection, payment)
             payment = await payments.prove(payment, self.told.proof)
-        payment = await payments.doubt(payment, in_doubt(self.told.word, since=payment.doubted, now=self.now))
-        event = self._event(payment)
-        if event is not None:
-            payment = await payments.move(payment, event, reason=self.told.reason)
+        doubted = in_doubt(self.told.word, since=payment.doubted, now=self.now)
+        event = event_of(
+            payment.state,
+            self.told.word,
+            enough=suffices(self.told.word, payment.accept),
+            doubted_for=0 if doubted is None else self.now - doubted,
+        )
+        payment = await payments.note(payment, event, doubted=doubted, reason=self.told.reason)
         await follow(connection, before, payment, seller=self.seller, now=self.now)
         return payment
-
-    def _event(self, payment: Payment) -> PaymentEvent | None:
-        doubted_for = 0 if payment.doubted is None else self.now - payment.doubted
-        enough = suffices(self.told.word, payment.accept)
-        return event_of(payment.state, self.told.word, enough=enough, doubted_for=doubted_for)
 
     async def _give_way(self, connection: Connection, proven: Payment) -> None:
         """Whoever holds a coin of a payment that is mined can never be mined."""

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from functools import cache
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
@@ -22,6 +23,8 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
+    Update,
+    bindparam,
     delete,
     exists,
     func,
@@ -99,6 +102,19 @@ payee_outputs = Table(
     Column("satoshis", BigInteger, nullable=False),
 )
 """What native payments give to others than us."""
+
+
+_FIND: Final = select(payments).where(payments.c.txid == bindparam("payment"))
+_HOLDER: Final = select(payment_inputs.c.payment).where(
+    payment_inputs.c.txid == bindparam("spent"), payment_inputs.c.vout == bindparam("output")
+)
+"""Made once, like `_setting`: to make a statement costs more than to run it."""
+
+
+@cache
+def _setting(columns: tuple[str, ...]) -> Update:
+    changed = update(payments).where(payments.c.txid == bindparam("payment"))
+    return changed.values({name: bindparam(f"new_{name}") for name in columns})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +195,7 @@ class Payments:
 
     async def find(self, txid: Txid) -> Payment | None:
         """The payment that this transaction is."""
-        row = (await self._connection.execute(select(payments).where(payments.c.txid == txid))).one_or_none()
+        row = (await self._connection.execute(_FIND, {"payment": txid})).one_or_none()
         return None if row is None else _payment(row)
 
     async def get(self, txid: Txid) -> Payment:
@@ -204,10 +220,8 @@ class Payments:
         """The payments that spend one of these coins, lost ones aside."""
         found: set[Txid] = set()
         for outpoint in sorted(outpoints):  # each by the primary key; a payment has few
-            query = select(payment_inputs.c.payment).where(
-                payment_inputs.c.txid == outpoint.txid, payment_inputs.c.vout == outpoint.vout
-            )
-            found.update(Txid(txid) for txid in await self._connection.scalars(query))
+            spent = {"spent": outpoint.txid, "output": outpoint.vout}
+            found.update(Txid(txid) for txid in await self._connection.scalars(_HOLDER, spent))
         return frozenset(found)
 
     async def book(self, payment: Payment) -> None:
@@ -248,26 +262,28 @@ class Payments:
         And what it paid is not ours: unless somebody has spent that already, it goes from `Coins`, if it was taken over.
         Raises StateError for a step that there is not, and where its coins have paid for something else since it was lost.
         """
-        state = advance(payment.state, event)
-        if state is payment.state:
-            return payment
-        await self._update(payment.txid, state=state, reason=reason or None)
+        return await self.note(payment, event, doubted=payment.doubted, reason=reason)
+
+    async def note(
+        self, payment: Payment, event: PaymentEvent | None, *, doubted: int | None, reason: str = ""
+    ) -> Payment:
+        """The same, or no step, and since when the network has not shown it."""
+        state = payment.state if event is None else advance(payment.state, event)
+        moved: dict[str, object] = {} if state is payment.state else {"state": state, "reason": reason or None}
+        if doubted != payment.doubted:
+            moved["doubted"] = doubted
+        if moved:
+            await self._update(payment.txid, **moved)
         if payment.state in HOLDING and state not in HOLDING:
-            await self._connection.execute(delete(payment_inputs).where(payment_inputs.c.payment == payment.txid))
-            taken = coins.c.txid == payment.txid, coins.c.vout == payment.tender.vout, coins.c.state == CoinState.FREE
-            await self._connection.execute(delete(coins).where(*taken))
+            await self._release(payment)
         if state in HOLDING and payment.state not in HOLDING:
             others = await self.holders(payment.inputs)
             if others:
                 raise StateError("a coin of this payment has paid for something else since", where=payment.txid)
             await self._hold(payment)
-        return replace(payment, state=state, reason=reason)
-
-    async def doubt(self, payment: Payment, since: int | None) -> Payment:
-        """Note since when the network has not shown it."""
-        if since != payment.doubted:
-            await self._update(payment.txid, doubted=since)
-        return replace(payment, doubted=since)
+        return replace(
+            payment, state=state, reason=payment.reason if state is payment.state else reason, doubted=doubted
+        )
 
     async def prove(self, payment: Payment, path: MerklePath) -> Payment:
         """Keep its proof: nobody need be asked any more. That it holds is for the caller to know."""
@@ -349,8 +365,14 @@ class Payments:
         ]
         await self._connection.execute(payment_inputs.insert(), rows)
 
+    async def _release(self, payment: Payment) -> None:
+        await self._connection.execute(delete(payment_inputs).where(payment_inputs.c.payment == payment.txid))
+        taken = coins.c.txid == payment.txid, coins.c.vout == payment.tender.vout, coins.c.state == CoinState.FREE
+        await self._connection.execute(delete(coins).where(*taken))
+
     async def _update(self, txid: Txid, **values: object) -> None:
-        changed = await self._connection.execute(update(payments).where(payments.c.txid == txid).values(**values))
+        given = {f"new_{name}": value for name, value in values.items()}
+        changed = await self._connection.execute(_setting(tuple(values)), {"payment": txid, **given})
         if changed.rowcount != 1:
             raise StateError("there is no such payment in the database", where=txid)
 

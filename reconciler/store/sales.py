@@ -82,11 +82,14 @@ class Sales:
         if terms is None or (was is becomes and (before.height is None) == (after.height is None)):
             return
         difference = after.satoshis * ((becomes is RevenueStatus.EARNED) - (was is RevenueStatus.EARNED))
+        await self._note(after, terms, becomes, now)
         if difference > 0:
             await self._meet(after, terms, now)
-        await self._note(after, terms, becomes, now)
+        elif difference:
+            given = {"difference": difference, "producer": terms.producer, "buyer": after.buyer}
+            await self._connection.execute(_ADD_TO_CONSUMER, given)
         if difference:
-            await self._add(after.buyer, terms, difference)
+            await self._add(terms, difference)
         if was is not becomes and becomes is RevenueStatus.UNBOOKED:
             await self._block(after.buyer, terms.producer)
         if was is not becomes and was is RevenueStatus.UNBOOKED:
@@ -105,6 +108,7 @@ class Sales:
             "consumer_id": payment.buyer,
             "first_interaction_at": now,
             "last_interaction_at": now,
+            "total_payments_satoshis": payment.satoshis,
             "consumer_tier": terms.tier,
         }
         await self._connection.execute(_meeting(self._connection.dialect.name), [row])
@@ -133,9 +137,8 @@ class Sales:
         }
         await self._connection.execute(_booking(self._connection.dialect.name), [row])
 
-    async def _add(self, buyer: IdentityKey, terms: Terms, difference: int) -> None:
+    async def _add(self, terms: Terms, difference: int) -> None:
         record, given = terms.good.sold, {"difference": difference}
-        await self._connection.execute(_ADD_TO_CONSUMER, given | {"producer": terms.producer, "buyer": buyer})
         await self._connection.execute(_ADD_TO_PRODUCER, given | {"producer": terms.producer})
         if isinstance(record, RecordId) and record.kind in _ADD_TO_GOOD:
             await self._connection.execute(_ADD_TO_GOOD[record.kind], given | {"record": str(record)})
@@ -168,7 +171,12 @@ def _consumer(buyer: IdentityKey, producer: IdentityKey) -> Update:
 def _meeting(dialect: str) -> Executable:
     statement = inserting(dialect, producer_consumers)
     new = statement.excluded
-    changed = {"last_interaction_at": new.last_interaction_at, "consumer_tier": new.consumer_tier}
+    total = producer_consumers.c.total_payments_satoshis + new.total_payments_satoshis
+    changed = {
+        "last_interaction_at": new.last_interaction_at,
+        "total_payments_satoshis": total,
+        "consumer_tier": new.consumer_tier,
+    }
     return statement.on_conflict_do_update(index_elements=["producer_id", "consumer_id"], set_=changed)
 
 
