@@ -72,10 +72,6 @@ class Home:
         """The toy world's own state: somebody else's in real life, and treated so."""
         return self.network(network) / "world"
 
-    def consumer(self, network: Network) -> Path:
-        """The database of whoever buys on that network, which is never a producer's."""
-        return self.network(network) / "consumer.db"
-
     def consumer_settings(self, network: Network) -> Path:
         """What `consumer init` was told."""
         return self.network(network) / "consumer.json"

@@ -7,7 +7,7 @@ import random
 import secrets
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, Self
 
@@ -20,24 +20,20 @@ from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.clients.reputations import Reputations
 from reconciler.clients.resolver import Resolver
-from reconciler.consumer.books import DatabaseBooks
 from reconciler.consumer.consumer import Consumer
 from reconciler.consumer.discovery import Discovery
 from reconciler.consumer.greeting import Greeter
-from reconciler.consumer.surroundings import Surroundings
-from reconciler.control.binding import bind, check_identity
+from reconciler.consumer.opening import KEY_FILE, open_consumer
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import StateError, UsageError
+from reconciler.model.errors import OverlayError, StateError, TransientError, UsageError
 from reconciler.model.ids import Network
 from reconciler.model.json import Json
 from reconciler.model.networks import Endpoints, endpoints_of
-from reconciler.store.database import Database
-from reconciler.store.schema import prepare
+from reconciler.model.order import OrderState
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
 from reconciler.wire.uris import origin_fault
 
-KEY_FILE: Final = "consumer.key"
 KEY_VARIABLE: Final = "OVERLAY_CONSUMER_KEY"
 
 
@@ -94,17 +90,18 @@ class Market:
     http: HttpClient
     strangers: HttpClient
     """The door to what strangers name."""
-    surroundings: Surroundings
+    resolver: Resolver
+    headers: Headers
     gateway: str | None
     """Of the producer that is meant where none is named."""
 
     def discovery(self) -> Discovery:
         """Finds and proves producers, as nobody in particular."""
         return Discovery(
-            lookups=self.surroundings.resolver,
+            lookups=self.resolver,
             hosts=_hosts(self.http, self.endpoints, self.gateway),
             host=lambda url: HostClient(self.strangers, url),
-            verifier=self.surroundings.headers,
+            verifier=self.headers,
             greet=Greeter(self.strangers, new_keys(), clock=clock),
             clock=clock,
             plain_http=self.network.is_toy,
@@ -125,16 +122,15 @@ async def open_market(invocation: Invocation, gateway: str | None = None) -> Asy
         if network is Network.EMBEDDED:
             invocation.home.create()
             await stack.enter_async_context(open_toy(invocation.home.world(network), endpoints, http))
-        resolver = await stack.enter_async_context(
-            Resolver(
-                {url: HostClient(http, url) for url in endpoints.hosts},
-                host=lambda url: HostClient(strangers, url),
-                besides=_hosts(http, endpoints, gateway),
-                reputations=Reputations(clock=clock, dice=random.random),
-                clock=clock,
-                verifier=Headers(http, endpoints.headers),
-                plain_http=network.is_toy,
-            )
+        headers = Headers(http, endpoints.headers)
+        resolver = Resolver(
+            {url: HostClient(http, url) for url in endpoints.hosts},
+            host=lambda url: HostClient(strangers, url),
+            besides=_hosts(http, endpoints, gateway),
+            reputations=Reputations(clock=clock, dice=random.random),
+            clock=clock,
+            verifier=headers,
+            plain_http=network.is_toy,
         )
         yield Market(
             network=network,
@@ -142,7 +138,8 @@ async def open_market(invocation: Invocation, gateway: str | None = None) -> Asy
             settings=settings,
             http=http,
             strangers=strangers,
-            surroundings=Surroundings.at(network, endpoints, http=http, strangers=strangers, resolver=resolver),
+            resolver=await stack.enter_async_context(resolver),
+            headers=headers,
             gateway=gateway or None,
         )
 
@@ -155,6 +152,19 @@ class Buyer:
     consumer: Consumer
     console: Console
 
+    async def finish(self) -> None:
+        """Bring to its end what an earlier command left: once, waiting for nobody. What stays open is said."""
+        try:
+            ended = await replace(self.consumer, patience=0.0).recover()
+        except TransientError as error:
+            self.console.note(f"What was left cannot be looked after: {error.message}.")
+            return
+        for each in ended:
+            if isinstance(each, OverlayError):
+                self.console.note(f"A payment is still on its way: {each.message}.")
+            elif each.state is not OrderState.REFUSED:
+                self.console.note(f"The payment for {each.good} has come to its end: {each.state}.")
+
     def warn(self, doubts: Iterable[str]) -> None:
         """Say what does not hold, or was not to be had."""
         for doubt in doubts:
@@ -164,33 +174,21 @@ class Buyer:
 @asynccontextmanager
 async def open_buyer(invocation: Invocation, gateway: str | None = None) -> AsyncIterator[Buyer]:
     """Open the network and the buyer's own books for the block. Raises UsageError, StateError; GuardError for another's books."""
-    async with open_market(invocation, gateway) as market:
-        keys = buyers_keys(invocation, market.network)
-        path = invocation.home.consumer(market.network)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        database = Database.open(f"sqlite+aiosqlite:///{path}")
-        try:
-            await prepare(database)
-            await check_identity(database, keys.identity)
-            chain = await market.surroundings.headers.network_id()
-            await bind(database, network=market.network, network_id=chain, identity=keys.identity)
-            yield Buyer(market=market, consumer=_consumer(market, keys, database), console=invocation.console)
-        finally:
-            await database.close()
-
-
-def _consumer(market: Market, keys: Keys, database: Database) -> Consumer:
-    books = DatabaseBooks(
-        database=database, keys=keys, surroundings=market.surroundings, clock=clock, run=secrets.token_hex(8)
-    )
-    return Consumer(
-        keys=keys,
-        books=books,
-        surroundings=market.surroundings,
-        clock=clock,
-        randomness=secrets.token_bytes,
-        daily_budget=market.settings.daily_budget,
-    )
+    async with (
+        open_market(invocation, gateway) as market,
+        open_consumer(
+            invocation.home.path,
+            network=market.network,
+            keys=buyers_keys(invocation, market.network),
+            daily_budget=market.settings.daily_budget,
+            endpoints=market.endpoints,
+            http=market.http,
+            strangers=market.strangers,
+            resolver=market.resolver,
+            clock=clock,
+        ) as consumer,
+    ):
+        yield Buyer(market=market, consumer=consumer, console=invocation.console)
 
 
 def buyers_network(invocation: Invocation) -> Network:

@@ -16,11 +16,12 @@ from reconciler.model.errors import RefusedError, StateError, UnreachableError, 
 from reconciler.model.ids import IdentityKey
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.observed import Answer, ListedAd, ObservedRoot
+from reconciler.model.payment import PaymentMethod
 from reconciler.observe.ads import read_ads
 from reconciler.observe.catalog import read_records
 from reconciler.observe.roots import LiveRoot, RootReadings, read_roots
 from reconciler.wire.conversation import Signer
-from reconciler.wire.http import Reply, object_of
+from reconciler.wire.http import Http, Reply, object_of
 from reconciler.wire.http import checked as answered
 
 _NOBODY: Final = "0" * 64
@@ -89,7 +90,7 @@ class Verification:
         url = live.document.keys.gateway_url
         if url is None:
             return [Check(name="gateway", ok=False, detail="the root names no gateway", hint="Producer.gateway.url")]
-        till = _Till(self._door(live, url), url, live.document.keys.gateway_key, self.now)
+        till = _Till(self._door(live, url), self.world.http, url, live.document.keys.gateway_key, self.now)
         try:
             quote = await till.quote()
         except (UnreachableError, RefusedError, VerificationError, StateError) as error:
@@ -97,7 +98,7 @@ class Verification:
         asks: list[tuple[str, Awaitable[str]]] = [
             ("challenge", till.challenge(quote)),
             ("receipts", till.receipts()),
-            *([("template", till.template(quote))] if "native" in quote.methods else []),
+            *([("template", till.template(quote))] if PaymentMethod.NATIVE in quote.methods else []),
         ]
         made = [Check(name="quote", ok=True, detail=quote.text)]
         return made + list(await asyncio.gather(*(checked(name, work, hint=_SERVE) for name, work in asks)))
@@ -182,6 +183,7 @@ class _Till:
     """The routes of a gateway that money goes through, asked as a stranger."""
 
     door: AuthenticatedHttp
+    plain: Http
     url: str
     gateway: IdentityKey
     now: int
@@ -211,6 +213,8 @@ class _Till:
         reply = await self._post(f"/v1/datasets/{quote.name}/access", {})
         if reply.status != 402:
             raise VerificationError(f"asked for what is sold, it answers {reply.status} and not 402")
+        if PaymentMethod.BRC105 not in quote.methods:
+            return "402, and no payment within a request, as quoted"
         charge = charge_of(reply.headers)
         if charge.satoshis != quote.satoshis:
             raise VerificationError(f"it asks for {charge.satoshis:,} satoshis, and has quoted {quote.satoshis:,}")
@@ -219,11 +223,15 @@ class _Till:
         return f"402 asks for {charge.satoshis:,} sat, as quoted"
 
     async def receipts(self) -> str:
-        """Whether a payment that nobody has made has no receipts, and the route is there."""
-        found = object_of(answered(await self.door.request("GET", f"{self.url}/v1/receipts?txid={_NOBODY}")))
-        if found.get("receipts") != []:
-            raise VerificationError("it has receipts for a payment that nobody has made")
-        return "asked for a payment that nobody has made, it has none"
+        """Whether receipts are there for whoever says who he is, and none for a payment that nobody has made."""
+        url = f"{self.url}/v1/receipts?txid={_NOBODY}"
+        anonymous = await self.plain.request("GET", url)
+        if anonymous.status != 401:
+            raise VerificationError(f"asked for receipts by nobody, it answers {anonymous.status} and not 401")
+        reply = await self.door.request("GET", url)
+        if reply.status != 404:
+            raise VerificationError(f"asked for a payment that nobody has made, it answers {reply.status} and not 404")
+        return "are for their buyers: 401 for nobody, 404 for a payment that was not made"
 
     async def template(self, quote: _Quote) -> str:
         """Whether the template of a native payment adds up to the quote."""

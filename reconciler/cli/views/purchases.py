@@ -190,10 +190,11 @@ def order_json(order: Order) -> dict[str, Json]:
     }
 
 
-def got_text(got: Got) -> str:
-    """What lies where now, and from whom it came."""
+def got_text(got: Got, *, is_bought: bool) -> str:
+    """What lies where now, what it cost, and from whom it came. `is_bought` where it was paid for before."""
     order = got.order
     cost = f"{order.paid:,} sat" if order.paid else "free"
+    cost += " paid before" if is_bought and order.paid else ""
     sources = ", ".join(sorted(got.came)) or "what was here"
     return f"✓ {order.good}  {size_text(got.size)}, {cost}, from {sources}\n  {got.path}"
 
@@ -217,7 +218,7 @@ def report_text(report: Report, left: Mapping[str, Left], *, payments: bool) -> 
         _spending("DAY", report.by_day),
         _spending("PRODUCER", report.by_producer),
         _receipts(report.receipts, left),
-        _payments(report.orders) if payments else [],
+        _payments(paid_of(report)) if payments else [],
     ]
     total = report.total
     last = f"{counted(total.orders, 'purchase')} for {total.paid:,} satoshis, and {total.fees:,} in fees."
@@ -235,7 +236,7 @@ def report_json(report: Report, left: Mapping[str, Left]) -> dict[str, Json]:
             for (producer, good), spent in report.by_good.items()
         ],
         "receipts": [_held_json(held, left.get(held.receipt.id)) for held in report.receipts],
-        "payments": [order_json(order) for order in report.orders],
+        "payments": [order_json(order) for order in paid_of(report)],
     }
 
 
@@ -243,13 +244,18 @@ def report_csv(report: Report) -> str:
     """Every purchase, one line each, with a header."""
     out = io.StringIO()
     writer: csv.DictWriter[str] | None = None
-    for order in report.orders:
+    for order in paid_of(report):
         row = {name: "" if value is None else value for name, value in order_json(order).items()}
         if writer is None:
             writer = csv.DictWriter(out, fieldnames=list(row), lineterminator="\n")
             writer.writeheader()
         writer.writerow(row)
     return out.getvalue().rstrip("\n")
+
+
+def paid_of(report: Report) -> list[Order]:
+    """The orders that money was signed for, whatever became of it; quotes and free content are none."""
+    return [order for order in report.orders if order.payment is not None]
 
 
 def _spending(head: str, groups: Mapping[str, Spending]) -> list[str]:

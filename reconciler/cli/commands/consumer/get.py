@@ -66,6 +66,7 @@ async def _get(
 ) -> int:
     console = invocation.console
     async with open_buyer(invocation, named.overlay_url) as buyer:
+        await buyer.finish()
         wants = await wanted(buyer, words, named)
         places = _places(invocation.directory, output, [want.good.record.name for want in wants])
         found = await chosen(buyer, wants, paying, now=int(clock()))
@@ -78,7 +79,10 @@ async def _get(
                 failures.append(error)
                 console.complain(errors.as_text(error))
                 continue
-            console.document(got_json(got)) if as_json else console.result(got_text(got))
+            if as_json:
+                console.document(got_json(got))
+            else:
+                console.result(got_text(got, is_bought=each.order is not None))
     if not failures:
         return errors.DONE
     if len(failures) == len(found):

@@ -54,6 +54,7 @@ async def _pay(
     as_json: bool,
 ) -> int:
     async with open_buyer(invocation, named.overlay_url) as buyer:
+        await buyer.finish()
         orders = await _quoted(buyer, quotes, paying)
         wants = await wanted(buyer, words, named)
         orders += [await paid(buyer, each, paying) for each in await chosen(buyer, wants, paying, now=int(clock()))]

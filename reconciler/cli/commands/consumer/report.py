@@ -47,7 +47,7 @@ def report(
             return report_csv(found)
         return report_text(found, left, payments=include_payments)
 
-    invocation.finish(_report(invocation, since, shown, offline=offline or csv, as_json=json))
+    invocation.finish(_report(invocation, since, shown, offline=offline, as_json=json))
 
 
 async def _report(
@@ -59,6 +59,8 @@ async def _report(
     as_json: bool,
 ) -> int:
     async with open_buyer(invocation) as buyer:
+        if not offline:
+            await buyer.finish()
         found = await buyer.consumer.report(since=since)
         live = [held for held in found.receipts if not held.is_over]
         left = {} if offline else dict(await asyncio.gather(*(_left(buyer, held) for held in live)))

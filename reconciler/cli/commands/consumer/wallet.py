@@ -33,6 +33,7 @@ def wallet(
 
 async def _wallet(invocation: Invocation, fund: int | None, *, as_json: bool) -> int:
     async with open_buyer(invocation) as buyer:
+        await buyer.finish()
         wanted = amount(fund)
         if wanted:
             await buyer.consumer.fund(wanted)

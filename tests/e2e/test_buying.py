@@ -1,0 +1,51 @@
+"""The shortest sale there is: one vendor, one buyer, a gateway on TCP between them."""
+
+from __future__ import annotations
+
+import json
+import socket
+
+MANIFEST = """\
+apiVersion: overlay/v1
+kind: Producer
+metadata: {name: acme}
+spec: {displayName: Acme, network: embedded, gateway: {url: "http://localhost:PORT"}}
+---
+apiVersion: overlay/v1
+kind: Dataset
+metadata: {name: tables}
+spec: {source: {glob: "data/*.csv"}, title: "Table {stem}", price: 700}
+"""
+
+
+def test_what_one_applies_and_serves_another_buys_once(overlay, producer):
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port = probe.getsockname()[1]
+    producer.write(MANIFEST.replace("PORT", str(port)))
+    overlay.folder, overlay.home = producer.folder, producer.home
+    overlay.run("apply", "--yes")
+    overlay.run("consumer", "init", "--overlay-url", f"http://localhost:{port}", "--max-price", "1000")
+    with overlay.started("serve", "--port", str(port)) as server:
+        checks = overlay.json("identity", "verify", "--validate-advertisements", "--test-payment-endpoints")
+        assert checks["ok"], checks
+
+        refused = overlay.run("consumer", "get", "tables/data/a.csv", "--max-price", "699", code=3)
+        assert "costs 700 satoshis, and at most 699 are allowed" in refused.stderr
+        for target in ("first.csv", "second.csv"):
+            overlay.run("consumer", "get", "tables/data/a.csv", "--output", target)
+            assert (overlay.folder / target).read_bytes() == (overlay.folder / "data" / "a.csv").read_bytes()
+
+        report = overlay.json("consumer", "report", "--time-range", "24h", "--include-payments")
+        assert (report["total"]["purchases"], report["total"]["paid"]) == (1, 700)
+        (receipt,) = report["receipts"]
+        assert (receipt["good"], receipt["state"]) == ("dataset/tables/data/a.csv", "live")
+        balance = overlay.json("consumer", "wallet")["balance"]
+        assert balance["total"] == 100_000 - 700 - report["total"]["fees"]
+
+        again = overlay.json("consumer", "pay", "tables/data/a.csv")["orders"]
+        assert [order["receipt"] for order in again] == [receipt["id"]]
+        *_, done = overlay.run("consumer", "get", "tables/*", "--output", "all/", "--json").stdout.splitlines()
+        assert json.loads(done)["order"]["paid"] == 700
+        assert overlay.json("consumer", "report")["total"]["purchases"] == 2
+        assert server.stop() == 0
+    assert overlay.json("wallet", "audit")["balanced"]
