@@ -1,6 +1,8 @@
 from __future__ import annotations
 
+import json
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,6 +17,7 @@ from reconciler.wire.receipt import Allowance, Receipt
 from tests.paying import keys_of
 
 GATEWAY, BUYER, OTHER = keys_of("gateway"), keys_of("buyer"), keys_of("other")
+VECTORS = json.loads((Path(__file__).parents[2] / "vectors" / "receipt.json").read_text())["receipts"]
 BTC = Good(RecordId(Kind.DATASET, "btc"))
 
 counts = st.integers(0, 2**53 - 1)
@@ -158,3 +161,11 @@ def test_nothing_of_a_receipt_may_be_missing(name):
 def test_only_its_canonical_bytes_are_read():
     with pytest.raises(VerificationError, match="canonical"):
         Receipt.from_bytes(a_receipt().to_bytes() + b" ")
+
+
+@pytest.mark.parametrize("text", VECTORS)
+def test_the_reference_sdk_makes_the_same_receipts_to_the_byte(text):
+    receipt = Receipt.from_bytes(text.encode())
+    receipt.check()
+    assert receipt.gateway == keys_of("a gateway").identity
+    assert replace(receipt, signature=b"").signed(keys_of("a gateway")).to_bytes() == text.encode()
