@@ -48,6 +48,8 @@ class Question:
     """What is answered: so many requests belong together, go one after the other on one connection, and count as one."""
     rate: float = 0
     """How many begin in a second, whether or not those before them are answered; 0 is as many as can be."""
+    discard: bool = False
+    """Whether replies are counted to their ends, and not kept: for those that are long. The status is all that is held then."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +194,51 @@ class _Connection(asyncio.Protocol):
         self._transport.write(first)
 
 
+class _Download(asyncio.BufferedProtocol):
+    """Sends a request, and reads its reply into the same memory over and over."""
+
+    def __init__(self, load: _Load) -> None:
+        self._load = load
+        self._transport: Any = None
+        self._buffer = bytearray(1 << 20)
+        self._head = b""
+        self._left = 0
+        self._began = 0.0
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        self._transport = transport
+        self._next()
+
+    def get_buffer(self, sizehint: int) -> bytearray:  # noqa: ARG002 - as much as there is
+        return self._buffer
+
+    def buffer_updated(self, nbytes: int) -> None:
+        if self._left:
+            self._left -= nbytes
+        else:
+            self._head += self._buffer[: min(nbytes, 4096)]
+            end = self._head.find(b"\r\n\r\n")
+            if end < 0:
+                return
+            size = _content_length(self._head[:end])
+            self._load.check(0, self._head[:end])
+            self._left = end + 4 + size - (len(self._head) - min(nbytes, 4096)) - nbytes
+        if self._left <= 0:
+            self._load.took(time.perf_counter() - self._began)
+            self._next()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._load.lost(exc)
+
+    def _next(self) -> None:
+        _, requests = self._load.next()
+        if not requests:
+            self._transport.close()
+            return
+        self._began, self._head, self._left = time.perf_counter(), b"", 0
+        self._transport.write(requests[0])
+
+
 class _Load:
     """What the connections share."""
 
@@ -279,8 +326,9 @@ async def _run(question: Question, requests: Sequence[bytes]) -> tuple[Answer, b
     load = _Load(question, requests)
     place = urlsplit(question.url)
     loop = asyncio.get_running_loop()
+    made = _Download if question.discard else _Connection
     for _ in range(question.connections):
-        await loop.create_connection(lambda: _Connection(load), place.hostname or "", place.port or 80)
+        await loop.create_connection(lambda: made(load), place.hostname or "", place.port or 80)
     await load.done
     return load.answer(), load.body
 

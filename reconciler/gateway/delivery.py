@@ -76,7 +76,7 @@ class Delivery:
         found = _selected(request, content, entry.id, _PUBLIC)
         if not found.part:
             return _empty(found)
-        return _Counted(await self._read(content, found.part), found, lambda _: None)
+        return await _sent(await self._read(content, found.part), found, lambda _: None)
 
     async def answer(self, request: Request, receipt: Digest) -> Response:
         """See ports.Giving."""
@@ -88,7 +88,7 @@ class Delivery:
             return _empty(found)
         plaintext = await self._read(content, found.part)
         await self._take(receipt, found.part, plaintext)
-        return _Counted(plaintext, found, partial(self._put_back, receipt))
+        return await _sent(plaintext, found, partial(self._put_back, receipt))
 
     async def whole(self, receipt: Digest) -> bytes:
         """See ports.Giving."""
@@ -184,12 +184,21 @@ class ContentRoute:
         return await sale.sell(request, record, self._delivery)
 
 
+async def _sent(plaintext: Plaintext, found: Selected, put_back: Callable[[int], None]) -> Response:
+    """What is in one piece goes in one piece, and there is nobody to watch whether the client is still there."""
+    first = await anext(plaintext)
+    if len(first) < len(found.part):
+        return _Counted(first, plaintext, found, put_back)
+    await plaintext.aclose()
+    return Response(first, status_code=found.status, headers=found.headers)
+
+
 class _Counted(StreamingResponse):
     """Plaintext on its way, which says in the end how much of it never left."""
 
-    def __init__(self, plaintext: Plaintext, found: Selected, put_back: Callable[[int], None]) -> None:
-        super().__init__(self._pieces(), status_code=found.status, headers=dict(found.headers))
-        self._plaintext = plaintext
+    def __init__(self, first: bytes, rest: Plaintext, found: Selected, put_back: Callable[[int], None]) -> None:
+        super().__init__(self._pieces(first), status_code=found.status, headers=dict(found.headers))
+        self._rest = rest
         self._put_back = put_back
         self._left = len(found.part)
 
@@ -200,11 +209,13 @@ class _Counted(StreamingResponse):
         finally:
             if self._left:
                 self._put_back(self._left)
-            await self._plaintext.aclose()
+            await self._rest.aclose()
 
-    async def _pieces(self) -> AsyncIterator[bytes]:
-        async for piece in self._plaintext:
-            self._left -= len(piece)  # given up as soon as it is handed over: who takes most of it goes away with that
+    async def _pieces(self, first: bytes) -> AsyncIterator[bytes]:
+        self._left -= len(first)  # given up as soon as it is handed over: who takes most of it goes away with that
+        yield first
+        async for piece in self._rest:
+            self._left -= len(piece)
             yield piece
 
 

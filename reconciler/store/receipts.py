@@ -17,9 +17,11 @@ from sqlalchemy import (
     Index,
     LargeBinary,
     Row,
+    ScalarSelect,
     Select,
     Table,
     Text,
+    bindparam,
     exists,
     select,
     update,
@@ -33,7 +35,7 @@ from reconciler.store.batches import batches
 from reconciler.store.columns import Instant
 from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.payments import payments
-from reconciler.store.producer import producer_consumers, published_content
+from reconciler.store.producer import producer_consumers, producer_revenue, published_content
 from reconciler.store.works import Connection
 from reconciler.wire.receipt import Receipt, ReceiptState
 
@@ -56,6 +58,48 @@ receipts = Table(
 """`body` is the receipt as it was handed over, signature included; `until`, `downloads` and `bytes` are its allowance."""
 
 _EARNED: Final = sorted(EARNED)
+
+# Statements that every download runs are made once: to make one costs more than to run it.
+_USED_DOWNLOADS: Final = receipts.c.used_downloads + bindparam("more_downloads")
+_USED_BYTES: Final = receipts.c.used_bytes + bindparam("more_bytes")
+_COUNTING: Final = (
+    update(receipts)
+    .where(
+        receipts.c.id == bindparam("receipt"),
+        receipts.c.until > bindparam("now"),
+        receipts.c.downloads >= _USED_DOWNLOADS,
+        receipts.c.bytes >= _USED_BYTES,
+        exists().where(payments.c.txid == receipts.c.txid, payments.c.state.in_(_EARNED)),
+    )
+    .values(used_downloads=_USED_DOWNLOADS, used_bytes=_USED_BYTES)
+    .returning(receipts.c.txid)
+)
+_PUTTING_BACK: Final = (
+    update(receipts)
+    .where(receipts.c.id == bindparam("receipt"), receipts.c.used_bytes >= bindparam("fewer_bytes"))
+    .values(used_bytes=receipts.c.used_bytes - bindparam("fewer_bytes"))
+    .returning(receipts.c.txid)
+)
+
+
+def _of_sale(column: Column[Any]) -> ScalarSelect[Any]:
+    """What the books have of the sale that a payment made."""
+    return select(column).where(producer_revenue.c.revenue_id == bindparam("payment")).scalar_subquery()
+
+
+_DOWNLOADED: Final = (
+    update(published_content)
+    .where(published_content.c.content_id == _of_sale(producer_revenue.c.content_id))
+    .values(download_count=published_content.c.download_count + bindparam("more_downloads"))
+)
+_TRANSFERRED: Final = (
+    update(producer_consumers)
+    .where(
+        producer_consumers.c.producer_id == _of_sale(producer_revenue.c.producer_id),
+        producer_consumers.c.consumer_id == _of_sale(producer_revenue.c.consumer_id),
+    )
+    .values(total_data_transferred_bytes=producer_consumers.c.total_data_transferred_bytes + bindparam("more_bytes"))
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,22 +226,17 @@ class Use:
     bytes: int
     now: int
 
-    async def __call__(self, connection: Connection) -> StoredReceipt:
-        """The receipt with this counted. Raises RefusedError: code 404 where there is none, 403 where it does not allow this."""
-        columns = receipts.c
-        downloads, size = columns.used_downloads + self.downloads, columns.used_bytes + self.bytes
-        is_earned = exists().where(payments.c.txid == columns.txid, payments.c.state.in_(_EARNED))
-        allowed = downloads <= columns.downloads, size <= columns.bytes, columns.until > self.now, is_earned
-        counting = update(receipts).where(columns.id == self.receipt, *allowed)
-        counted = await connection.execute(counting.values(used_downloads=downloads, used_bytes=size))
-        stored = await Receipts(connection).find(self.receipt)
-        if stored is None:
-            raise RefusedError(f"there is no receipt {self.receipt} here", code="404")
-        if counted.rowcount != 1:
+    async def __call__(self, connection: Connection) -> None:
+        """See the class. Raises RefusedError: code 404 where there is no such receipt, 403 where it does not allow this."""
+        asked = {"receipt": self.receipt, "more_downloads": self.downloads, "more_bytes": self.bytes, "now": self.now}
+        payment = await connection.scalar(_COUNTING, asked)
+        if payment is None:
+            stored = await Receipts(connection).find(self.receipt)
+            if stored is None:
+                raise RefusedError(f"there is no receipt {self.receipt} here", code="404")
             stored.check(self.now)
             raise RefusedError(f"the receipt {self.receipt} does not allow as much any more", code="403")
-        await _count(connection, stored.receipt, downloads=self.downloads, size=self.bytes)
-        return stored
+        await _count(connection, payment, downloads=self.downloads, size=self.bytes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,25 +248,17 @@ class PutBack:
 
     async def __call__(self, connection: Connection) -> None:
         """See the class; no more comes back than was counted."""
-        columns = receipts.c
-        had = columns.id == self.receipt, columns.used_bytes >= self.bytes
-        put = await connection.execute(update(receipts).where(*had).values(used_bytes=columns.used_bytes - self.bytes))
-        stored = await Receipts(connection).find(self.receipt)
-        if stored is not None and put.rowcount == 1:
-            await _count(connection, stored.receipt, downloads=0, size=-self.bytes)
+        payment = await connection.scalar(_PUTTING_BACK, {"receipt": self.receipt, "fewer_bytes": self.bytes})
+        if payment is not None:
+            await _count(connection, payment, downloads=0, size=-self.bytes)
 
 
-async def _count(connection: Connection, receipt: Receipt, *, downloads: int, size: int) -> None:
+async def _count(connection: Connection, payment: Txid, *, downloads: int, size: int) -> None:
     """What the producer's tables say of it."""
     if downloads:
-        content = published_content.c
-        count = update(published_content).where(content.content_id == str(receipt.good.sold))
-        await connection.execute(count.values(download_count=content.download_count + downloads))
+        await connection.execute(_DOWNLOADED, {"payment": payment, "more_downloads": downloads})
     if size:
-        consumer = producer_consumers.c
-        pair = consumer.producer_id == receipt.producer, consumer.consumer_id == receipt.buyer
-        total = consumer.total_data_transferred_bytes + size
-        await connection.execute(update(producer_consumers).where(*pair).values(total_data_transferred_bytes=total))
+        await connection.execute(_TRANSFERRED, {"payment": payment, "more_bytes": size})
 
 
 def _stored() -> Select[tuple[Any, ...]]:

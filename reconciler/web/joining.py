@@ -27,6 +27,10 @@ class JoinedWrites:
         """Send it at the end of this turn, or now if it is much."""
         if not data:
             return
+        if len(data) > _MOST:  # to copy it would take longer than one more call of the system
+            self._flush()
+            self._transport.write(data)
+            return
         if not self._kept:
             self._loop.call_soon(self._flush)
         self._kept.append(data)

@@ -16,6 +16,7 @@ from benchmarks.setting import Figures, Row, table
         pytest.param("growth", 3, marks=pytest.mark.long),
         pytest.param("authentication", 1, marks=pytest.mark.long),
         pytest.param("paid", 12, marks=pytest.mark.long),
+        pytest.param("content", 2, marks=pytest.mark.long),
     ],
 )
 def test_a_line_runs_to_its_end_without_a_peer(line, least, capsys):

@@ -81,3 +81,15 @@ async def test_a_server_that_never_rests_waits_for_a_client_that_does_not_read()
     ):
         assert (await client.get("/ok")).text == "ok"
         assert len(sent) < 1000
+
+
+async def test_what_is_large_is_sent_as_it_is_and_after_what_came_before():
+    under = Recorder()
+    joined = JoinedWrites(under)
+    joined.write(b"head")
+    large = bytes(1 << 20)
+    joined.write(large)
+    joined.write(b"end")
+    await asyncio.sleep(0)
+    assert under.told == [b"head", large, b"end"]
+    assert under.told[1] is large
