@@ -9,7 +9,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol, TypeVar
 
-from reconciler.chain.arc import Arc
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import OverlayError, RefusedError, UnreachableError
 from reconciler.model.ids import Txid
@@ -32,10 +31,35 @@ class Note(Protocol):
         ...
 
 
+class One(Protocol):
+    """One ARC: `chain.arc.Arc`, or somebody who stands before it."""
+
+    @property
+    def url(self) -> str:
+        """Its origin."""
+        ...
+
+    async def submit(self, beef: Beef, subject: Txid | None = None) -> TxReport:
+        """See Arc."""
+        ...
+
+    async def status(self, txid: Txid) -> TxReport | None:
+        """See Arc."""
+        ...
+
+    async def policy(self) -> FeeRate:
+        """See Arc."""
+        ...
+
+    async def health(self) -> bool:
+        """See Arc."""
+        ...
+
+
 class Arcs:
     """The ARCs of one network, in the order in which they are tried; at least one."""
 
-    def __init__(self, arcs: Sequence[Arc]) -> None:
+    def __init__(self, arcs: Sequence[One]) -> None:
         self._arcs = tuple(arcs)
 
     @property
@@ -93,7 +117,7 @@ class Arcs:
         """Whether the first who answers says it is well. Raises UnreachableError, RefusedError."""
         return await self._first(lambda arc: arc.health())
 
-    async def _first(self, ask: Callable[[Arc], Awaitable[_Answer]]) -> _Answer:
+    async def _first(self, ask: Callable[[One], Awaitable[_Answer]]) -> _Answer:
         failures: list[OverlayError] = []
         for arc in self._arcs:
             try:

@@ -6,11 +6,12 @@ import secrets
 from collections.abc import Callable, Sequence
 
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.places import Places
 from reconciler.cli.wiring import Subject, clock
 from reconciler.clients.http import HttpClient
 from reconciler.control.happenings import Happening
 from reconciler.control.notify import Notifier, receivers_of
-from reconciler.model.errors import OverlayError, StateError
+from reconciler.model.errors import OverlayError
 
 
 async def notify(invocation: Invocation, subject: Subject, happenings: Sequence[Happening]) -> tuple[OverlayError, ...]:
@@ -22,7 +23,7 @@ async def notify(invocation: Invocation, subject: Subject, happenings: Sequence[
         notifier = Notifier(
             http=http,
             receivers=receivers,
-            secrets=_Secrets(invocation),
+            secrets=Places(invocation, "the secret of a webhook"),
             producer=subject.producer_name,
             network=subject.network,
             clock=clock,
@@ -48,23 +49,3 @@ class Mailbag:
         happenings, self._waiting = self._waiting, []
         for error in () if subject is None else await notify(self._invocation, subject, happenings):
             self._unheard(error)
-
-
-class _Secrets:
-    """Satisfies control.notify.Secrets."""
-
-    def __init__(self, invocation: Invocation) -> None:
-        self._invocation = invocation
-
-    def __call__(self, *, env: str | None, file: str | None) -> str:
-        """See there."""
-        if env is not None:
-            found = self._invocation.environment.get(env)
-            if not found:
-                raise StateError(f"the secret of a webhook is to be in the variable {env}, which is not set")
-            return found.strip()
-        path = self._invocation.home.path / (file or "")
-        try:
-            return path.read_text("ascii").strip()
-        except (OSError, UnicodeDecodeError) as error:
-            raise StateError("the secret of a webhook cannot be read", where=str(path)) from error

@@ -35,6 +35,7 @@ from reconciler.model.ids import IdentityKey, digest
 from reconciler.model.keys import GRANT_KEY
 from reconciler.payments.native import NativeSales
 from reconciler.payments.till import Till
+from reconciler.payments.treasury import Treasury
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
 from reconciler.store.usage import Usage
@@ -71,6 +72,7 @@ def build_app(
     randomness: Callable[[int], bytes],
     metrics: Metrics | None = None,
     till: Till | None = None,
+    treasury: Treasury | None = None,
     audit: Audit = to_nobody,
     turns: Turns = always,
 ) -> ASGIApp:
@@ -80,7 +82,7 @@ def build_app(
     gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
     shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys. Where there is a
     `till`, which has the same keys, it sells: `audit` is told what happens at the counter, and what goes on with payments in
-    the background goes on in `turns`. With `metrics` requests are counted, and what was counted is shown.
+    the background, and with what a `treasury` does with the money, goes on in `turns`. With `metrics` requests are counted, and what was counted is shown.
     """
     shelf = Shelf(database, None if keys is None else keys.identity)
     shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
@@ -107,7 +109,8 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(host), at_work(*([] if till is None else [partial(turns, till.settling)])):
+        works = [*([] if till is None else [till.settling]), *([] if treasury is None else [treasury.rounds])]
+        async with running(host), at_work(*(partial(turns, work) for work in works)):
             yield
         await delivery.settled()
         await shop.standings.written()

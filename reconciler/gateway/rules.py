@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import partial
@@ -163,6 +164,15 @@ class Rules:
         """The rule for what is no record's: memberships. Raises StateError."""
         return self._chosen(self.default)
 
+    def all(self) -> tuple[Rule, ...]:
+        """Those that can be read, the default first."""
+        names = sorted(self.named, key=lambda name: (name != self.default, name))
+        found = []
+        for name in names:
+            with suppress(StateError):  # it stops the goods that it is for
+                found.append(self._chosen(name))
+        return tuple(found)
+
     def _chosen(self, choice: Json) -> Rule:
         if choice is None:
             return ANY_AMOUNT
@@ -176,6 +186,21 @@ class Rules:
         return read_setting(
             value, what, partial(_rule, splits=partial(splits_of, payees=self.payees, ourselves=self.ourselves))
         )
+
+
+def settle_of(rules: Rules) -> Settle | None:
+    """When this gateway settles: it has one purse, so that of several rules the first that says so decides."""
+    return next((rule.settle for rule in rules.all() if rule.settle is not None), None)
+
+
+def arcs_of(rules: Rules) -> tuple[ArcPreset | Arc, ...]:
+    """The transaction processors of all rules, each once, in their order; none where no rule names one."""
+    named = (arc for rule in rules.all() if rule.native is not None for arc in rule.native.arc)
+    found: list[ArcPreset | Arc] = []
+    for arc in named:
+        if arc not in found:
+            found.append(arc)
+    return tuple(found)
 
 
 def _rule(fields: Fields, *, splits: _Splits) -> Rule:

@@ -83,6 +83,13 @@ ENDPOINTS: Final = {
 """As in the reference SDK's presets for test and main."""
 
 
+ARC_PRESETS: Final = {
+    "gorillapool": {Network.TEST: ENDPOINTS[Network.TEST].arcs[0], Network.MAIN: ENDPOINTS[Network.MAIN].arcs[0]},
+    "taal": {Network.TEST: ENDPOINTS[Network.TEST].arcs[1], Network.MAIN: ENDPOINTS[Network.MAIN].arcs[1]},
+}
+"""Transaction processors that manifests may name without an address. Toy networks have one of their own instead."""
+
+
 def endpoints_of(network: Network, producer: JsonObject) -> Endpoints:
     """The network's endpoints, with what the Producer's sealed fields put in their place (MANIFESTS §2, `network`)."""
     preset = ENDPOINTS[network]

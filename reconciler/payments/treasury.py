@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 from reconciler.model.amounts import FeeRate
-from reconciler.model.errors import StateError, TransientError
+from reconciler.model.errors import RefusedError, StateError, TransientError
 from reconciler.model.ids import IdentityKey
 from reconciler.model.journal import JournalState
 from reconciler.payments.disbursing import GiveBack, Look, Prepare, Start, Unmine
@@ -103,7 +103,7 @@ class Treasury:
     async def rounds(self, every: float = 10.0) -> None:
         """Rounds for ever; for the background of the process that leads."""
         while True:
-            with suppress(TransientError, StateError):  # somebody does not answer, or another process was first
+            with suppress(TransientError, RefusedError, StateError):  # the next round comes anyway
                 await self.round()
             await self._pause(every)
 

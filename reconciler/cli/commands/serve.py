@@ -13,7 +13,6 @@ from typing import Annotated, Any, Final
 import typer
 
 from reconciler.apply.lease import this_process
-from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
 from reconciler.cli import errors, options
 from reconciler.cli.console import Console
@@ -22,7 +21,9 @@ from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.libraries import open_library
+from reconciler.cli.places import Places
 from reconciler.cli.posts import Post, supervise
+from reconciler.cli.selling import LiveRules, RuledArcs, till_of, treasury_of
 from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, gateway_of, open_site
 from reconciler.clients.peers import Neighbours
 from reconciler.control.follow import Follower
@@ -34,7 +35,6 @@ from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.networks import Endpoints, endpoints_of
-from reconciler.payments.till import Till
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
 from reconciler.web.metrics import Metrics, share
@@ -131,6 +131,11 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             turns=leader.in_turn,
         )
         keys = None if reader is None else await _gateway_keys(site, reader, invocation.console)
+        till, treasury = None, None
+        if keys is not None:
+            rules = LiveRules(site, keys.identity)
+            arcs = RuledArcs(site, rules, Places(invocation, "the API key of an ARC"), invocation.console.note)
+            till, treasury = till_of(site, keys, arcs), treasury_of(site, keys, identity, arcs, rules)
         app = build_app(
             metrics=metrics,
             database=site.database,
@@ -140,7 +145,8 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             keys=keys,
             clock=clock,
             randomness=secrets.token_bytes,
-            till=None if keys is None else _till(site, keys),
+            till=till,
+            treasury=treasury,
             turns=leader.in_turn,
         )
         door = Door(app=metrics.counted(app), host=post.host, port=post.port, listening=post.listening)
@@ -186,18 +192,6 @@ def _follower(site: Site, reader: _Reader) -> Follower:
         database=site.database,
         identity=reader.producer,
         keys=reader.keys,
-        clock=clock,
-        randomness=secrets.token_bytes,
-    )
-
-
-def _till(site: Site, keys: Keys) -> Till:
-    """Where this gateway is paid."""
-    return Till(
-        database=site.database,
-        receiver=keys,
-        miner=Arc(site.http, site.endpoints.arc),
-        chain=Headers(site.http, site.endpoints.headers),
         clock=clock,
         randomness=secrets.token_bytes,
     )
