@@ -82,6 +82,10 @@ def test_what_one_machine_applies_another_serves_without_being_told(overlay, loc
         assert httpx.get(f"{url}/v1/documents/{record['documentHash']}").is_success
         assert server.stop() == 0
 
+    audited = shop.json("wallet", "audit")  # it has no wallet, but what it was paid
+    assert (audited["balanced"], audited["gateway"]["revenue"]) == (True, {"count": 0, "satoshis": 0})
+    assert "Books, coins and chain agree." in shop.run("wallet", "audit").stdout
+
     checkout = replace(shop, folder=overlay.folder)
     assert "No changes. Sealed parts not compared." in checkout.run("plan").stdout
     assert "there is no identity key" in checkout.run("apply", "--yes", code=1).stderr
