@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from tempfile import TemporaryDirectory
@@ -58,14 +58,15 @@ class Post:
             self.parent.on_end(end)
 
 
-async def supervise(invocation: Invocation, host: str, port: int, count: int, announce: Announce) -> int:
-    """Serve by `count` workers until told to stop; the exit code."""
+async def supervise(
+    invocation: Invocation, host: str, port: int, count: int, announce: Announce, *, more: Sequence[str] = ()
+) -> int:
+    """Serve by `count` workers, each with `more` options, until told to stop; the exit code."""
     console = invocation.console
 
     def command(inherited: Inheritance) -> list[str]:
-        return python(
-            "reconciler.cli", *invocation.options.words(), "serve", "--host", host, "--worker", str(inherited)
-        )
+        place = ("--host", host, "--worker", str(inherited))
+        return python("reconciler.cli", *invocation.options.words(), "serve", *place, *more)
 
     async with AsyncExitStack() as stack:
         place = stack.enter_context(listening(host, port))

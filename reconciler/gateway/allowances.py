@@ -25,7 +25,7 @@ class ReceiptAllowances:
         stored = await self._find(receipt)
         if stored is None or isinstance(stored.receipt.good.sold, TierId):  # a membership is nothing to be downloaded
             return None
-        return Bought(stored.receipt.good.sold, stored.receipt.document)
+        return Bought(stored.receipt.good.sold, stored.receipt.document, stored.receipt.buyer)
 
     async def check(self, receipt: Digest) -> None:
         """See gateway.ports.Allowances."""

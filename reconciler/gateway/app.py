@@ -13,19 +13,19 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import ASGIApp
 
-from reconciler.gateway.access import Access
 from reconciler.gateway.allowances import ReceiptAllowances
 from reconciler.gateway.answers import producer_json
 from reconciler.gateway.audit import Audit, to_nobody
 from reconciler.gateway.catalog import CatalogRoutes
+from reconciler.gateway.counter import counter_routes
 from reconciler.gateway.delivery import ContentRoute, Delivery
 from reconciler.gateway.live import Shelf
-from reconciler.gateway.native import native_routes
+    the background, and with what a `treasury` does with the money, goes on in `turns`. `limits` are on how often one client
+    may ask. With `metrics` requests are counted, and what was counted is shown.
 from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
 from reconciler.gateway.ports import Contents, GatewayKeys
 from reconciler.gateway.query import find, parse_query
-from reconciler.gateway.quotes import Quotes
 from reconciler.gateway.receipts import receipt_routes
 from reconciler.gateway.settlements import settlement_routes
 from reconciler.gateway.shop import Shop
@@ -33,7 +33,6 @@ from reconciler.gateway.standing import Standing, Standings
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import IdentityKey, digest
 from reconciler.model.keys import GRANT_KEY
-from reconciler.payments.native import NativeSales
 from reconciler.payments.till import Till
 from reconciler.payments.treasury import Treasury
 from reconciler.store.database import Database
@@ -44,9 +43,9 @@ from reconciler.web.auth import Authenticated, required_identity
 from reconciler.web.authrite import Authrite
 from reconciler.web.background import Turns, always, at_work
 from reconciler.web.lifespans import running
+from reconciler.web.limits import Buckets, LimitedAddresses, LimitedIdentities, Limits
 from reconciler.web.metrics import Metrics
 from reconciler.web.origins import OpenOrigins
-from reconciler.web.paywall import Paywall
 from reconciler.web.problems import HANDLERS
 from reconciler.web.sessions import Sessions
 
@@ -59,6 +58,9 @@ _PAGE_HEADERS: Final = {
     "referrer-policy": "no-referrer",
     "x-content-type-options": "nosniff",
 }
+
+_LIMITED: Final = ("/v1/", "/.well-known/", "/authrite/")
+"""What is limited by address: the host's routes have limits of their own."""
 
 
 def build_app(
@@ -75,6 +77,7 @@ def build_app(
     treasury: Treasury | None = None,
     audit: Audit = to_nobody,
     turns: Turns = always,
+    limits: Limits | None = None,
 ) -> ASGIApp:
     """The gateway of the producer `identity` over its database.
 
@@ -82,30 +85,23 @@ def build_app(
     gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
     shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys. Where there is a
     `till`, which has the same keys, it sells: `audit` is told what happens at the counter, and what goes on with payments in
+<<<<<<< HEAD
     the background, and with what a `treasury` does with the money, goes on in `turns`. With `metrics` requests are counted, and what was counted is shown.
+=======
+    the background goes on in `turns`. `limits` are on how often one client may ask. With `metrics` requests are counted, and what was counted is shown.
+>>>>>>> e9d4972 (Quotas of bytes and who is blocked hold for downloads, too; clients are limited in how often they ask; what happens at the counter is logged, where somebody wants it)
     """
     shelf = Shelf(database, None if keys is None else keys.identity)
     shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
-    delivery = Delivery(shelf=shelf, contents=contents, allowances=ReceiptAllowances(database, clock))
+    allowances = MeteredAllowances(ReceiptAllowances(database, clock), shop)
+    delivery = Delivery(shelf=shelf, contents=contents, allowances=allowances)
     routes = _Routes(shop, identity)
     api = [*routes.api(), *receipt_routes(database, clock, None if keys is None else keys.identity)]
     if keys is not None:
         api += settlement_routes(database, producer=identity, gateway=keys.identity)
         api += ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock).routes()
     if keys is not None and till is not None:
-        access = Access(
-            shop=shop,
-            paywall=Paywall(till),
-            delivery=delivery,
-            database=database,
-            keys=keys,
-            clock=clock,
-            randomness=randomness,
-            audit=audit,
-        )
-        api += [*Quotes(shop, till, database=database, gateway=keys.identity, audit=audit).routes(), *access.routes()]
-        native = NativeSales(database=database, till=till, keys=keys, counter=shop, clock=clock)
-        api += native_routes(native, database, keys.identity)
+        api += counter_routes(shop, till, delivery, database=database, keys=keys, randomness=randomness, audit=audit)
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -128,11 +124,17 @@ def build_app(
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    if keys is None:
-        return OpenOrigins(app)
-    sessions = Sessions(keys=keys, replays=Replays(database), clock=clock, randomness=randomness)
-    known = Authenticated(app, keys=keys, sessions=sessions, randomness=randomness)
-    return OpenOrigins(Authrite(known, keys=keys, sessions=sessions, randomness=randomness))
+    limits = limits or Limits()
+    guarded: ASGIApp = app
+    if keys is not None:
+        if limits.identity is not None:
+            guarded = LimitedIdentities(guarded, Buckets(limits.identity, clock))
+        sessions = Sessions(keys=keys, replays=Replays(database), clock=clock, randomness=randomness)
+        guarded = Authenticated(guarded, keys=keys, sessions=sessions, randomness=randomness)
+        guarded = Authrite(guarded, keys=keys, sessions=sessions, randomness=randomness)
+    if limits.address is not None:
+        guarded = LimitedAddresses(guarded, Buckets(limits.address, clock), paths=_LIMITED)
+    return OpenOrigins(guarded)
 
 
 class _Routes:

@@ -7,11 +7,10 @@ the same time, in however many processes, get no more together than was bought.
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Hashable
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from functools import partial
-from typing import Final, Generic, TypeVar
+from typing import Final
 
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
@@ -21,6 +20,7 @@ from starlette.types import Receive, Scope, Send
 from reconciler.gateway.grants import Seal, parse_grant
 from reconciler.gateway.live import Entry, Shelf
 from reconciler.gateway.ports import Allowances, Bought, Contents, DirectSale, Plaintext
+from reconciler.gateway.recent import Recent
 from reconciler.model.errors import OverlayError, RefusedError, StateError
 from reconciler.model.ids import Digest, Kind, RecordId
 from reconciler.web.auth import identity_of
@@ -32,14 +32,9 @@ from reconciler.wire.sealed_content import KnownContent
 SMALL: Final = 8 << 20
 """Bytes up to which content can be bought by asking for it."""
 
-_RECENT: Final = 1024
-"""Receipts, and documents, of which is remembered what they are for."""
 _PRIVATE: Final = "no-store"
 _PUBLIC: Final = "no-cache"
 _ASK: Final = "POST /v1/datasets/{name}/access gives one"
-
-K = TypeVar("K", bound=Hashable)
-V = TypeVar("V")
 
 
 class Delivery:
@@ -49,8 +44,8 @@ class Delivery:
         self._shelf = shelf
         self._contents = contents
         self._allowances = allowances
-        self._bought = _Recent[Digest, Bought]()
-        self._known = _Recent[Digest, KnownContent]()
+        self._bought = Recent[Digest, Bought]()
+        self._known = Recent[Digest, KnownContent]()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def settled(self) -> None:
@@ -241,22 +236,3 @@ def _dataset(name: str) -> RecordId:
         return RecordId(Kind.DATASET, name)
     except ValueError as error:
         raise RefusedError(str(error), code="404") from error
-
-
-class _Recent(Generic[K, V]):
-    """Values that were last asked for."""
-
-    def __init__(self, most: int = _RECENT) -> None:
-        self._most = most
-        self._values: OrderedDict[K, V] = OrderedDict()
-
-    def get(self, key: K) -> V | None:
-        value = self._values.get(key)
-        if value is not None:
-            self._values.move_to_end(key)
-        return value
-
-    def put(self, key: K, value: V) -> None:
-        self._values[key] = value
-        if len(self._values) > self._most:
-            self._values.popitem(last=False)

@@ -8,7 +8,7 @@ from typing import Protocol, Self
 from starlette.requests import Request
 from starlette.responses import Response
 
-from reconciler.model.ids import Digest, RecordId
+from reconciler.model.ids import Digest, IdentityKey, RecordId
 from reconciler.model.keys import KeyRef
 from reconciler.payments.templates import Deriver
 from reconciler.web.handshakes import Signer
@@ -64,6 +64,7 @@ class Bought:
     record: RecordId
     document_hash: Digest
     """Of the version that was sold."""
+    buyer: IdentityKey
 
 
 class Allowances(Protocol):

@@ -15,6 +15,7 @@ import typer
 from reconciler.apply.lease import this_process
 from reconciler.chain.headers import Headers
 from reconciler.cli import errors, options
+from reconciler.cli.auditing import open_audit
 from reconciler.cli.console import Console
 from reconciler.cli.databases import Otherwise
 from reconciler.cli.implied import implied_keys, implied_network
@@ -37,12 +38,16 @@ from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.networks import Endpoints, endpoints_of
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
+from reconciler.web.limits import Limits
 from reconciler.web.metrics import Metrics, share
 from reconciler.web.operators import Operator
 from reconciler.web.server import Door, serving
 
 _PROOF_SECONDS: Final = 10.0
 """How often the host looks after the proofs of what it keeps."""
+
+_RATE: Final = 200
+"""Requests a second of one client; ten times as many at once."""
 
 _FOLLOW_SECONDS: Final = 15.0
 """How often hosts are asked for a newer root: one look-up each."""
@@ -67,6 +72,21 @@ def serve(
         int, typer.Option("--workers", metavar="N", min=1, max=64, help="Processes that share the port.")
     ] = 1,
     worker: Annotated[str, typer.Option("--worker", hidden=True)] = "",
+    audit_log: Annotated[
+        str | None,
+        typer.Option(
+            "--audit-log", metavar="FILE", help="Add a line of JSON for each quote, sale and refusal; - is stderr."
+        ),
+    ] = None,
+    rate_limit: Annotated[
+        int,
+        typer.Option(
+            "--rate-limit",
+            metavar="N",
+            min=0,
+            help="Requests a second of one client, for each worker; 0 is any number.",
+        ),
+    ] = _RATE,
     json: options.Json = False,
 ) -> None:
     """Serve the catalog and the producer's own host, until Ctrl-C or SIGTERM.
@@ -81,10 +101,16 @@ def serve(
     if worker:
         post = Post.inherited(worker, host)
     elif workers > 1:
-        invocation.finish(supervise(invocation, host, port, workers, announce))
+        invocation.finish(supervise(invocation, host, port, workers, announce, more=_words(audit_log, rate_limit)))
     else:
         post = Post(host=host, port=port, announce=announce)
-    invocation.finish(_serve(invocation, post))
+    invocation.finish(_serve(invocation, post, audit_log=audit_log, limits=Limits.of(rate_limit)))
+
+
+def _words(audit_log: str | None, rate_limit: int) -> list[str]:
+    """Options that each worker is given."""
+    logged = [] if audit_log is None else ["--audit-log", audit_log]
+    return [*logged, "--rate-limit", str(rate_limit)]
 
 
 def _announce(console: Console, facts: Mapping[str, Any], *, as_json: bool) -> None:
@@ -94,7 +120,7 @@ def _announce(console: Console, facts: Mapping[str, Any], *, as_json: bool) -> N
         console.result(f"Serving {facts['identityKey']} ({facts['network']}) at {facts['url']}\nCtrl-C stops it.")
 
 
-async def _serve(invocation: Invocation, post: Post) -> int:
+async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, limits: Limits) -> int:
     network, console = implied_network(invocation), invocation.console
     share(post.number)
     if post.number:  # the first one has said it
@@ -109,6 +135,7 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             endpoints=reader.endpoints if reader else None,
         ) as site,
         open_library(site, reader.gateway if reader else None) as library,
+        open_audit(audit_log, folder=invocation.directory, clock=clock, tell=console.complain) as audit,
     ):
         follower = None if reader is None else _follower(site, reader)
         if follower is not None:
@@ -148,6 +175,8 @@ async def _serve(invocation: Invocation, post: Post) -> int:
             till=till,
             treasury=treasury,
             turns=leader.in_turn,
+            audit=audit,
+            limits=limits,
         )
         door = Door(app=metrics.counted(app), host=post.host, port=post.port, listening=post.listening)
         with stoppable() as stop:

@@ -382,6 +382,27 @@ async def test_a_quota_of_requests_holds_over_all_processes_and_ends_with_its_wi
         await customer.quote()
 
 
+async def test_bytes_that_are_delivered_count_and_what_did_not_leave_does_not(customer, publish, shop, database):
+    policy = {"defaultTier": "small", "tiers": {"small": {"quota": {"bytes": SIZE + 1, "window": "1h"}}}}
+    await publish(policy=policy)
+    given = await customer.buy()
+    for status in (200, 200, 429):  # the second begins with a byte left, and is delivered whole
+        assert (await shop.http.request("GET", given["urls"][0])).status == status
+    refused = await shop.http.request("GET", given["urls"][0])
+    assert problem(refused)["code"] == "ERR_QUOTA_EXCEEDED"
+    shop.clock.now = Window.at(shop.clock(), 3600).resets
+    later = await customer.buy()
+    assert (await shop.http.request("GET", later["urls"][0])).status == 200
+
+
+async def test_who_is_blocked_is_delivered_nothing_whatever_was_bought(customer, publish, shop):
+    await publish()
+    given = await customer.buy()
+    await publish(policy={"consumers": [{"key": customer.identity, "state": "blocked"}]}, generation=2)
+    refused = await shop.http.request("GET", given["urls"][0])
+    assert (refused.status, problem(refused)["code"]) == (403, "ERR_CONSUMER_BLOCKED")
+
+
 async def test_nobody_is_asked_to_pay_who_has_no_quota_left_but_what_is_paid_is_served(
     customer, publish, shop, database
 ):

@@ -16,13 +16,14 @@ from reconciler.gateway.grants import Grant
 from reconciler.gateway.live import Shelf
 from reconciler.gateway.ports import Bought
 from reconciler.model.errors import RefusedError
-from reconciler.model.ids import Digest, RecordId
+from reconciler.model.ids import Digest, IdentityKey, RecordId
 from reconciler.web.problems import HANDLERS
 from tests.delivering import DATA, SHA256, SIZE
 from tests.describing import known as signed_by
 
 NOW = 1_800_000_000
 SOLD, OTHER, FREE = (RecordId.parse(f"dataset/{name}") for name in ("prices/btc.csv", "prices/eth.csv", "free"))
+BUYER = IdentityKey("02" + "ab" * 32)
 RECEIPT = Digest("11" * 32)
 
 
@@ -89,7 +90,7 @@ async def published(publisher, make, allowances):
         from reconciler.store.published import Published
 
         records = await Published(connection).records()
-    allowances.receipts[RECEIPT] = Bought(SOLD, records[SOLD].document_hash)
+    allowances.receipts[RECEIPT] = Bought(SOLD, records[SOLD].document_hash, BUYER)
     return records
 
 

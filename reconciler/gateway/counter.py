@@ -1,0 +1,45 @@
+"""All that is sold over, put together: quotes, access and memberships by a payment that comes along, and native payments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from starlette.routing import Route
+
+from reconciler.gateway.access import Access
+from reconciler.gateway.audit import Audit
+from reconciler.gateway.delivery import Delivery
+from reconciler.gateway.native import native_routes
+from reconciler.gateway.ports import GatewayKeys
+from reconciler.gateway.quotes import Quotes
+from reconciler.gateway.shop import Shop
+from reconciler.payments.native import NativeSales
+from reconciler.payments.till import Till
+from reconciler.store.database import Database
+from reconciler.web.paywall import Paywall
+
+
+def counter_routes(
+    shop: Shop,
+    till: Till,
+    delivery: Delivery,
+    *,
+    database: Database,
+    keys: GatewayKeys,
+    randomness: Callable[[int], bytes],
+    audit: Audit,
+) -> list[Route]:
+    """What stands under /v1 of a gateway that sells. `keys` are its own, which the `till` has, too."""
+    quotes = Quotes(shop, till, database=database, gateway=keys.identity, audit=audit)
+    access = Access(
+        shop=shop,
+        paywall=Paywall(till),
+        delivery=delivery,
+        database=database,
+        keys=keys,
+        clock=shop.clock,
+        randomness=randomness,
+        audit=audit,
+    )
+    native = NativeSales(database=database, till=till, keys=keys, counter=shop, clock=shop.clock)
+    return [*quotes.routes(), *access.routes(), *native_routes(native, database, keys.identity)]
