@@ -8,7 +8,7 @@ from typing import Protocol
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, VerificationError
 from reconciler.model.ids import Network, Outpoint, Txid
-from reconciler.model.keys import FUNDING_KEY
+from reconciler.model.keys import FUNDING_KEY, KeyRef
 from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.transactions import Transactions
@@ -61,20 +61,21 @@ async def receive(
     verifier: Verifier,
     now: int,
     unspent: Collection[Outpoint] | None = None,
+    key: KeyRef = FUNDING_KEY,
 ) -> Satoshis:
     """Keep every output of a transaction that pays our address, once the transaction is verified; returns the sum.
 
-    With `unspent`, only these of them. Receiving the same again changes nothing. Raises VerificationError for what does not
+    With `unspent`, only these of them; with `key`, those that pay another key of ours. Receiving the same again changes nothing. Raises VerificationError for what does not
     hold or does not pay us.
     """
     transaction = (await verifier.verified(beef, subject, now=now)).transaction
-    locking = p2pkh(keys.public(FUNDING_KEY))
+    locking = p2pkh(keys.public(key))
     coins = [
         StoredCoin(
             outpoint=transaction.outpoint(vout),
             satoshis=output.satoshis,
             locking=output.locking,
-            key=FUNDING_KEY,
+            key=key,
             purpose=Purpose.MONEY,
         )
         for vout, output in enumerate(transaction.outputs)

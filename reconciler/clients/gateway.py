@@ -12,6 +12,7 @@ from dataclasses import replace
 from typing import Final, TypeVar
 from urllib.parse import quote, urlencode, urljoin
 
+from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest, Txid
@@ -23,6 +24,7 @@ from reconciler.wire.selling import (
     Access,
     CatalogPage,
     NativeTemplate,
+    Outcome,
     ProducerFacts,
     Quote,
     ReceiptStanding,
@@ -96,21 +98,21 @@ class GatewayClient:
         found = self._read(_granted(reply), selling.parse_access)
         return replace(found, urls=tuple(urljoin(f"{self.url}/", url) for url in found.urls))
 
-    async def template(self, quoted: Quote) -> NativeTemplate:
-        """Which outputs a native payment for a quote must have."""
+    async def template(self, quoted: str, good: Good, satoshis: Satoshis) -> NativeTemplate:
+        """Which outputs a native payment must have; `quoted` is the id of the quote that names the price."""
         body: JsonObject = {
             "quote": {
-                "id": quoted.id,
-                "kind": str(quoted.good.sold.kind),
-                "name": quoted.good.sold.name,
-                "quantity": quoted.good.quantity,
-                "satoshis": quoted.satoshis,
+                "id": quoted,
+                "kind": str(good.sold.kind),
+                "name": good.sold.name,
+                "quantity": good.quantity,
+                "satoshis": satoshis,
             }
         }
         return self._read(await self._post("/v1/payments/templates", body), selling.parse_template)
 
-    async def pay_native(self, template: str, transaction: bytes) -> JsonObject:
-        """Bring a native payment (Atomic BEEF); returns its receipt. The same again is the same answer."""
+    async def pay_native(self, template: str, transaction: bytes) -> Outcome:
+        """Bring a native payment (Atomic BEEF). The same again is the same answer."""
         body = {"template": template, "transaction": base64.b64encode(transaction).decode()}
         return self._read(await self._post("/v1/payments", body, within=_HELD), selling.parse_paid)
 
@@ -119,8 +121,8 @@ class GatewayClient:
         reply = await self._signed.request("GET", f"{self.url}/v1/receipts/{name}")
         return self._read(_granted(reply), selling.parse_standing)
 
-    async def receipts_of(self, payment: Txid) -> tuple[JsonObject, ...]:
-        """The receipts that a payment of ours was given."""
+    async def outcome(self, payment: Txid) -> Outcome:
+        """What came of a payment of ours. Raises RefusedError (code 404) where the gateway knows of none."""
         reply = await self._signed.request("GET", f"{self.url}/v1/receipts?txid={payment}")
         return self._read(_granted(reply), selling.parse_receipts)
 

@@ -26,7 +26,8 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import GuardError, LockedError, RefusedError, StalePlanError, StateError, UnreachableError
 from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.journal import COMMITTED, GIVEN_UP, EntryRole, JournalEvent, JournalState
-from reconciler.model.order import SPENT, Order, OrderEvent, OrderState, Sighting
+from reconciler.model.keys import FUNDING_KEY, KeyRef
+from reconciler.model.order import Order, OrderEvent, OrderState, Sighting
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
@@ -42,6 +43,9 @@ from reconciler.wire.transaction import TxOutput
 
 PATIENCE: Final = 30.0
 """Seconds that a payment waits for another process that holds the purse."""
+
+_HAD: Final = frozenset({OrderState.PAID, OrderState.RECEIVED, OrderState.DONE})
+"""States in which a payment has its receipt."""
 
 
 class DatabaseBooks:
@@ -234,7 +238,7 @@ class DatabaseBooks:
         async with self._database.begin() as connection:
             await Documents(connection).put(document)
 
-    async def receive(self, beef: Beef, txid: Txid) -> Satoshis:
+    async def receive(self, beef: Beef, txid: Txid, *, key: KeyRef = FUNDING_KEY) -> Satoshis:
         """See Books."""
         return await receive(
             beef,
@@ -243,6 +247,7 @@ class DatabaseBooks:
             database=self._database,
             verifier=self._surroundings.headers,
             now=self._now(),
+            key=key,
         )
 
     async def receive_unspent(self) -> tuple[Satoshis, Sequence[str]]:
@@ -337,7 +342,7 @@ async def _check_alone(connection: Connection, order: Order) -> None:
                 f"{order.good} is being paid for already, by the order {other.id}",
                 hint="let that one come to its end: ask again, and its payment is brought again",
             )
-        if other.state in SPENT and other.paid_at is not None and other.paid_at >= order.created:
+        if other.state in _HAD and other.paid_at is not None and other.paid_at >= order.created:
             raise LockedError(
                 f"{order.good} was paid for meanwhile, by the order {other.id}",
                 hint="ask again: its receipt is as good",

@@ -24,14 +24,15 @@ from reconciler.model.errors import OverlayError, RefusedError, StateError, Unre
 from reconciler.model.ids import Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import payment_key
-from reconciler.model.order import Order, OrderEvent, OrderState
+from reconciler.model.order import NOTHING, Order, OrderEvent, OrderState
 from reconciler.model.payment import PaymentMethod
 from reconciler.wallet.keys import Keys
+from reconciler.wire.beef import parse_beef
 from reconciler.wire.http import Reply
 from reconciler.wire.payment import MAX_HEADER, Charge, PaymentHeader
 from reconciler.wire.receipt import Receipt
 from reconciler.wire.script import p2pkh
-from reconciler.wire.selling import Access, NativeTemplate, Quote
+from reconciler.wire.selling import Access, NativeTemplate, Outcome
 from reconciler.wire.transaction import TxOutput
 
 SUFFIX_BYTES: Final = 8
@@ -58,18 +59,15 @@ class Cashier:
     patience: float = PATIENCE
     """Seconds for which one call brings a payment that the gateway does not answer to."""
 
-    async def buy(self, order: Order, quoted: Quote) -> tuple[Order, Access | None]:
+    async def buy(self, order: Order) -> tuple[Order, Access | None]:
         """Bring a quoted order as far as it goes: *received* where access is given with the receipt, else *paid*.
 
-        Nothing is paid where the good is free or an earlier receipt still holds. Raises PriceError where more is asked than was
-        quoted, GuardError for what budget or coins do not allow: then nothing was paid and the order is *refused*. Raises
+        Nothing is paid where the good is free or an earlier receipt still holds. Raises GuardError for what budget or coins do
+        not allow, LockedError where the same good is being paid for: then nothing was signed and the order is *refused*. Raises
         RefusedError, UnreachableError or VerificationError as `present` does.
         """
         try:
-            if order.method is PaymentMethod.NATIVE:
-                started: Order | Access = await self._start_native(order, quoted)
-            else:
-                started = await self._start(order)
+            started = await self._start(order)
         except OverlayError as error:
             await self.books.move(order, OrderEvent.REFUSE, reason=error.message)
             raise
@@ -90,7 +88,7 @@ class Cashier:
             else:
                 order, access = await self._bring(order)
         except RefusedError as error:
-            raise await self._refused(order, error) from error
+            order, access = await self._refused(order, error), None
         await self.books.broadcast(order)
         return order, access
 
@@ -138,17 +136,22 @@ class Cashier:
         reply = await self._ask(gateway, order)
         if reply.status != 402:
             return gateway.access(reply)
-        charge = charge_of(reply.headers)
-        if charge.satoshis > order.price:
-            raise PriceError(charge, order.price)
-        if charge.recipient != order.gateway_key:
-            raise VerificationError("somebody else than the gateway is to be paid", where=order.gateway)
+        if order.method is PaymentMethod.NATIVE:
+            return await self._start_native(order, gateway)
+        charge = self._charge(order, reply)
         suffix = base64.b64encode(self.randomness(SUFFIX_BYTES)).decode()
         return await self._write_down(order, [self._output(charge, suffix)], prefix=charge.prefix, suffix=suffix)
 
-    async def _start_native(self, order: Order, quoted: Quote) -> Order:
-        gateway = self.gateway(order)
-        template = await gateway.template(quoted)
+    @staticmethod
+    def _charge(order: Order, reply: Reply) -> Charge:
+        """What is paid: what was quoted, whose price holds for its time, or what is asked now where that is less."""
+        charge = charge_of(reply.headers)
+        if charge.recipient != order.gateway_key:
+            raise VerificationError("somebody else than the gateway is to be paid", where=order.gateway)
+        return charge if charge.satoshis <= order.price else Charge(order.price, order.prefix, order.gateway_key)
+
+    async def _start_native(self, order: Order, gateway: GatewayClient) -> Order:
+        template = await gateway.template(order.prefix, order.good, order.price)
         if template.satoshis != order.price:
             raise VerificationError(
                 f"{order.gateway} quoted {order.price} satoshis, and its template asks {template.satoshis}",
@@ -218,15 +221,34 @@ class Cashier:
         waited = 0.0
         while True:
             try:
-                receipt = await gateway.pay_native(order.prefix, transaction)
+                return await self._settled(order, await gateway.pay_native(order.prefix, transaction))
             except UnreachableError:
                 if waited >= self.patience:
                     raise
-            else:
-                kept = await self._checked(receipt, order)
-                return await self.books.move(order, OrderEvent.ACCEPT, receipt=kept.to_bytes(), reason="")
             await _Meanwhile(self, order).pause(_PAUSE)
             waited += _PAUSE
+
+    async def _settled(self, order: Order, outcome: Outcome) -> Order:
+        """Write down what a gateway says that came of a payment. Raises RefusedError where it is none of these yet."""
+        for shown in outcome.receipts:
+            receipt = await self._checked(shown, order)
+            return await self.books.move(order, OrderEvent.ACCEPT, receipt=receipt.to_bytes(), reason="")
+        refund = outcome.refund
+        if refund is None or (refund.beef is None and not refund.credit):
+            raise RefusedError(
+                f"{order.gateway} sells nothing for the payment, and gives it back once a block has it",
+                code="refund",
+                where=order.gateway,
+            )
+        reason = f"{order.gateway} owes {refund.credit:,} satoshis, which its next quotes take into account"
+        back = NOTHING
+        if refund.beef is not None:
+            beef, subject = parse_beef(refund.beef)
+            key = payment_key(refund.prefix, refund.suffix, order.gateway_key)
+            back = await self.books.receive(beef, beef.subject_or_last(subject), key=key)
+            reason = f"{order.gateway} gave {back:,} satoshis back"
+        paid = Satoshis(max(0, order.paid - back))
+        return await self.books.move(order, OrderEvent.REFUND, paid=paid, reason=reason)
 
     async def _given(self, order: Order, access: Access) -> Order:
         """Write down what came: the receipt once it is verified, and the key."""
@@ -248,22 +270,25 @@ class Cashier:
         subject = _subject(order)
         return PaymentHeader(order.prefix, order.suffix, await self.books.beef([subject]), subject)
 
-    async def _refused(self, order: Order, error: RefusedError) -> RefusedError:
-        """What to say of a gateway that was given a payment and turns it down, or gives nothing for it."""
+    async def _refused(self, order: Order, error: RefusedError) -> Order:
+        """What becomes of an order whose gateway turns the payment down, or gives nothing for it. Raises RefusedError."""
         await self.books.turned_down(order, order.gateway, error.code or "refused")
         if await self.books.give_up(order):
             await self.books.move(order, OrderEvent.REFUSE, reason=error.message)
-            return RefusedError(
+            raise RefusedError(
                 f"{order.gateway} does not take the payment of {order.paid:,} satoshis, which is taken back: {error.message}",
                 code=error.code,
                 where=order.gateway,
-            )
-        return RefusedError(
-            f"{order.gateway} was paid {order.paid:,} satoshis ({order.payment}) and gives nothing for them: {error.message}",
-            code=error.code,
-            where=order.gateway,
-            hint="it is not paid a second time; the same payment is brought to it again whenever you ask",
-        )
+            ) from error
+        try:
+            return await self._settled(order, await self.gateway(order).outcome(_subject(order)))
+        except (RefusedError, UnreachableError):
+            raise RefusedError(
+                f"{order.gateway} was paid {order.paid:,} satoshis ({order.payment}) and gives nothing for them: {error.message}",
+                code=error.code,
+                where=order.gateway,
+                hint="it is not paid a second time; the same payment is brought to it again whenever you ask",
+            ) from error
 
 
 class _PaysNothing:

@@ -119,7 +119,7 @@ class Consumer:
             return await self.finish(order)
         if order.price and order.expires <= self._now():
             raise UsageError("the quote has expired", where=order.id, hint="ask for another one")
-        bought, _ = await self._cashier.buy(order, quoted_of(order))
+        bought, _ = await self._cashier.buy(order)
         return bought
 
     async def finish(self, order: Order) -> Order:

@@ -12,7 +12,7 @@ from typing import Final, Protocol
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
-from reconciler.model.keys import KeyRef
+from reconciler.model.keys import FUNDING_KEY, KeyRef
 from reconciler.model.order import Order, OrderEvent, Sighting
 from reconciler.store.coins import Balance
 from reconciler.wire.beef import Beef
@@ -133,8 +133,8 @@ class Books(Protocol):
         """Keep a document."""
         ...
 
-    async def receive(self, beef: Beef, txid: Txid) -> Satoshis:
-        """Keep what a transaction pays to the wallet's address, once it is verified; the sum. Again changes nothing."""
+    async def receive(self, beef: Beef, txid: Txid, *, key: KeyRef = FUNDING_KEY) -> Satoshis:
+        """Keep what a transaction pays to the wallet's address, or another key, once verified; the sum. Again changes nothing."""
         ...
 
     async def receive_unspent(self) -> tuple[Satoshis, Sequence[str]]:

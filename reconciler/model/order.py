@@ -35,7 +35,7 @@ class OrderState(StrEnum):
     REFUSED = "refused"
     """Nobody has taken a payment: none was made, or it went nowhere, and its coins may be spent again."""
     REFUNDED = "refunded"
-    """The gateway has paid it back."""
+    """The gateway has paid it back, or owes it: what the order cost is what did not come back."""
 
 
 class OrderEvent(StrEnum):
@@ -69,7 +69,7 @@ TRANSITIONS: Final = {
     (_S.REFUSED, _E.REVIVE): _S.PAYING,
 }
 
-SPENT: Final = frozenset({_S.PAYING, _S.PAID, _S.RECEIVED, _S.DONE})
+SPENT: Final = frozenset({_S.PAYING, _S.PAID, _S.RECEIVED, _S.DONE, _S.REFUNDED})
 """States in which what the order costs is paid, or may have been: it counts against the budget of its day."""
 
 OPEN: Final = frozenset({_S.QUOTED, _S.PAYING, _S.PAID, _S.RECEIVED})
@@ -97,7 +97,7 @@ class Order:
     """None where nothing is to be paid."""
     payment: Txid | None = None
     paid: Satoshis = NOTHING
-    """What the payment gives to others, without its fee."""
+    """What the payment gives to others, without its fee, less what has come back of it."""
     fee: Satoshis = NOTHING
     paid_at: int | None = None
     """When the payment was signed."""

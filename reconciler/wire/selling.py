@@ -10,6 +10,7 @@ import base64
 import binascii
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final, TypeVar
 
 from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
@@ -30,6 +31,7 @@ MAX_RECORDS: Final = 500
 MAX_RECEIPTS: Final = 1000
 """Of one payment."""
 _MAX_KEY: Final = 1024
+_MAX_BEEF: Final = 1 << 21
 _MAX_URLS: Final = 16
 _MAX_SCRIPT: Final = 10_000
 _MAX_CURSOR: Final = 1024
@@ -114,6 +116,29 @@ class ReceiptStanding:
     downloads: int
     """That were used."""
     bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refund:
+    """What becomes of a payment that is given back. Where it is a transaction, it pays a key of BRC-29 with the gateway as sender."""
+
+    state: str
+    """`waiting`, `credited`, or the transaction's."""
+    credit: Satoshis
+    """What the gateway owes instead."""
+    beef: bytes | None = None
+    """Atomic; shows the transaction."""
+    prefix: str = ""
+    suffix: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What came of a payment: receipts, or that it is given back."""
+
+    receipts: tuple[JsonObject, ...]
+    """As signed."""
+    refund: Refund | None
 
 
 def parse_producer(value: Json) -> ProducerFacts:
@@ -219,12 +244,14 @@ def parse_template(value: Json) -> NativeTemplate:
     raise VerificationError("the gateway does not answer a template")
 
 
-def parse_paid(value: Json) -> JsonObject:
-    """Read what `POST /v1/payments` answers: the receipt, as signed. Raises VerificationError."""
+def parse_paid(value: Json) -> Outcome:
+    """Read what `POST /v1/payments` answers. Raises VerificationError."""
     match value:
         case {"receipt": {} as receipt}:
-            return receipt
-    raise VerificationError("the gateway answers a payment without a receipt")
+            return Outcome(receipts=(receipt,), refund=None)
+        case {"receipt": None, **rest}:
+            return Outcome(receipts=(), refund=_refund(rest.get("refund")))
+    raise VerificationError("the gateway answers a payment with neither a receipt nor a refund")
 
 
 def parse_standing(value: Json) -> ReceiptStanding:
@@ -240,14 +267,35 @@ def parse_standing(value: Json) -> ReceiptStanding:
     raise VerificationError("the gateway does not say how the receipt stands")
 
 
-def parse_receipts(value: Json) -> tuple[JsonObject, ...]:
-    """Read what `GET /v1/receipts?txid=` answers: receipts, as signed. Raises VerificationError."""
+def parse_receipts(value: Json) -> Outcome:
+    """Read what `GET /v1/receipts?txid=` answers. Raises VerificationError."""
     match value:
-        case {"receipts": list(receipts)} if len(receipts) <= MAX_RECEIPTS:
-            found = tuple(receipt for receipt in receipts if isinstance(receipt, Mapping))
-            if len(found) == len(receipts):
-                return found
+        case {"receipts": list(receipts), **rest} if len(receipts) <= MAX_RECEIPTS:
+            found = tuple(parse_standing(receipt).receipt for receipt in receipts)
+            refund = _refund(rest["refund"]) if rest.get("refund") is not None else None
+            return Outcome(receipts=found, refund=refund)
     raise VerificationError("the gateway does not answer a list of receipts")
+
+
+def _refund(value: object) -> Refund:
+    """One that is not decided yet is not there."""
+    match value:
+        case None:
+            return Refund(state="waiting", credit=Satoshis(0))
+        case {
+            "state": str(state),
+            "beef": str(beef),
+            "derivationPrefix": str(prefix),
+            "derivationSuffix": str(suffix),
+            **rest,
+        }:
+            for text, what in ((prefix, "prefix"), (suffix, "suffix")):
+                _checked("the refund", partial(check_derivation, text, what))
+            shown = _base64(beef, "refund", most=_MAX_BEEF)
+            return Refund(state=state, credit=_amount(rest, "credit"), beef=shown, prefix=prefix, suffix=suffix)
+        case {"state": str(state), **rest}:
+            return Refund(state=state, credit=_amount(rest, "credit"))
+    raise VerificationError("the gateway says of a refund what is none")
 
 
 def _leaf(record: Json) -> Leaf:
@@ -290,9 +338,9 @@ def _url(url: Json) -> str:
     return url
 
 
-def _base64(text: str, what: str) -> bytes:
-    if len(text) > _MAX_KEY:
-        raise VerificationError(f"the {what} is longer than {_MAX_KEY} characters")
+def _base64(text: str, what: str, *, most: int = _MAX_KEY) -> bytes:
+    if len(text) > most:
+        raise VerificationError(f"the {what} is longer than {most} characters")
     try:
         return base64.b64decode(text, validate=True)
     except (binascii.Error, ValueError) as error:

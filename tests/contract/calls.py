@@ -25,7 +25,6 @@ from reconciler.wallet.keys import Keys
 from reconciler.wire.extended import Extended
 from reconciler.wire.gasp import ListRequest, NodeRequest
 from reconciler.wire.http import Http
-from reconciler.wire.selling import Quote
 from reconciler.wire.submission import Submission
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 
@@ -49,21 +48,6 @@ async def drained(chunks: AsyncIterator[bytes]) -> None:
 def transaction() -> Extended:
     spent = TxInput(Outpoint(TXID, 0))
     return Extended(Transaction((spent,), (TxOutput(Satoshis(1), b"\x51"),)), (TxOutput(Satoshis(2), b"\x51"),))
-
-
-def quote() -> Quote:
-    return Quote(
-        id="AAAA",
-        good=GOOD,
-        document=SHA,
-        satoshis=Satoshis(1),
-        list_satoshis=Satoshis(1),
-        tier=None,
-        credit=Satoshis(0),
-        expires=1,
-        recipient=KEY,
-        methods=frozenset(),
-    )
 
 
 CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
@@ -101,10 +85,10 @@ CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
     "gateway catalog": lambda http, url: GatewayClient(http, url).catalog(),
     "gateway document": lambda http, url: GatewayClient(http, url).document(SHA),
     "gateway quote": lambda http, url: GatewayClient(http, url).quote(GOOD),
-    "gateway template": lambda http, url: GatewayClient(http, url).template(quote()),
+    "gateway template": lambda http, url: GatewayClient(http, url).template("AAAA", GOOD, Satoshis(1)),
     "gateway payment": lambda http, url: GatewayClient(http, url).pay_native(SHA, b"beef"),
     "gateway receipt": lambda http, url: GatewayClient(http, url).receipt(SHA),
-    "gateway receipts": lambda http, url: GatewayClient(http, url).receipts_of(TXID),
+    "gateway receipts": lambda http, url: GatewayClient(http, url).outcome(TXID),
     "gateway plaintext": lambda http, url: drained(GatewayClient(http, url).plaintext(url, start=0, stop=1_000_000)),
 }
 

@@ -480,7 +480,11 @@ _BODIES: Final[tuple[Json, ...]] = (
         "outputs": [{"satoshis": 9, "script": "51", "to": "producer"}],
     },
     {"receipt": {"version": 1}, "state": "live", "used": {"downloads": 1, "bytes": 2}},
-    {"receipts": [{"version": 1}]},
+    {
+        "receipts": [{"receipt": {"version": 1}, "state": "live", "used": {"downloads": 1, "bytes": 2}}],
+        "refund": {"state": "seen", "credit": 0, "beef": "AAAA", "derivationPrefix": "a", "derivationSuffix": "b"},
+    },
+    {"receipt": None, "refund": {"state": "credited", "credit": 5}},
     {"topics": ["tm_a"], "identityKey": KEY, "limit": 1, "skip": 0, "sortOrder": "asc", "findAll": False},
     {"service": "ls_a", "domain": "https://a.example"},
     {"producer": KEY, "kind": "dataset", "name": "a", "price": {"min": 0, "max": 1, "model": "once"}, "history": 1},

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.cli.wiring import clock
-from reconciler.clients.payment import PriceError
+from reconciler.consumer.cashier import Cashier
 from reconciler.consumer.download import Blame
 from reconciler.consumer.ports import Payment
 from reconciler.gateway.access import Access
@@ -135,12 +135,32 @@ def gone(*urls):
     return before
 
 
-async def test_a_402_that_asks_more_than_was_quoted_is_not_paid(market):
+async def test_a_402_that_asks_more_than_was_quoted_is_paid_what_was_quoted(market, monkeypatch):
     buyer = await market.buyer()
     catalog = await buyer.catalog(URL)
     quoted = await buyer.quote(catalog, SOLD)
-    cheap = replace(quoted, satoshis=Satoshis(PRICE - 1))
-    with pytest.raises(PriceError, match="5000 satoshis are asked for, and 4999 are allowed"):
+
+    def dearer(reply):
+        if reply.status != 402:
+            return reply
+        return replace(reply, headers={**reply.headers, "x-bsv-payment-satoshis-required": str(PRICE + 1)})
+
+    ask = Cashier._ask
+
+    async def asking(self, gateway, order):
+        return dearer(await ask(self, gateway, order))
+
+    monkeypatch.setattr(Cashier, "_ask", asking)  # behind the signature, so that it is the gateway who asks
+    order = await buyer.buy(catalog, SOLD, quoted=quoted)
+    assert (order.state, order.paid) == (OrderState.RECEIVED, PRICE)
+    assert await balanced(buyer) == PRICE + order.fee
+
+
+async def test_a_price_that_was_never_quoted_is_not_taken_and_comes_back(market):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    cheap = replace(await buyer.quote(catalog, SOLD), satoshis=Satoshis(PRICE - 1))
+    with pytest.raises(RefusedError, match="which is taken back"):
         await buyer.buy(catalog, SOLD, quoted=cheap)
     assert await balanced(buyer) == 0
 
