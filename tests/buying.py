@@ -59,6 +59,22 @@ spec:
 """
 
 
+PAYEE = keys_named("payee").identity
+NATIVE = (
+    MANIFEST.replace("  price: 5000\n", "  price: 5000\n  paymentRule: shared\n").replace(
+        "  network: embedded\n", f"  network: embedded\n  payees: {{partner: {{identityKey: '{PAYEE}'}}}}\n"
+    )
+    + """\
+---
+apiVersion: overlay/v1
+kind: PaymentRule
+metadata: {name: shared}
+spec: {native: {arc: [taal], splits: [{to: partner, share: 0.3}, {to: producer, share: 0.7}]}}
+"""
+)
+"""The same, sold by native payment, of which somebody else gets a share."""
+
+
 def stock(producer: Producer, *, manifest: str = MANIFEST) -> Producer:
     """Put what is to be sold into the producer's folder."""
     for file in (producer.folder / "data").iterdir():

@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from reconciler.cli.wiring import clock
+from reconciler.clients.gateway import GatewayClient
 from reconciler.consumer.cashier import Cashier
 from reconciler.consumer.download import Blame
 from reconciler.consumer.ports import Payment
@@ -19,7 +20,7 @@ from reconciler.model.keys import KeyRef
 from reconciler.model.order import OrderState
 from reconciler.model.payment import PaymentMethod
 from reconciler.store.payments import Payments
-from tests.buying import FREE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop
+from tests.buying import FREE, NATIVE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop, stock
 
 FREE_HASH = Digest("11" * 32)
 OTHER = KeyRef("data gateway key", "2", "self")
@@ -362,3 +363,78 @@ async def test_the_report_adds_up(market):
     assert not held.is_over
     standing = await buyer.standing(order)
     assert (standing.state, standing.downloads) == ("live", 0)
+
+
+@pytest.fixture
+async def native_market(stocked):
+    stock(stocked, manifest=NATIVE)
+    await stocked.apply()
+    async with open_market(stocked, shop) as market:
+        yield market
+
+
+async def test_a_native_payment_gives_everybody_a_share_and_the_buyer_a_receipt(native_market, tmp_path):
+    market = native_market
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+
+    order = await buyer.buy(catalog, SOLD)
+    assert (order.state, order.method, order.paid) == (OrderState.PAID, PaymentMethod.NATIVE, PRICE)
+    got = await buyer.get(order, tmp_path / "secrets.csv")
+
+    assert (tmp_path / "secrets.csv").read_text() == SECRET
+    assert got.order.state is OrderState.DONE
+    beef = await buyer.books.beef([order.payment])
+    paid = [output.satoshis for output in beef.transactions[order.payment].transaction.outputs[:2]]
+    assert sorted(paid) == [1500, 3500]
+    assert await balanced(buyer) == PRICE + order.fee
+    again = await buyer.buy(catalog, SOLD)
+    assert (again.receipt, again.payment) == (order.receipt, None)
+    with pytest.raises(RefusedError, match="to be paid by native"):
+        await buyer.buy(catalog, SOLD, method=PaymentMethod.BRC105)
+
+
+async def test_a_native_payment_whose_answer_is_lost_is_brought_again(native_market):
+    market = native_market
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    lost = market.meddling(after=losing(f"{URL}/v1/payments"))
+    async with market.opened(door=lost) as unlucky:
+        with pytest.raises(UnreachableError):
+            await replace(unlucky, patience=0.0).buy(catalog, SOLD)
+    (order,) = await buyer.orders()
+    assert order.state is OrderState.PAYING
+    again = await buyer.buy(catalog, SOLD)
+    assert (again.id, again.payment, again.state) == (order.id, order.payment, OrderState.PAID)
+    assert await balanced(buyer) == order.paid + order.fee
+
+
+async def test_a_template_that_does_not_pay_the_gateway_or_what_was_quoted_is_not_signed(native_market, monkeypatch):
+    market = native_market
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    asked = GatewayClient.template
+    changes = [
+        lambda template: replace(template, satoshis=Satoshis(PRICE + 1)),
+        lambda template: replace(template, own=(0, 1)),
+    ]
+
+    async def changed(self, *arguments):
+        return changes.pop()(await asked(self, *arguments))
+
+    monkeypatch.setattr(GatewayClient, "template", changed)
+    for what in ("is not the gateway's key", "its template asks 5001"):
+        with pytest.raises(VerificationError, match=what):
+            await buyer.buy(catalog, SOLD)
+    assert await balanced(buyer) == 0
+
+
+def losing(url):
+    """Answers of one address are lost on their way."""
+
+    def after(method, asked, reply):
+        if asked == url:
+            raise UnreachableError("the answer is lost")
+        return reply
+
+    return after
