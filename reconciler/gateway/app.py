@@ -20,8 +20,7 @@ from reconciler.gateway.catalog import CatalogRoutes
 from reconciler.gateway.counter import counter_routes
 from reconciler.gateway.delivery import ContentRoute, Delivery
 from reconciler.gateway.live import Shelf
-    the background, and with what a `treasury` does with the money, goes on in `turns`. `limits` are on how often one client
-    may ask. With `metrics` requests are counted, and what was counted is shown.
+from reconciler.gateway.metered import MeteredAllowances
 from reconciler.gateway.openapi import DOCUMENT
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
 from reconciler.gateway.ports import Contents, GatewayKeys
@@ -85,11 +84,8 @@ def build_app(
     gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
     shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys. Where there is a
     `till`, which has the same keys, it sells: `audit` is told what happens at the counter, and what goes on with payments in
-<<<<<<< HEAD
-    the background, and with what a `treasury` does with the money, goes on in `turns`. With `metrics` requests are counted, and what was counted is shown.
-=======
-    the background goes on in `turns`. `limits` are on how often one client may ask. With `metrics` requests are counted, and what was counted is shown.
->>>>>>> e9d4972 (Quotas of bytes and who is blocked hold for downloads, too; clients are limited in how often they ask; what happens at the counter is logged, where somebody wants it)
+    the background, and with what a `treasury` does with the money, goes on in `turns`. `limits` are on how often one client
+    may ask. With `metrics` requests are counted, and what was counted is shown.
     """
     shelf = Shelf(database, None if keys is None else keys.identity)
     shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
