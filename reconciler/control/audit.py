@@ -16,9 +16,19 @@ from reconciler.control.binding import check_identity
 from reconciler.control.evidence import unconfirmed
 from reconciler.control.takings import Takings, takings
 from reconciler.model.errors import VerificationError
-from reconciler.model.ids import Outpoint, Txid
+from reconciler.model.ids import IdentityKey, Outpoint, Txid
 from reconciler.model.journal import COMMITTED, UNFINISHED
-from reconciler.model.keys import FUNDING_KEY, GATEWAY_KEY, batch_key, change_key, purse_key, sweep_key
+from reconciler.model.keys import (
+    FUNDING_KEY,
+    GATEWAY_KEY,
+    batch_key,
+    change_key,
+    is_settlement,
+    purse_key,
+    settlement_key,
+    sweep_key,
+)
+from reconciler.model.observed import ObservedRoot
 from reconciler.store.coins import Balance, Coins, CoinState, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry
@@ -78,7 +88,7 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
     gateway = child if root is None or root.gateway_key == child.identity else None
     live = {coin.outpoint: coin for coin in coins if coin.state in {CoinState.FREE, CoinState.LOCKED}}
     committed = [txid for entry in entries if entry.state in COMMITTED for txid in entry.txids]
-    expected = unspent_outputs(stored, committed, coins, keys)
+    expected = unspent_outputs(stored, committed, coins, keys, _gateways(coins, root, child))
     proofs = {txid: stored[txid].proof if txid in stored else None for txid in {each.txid for each in live}}
     sold = await takings(database=database, gateway=gateway, arc=arc, headers=headers)
     found = (*_compare(live, expected), *await unconfirmed(proofs, arc=arc, headers=headers), *sold.differences)
@@ -96,12 +106,18 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
 
 
 def unspent_outputs(
-    stored: Mapping[Txid, StoredTransaction], committed: Iterable[Txid], coins: Iterable[StoredCoin], keys: Keys
+    stored: Mapping[Txid, StoredTransaction],
+    committed: Iterable[Txid],
+    coins: Iterable[StoredCoin],
+    keys: Keys,
+    gateways: Iterable[IdentityKey] = (),
 ) -> dict[Outpoint, int]:
     """The outputs of ours, with their satoshis, that no committed transaction spends.
 
-    They come from committed transactions and from those that were received or rebuilt (coins that no entry created).
+    They come from committed transactions and from those that were received or rebuilt (coins that no entry created), among
+    them what `gateways` have settled.
     """
+    payers = tuple(gateways)
     ours = set(committed)
     sources = {coin.outpoint.txid for coin in coins if coin.created_by is None} | ours
     foreign = {coin.outpoint for coin in coins if coin.state is CoinState.SPENT and coin.spent_by not in ours}
@@ -110,18 +126,25 @@ def unspent_outputs(
     owned: dict[Outpoint, int] = {}
     for txid in sources & stored.keys():
         transaction = stored[txid].transaction
-        for vout in _ours(transaction, keys):
+        for vout in _ours(transaction, keys, payers):
             outpoint = transaction.outpoint(vout)
             if outpoint not in spent and (outpoint in known or txid in ours):
                 owned[outpoint] = transaction.outputs[vout].satoshis
     return owned
 
 
-def _ours(transaction: Transaction, keys: Keys) -> Iterator[int]:
-    """Which outputs these keys can unlock: our address, tokens of ours, and what a transaction of ours leaves over."""
+def _gateways(coins: Iterable[StoredCoin], root: ObservedRoot | None, child: Keys) -> frozenset[IdentityKey]:
+    """Who may have settled to us: today's gateway, and those before it."""
+    before = {IdentityKey(coin.key.counterparty) for coin in coins if is_settlement(coin.key)}
+    return frozenset(before | {child.identity} | ({root.gateway_key} if root is not None else set()))
+
+
+def _ours(transaction: Transaction, keys: Keys, gateways: Iterable[IdentityKey]) -> Iterator[int]:
+    """Which outputs these keys can unlock: our address, tokens, settlements, and what a transaction of ours leaves over."""
     first = str(transaction.inputs[0].outpoint) if transaction.inputs else ""
     for vout, output in enumerate(transaction.outputs):
-        money = (FUNDING_KEY, *(key(first, vout) for key in (change_key, purse_key, batch_key, sweep_key)))
+        made = (key(first, vout) for key in (change_key, purse_key, batch_key, sweep_key))
+        money = (FUNDING_KEY, *made, *(settlement_key(first, vout, gateway) for gateway in gateways))
         if _is_token(output.locking, keys) or any(output.locking == p2pkh(keys.public(key)) for key in money):
             yield vout
 

@@ -10,7 +10,9 @@ from sqlalchemy import delete, insert, update
 from reconciler.control.takings import Sum, takings
 from reconciler.model.ids import Digest
 from reconciler.model.payment import PaymentState
+from reconciler.payments.treasury import Daily, Treasury
 from reconciler.store.payments import Payments, payment_inputs, payments
+from reconciler.store.payouts import payouts
 from reconciler.store.producer import producer_consumers, producer_identities, producer_revenue, published_content
 from reconciler.store.receipts import Receipts, Use, receipts
 from reconciler.wire.receipt import Receipt
@@ -45,6 +47,23 @@ async def change(shop, *statements):
     async with shop.database.begin() as connection:
         for statement in statements:
             await connection.execute(statement)
+
+
+def treasury(shop) -> Treasury:
+    """Settles whatever is proven."""
+
+    async def at_once():
+        return Daily(above=1)
+
+    return Treasury(
+        database=shop.database,
+        keys=shop.keys,
+        producer=PRODUCER,
+        miner=shop.arc,
+        chain=shop.headers,
+        clock=shop.clock,
+        cadence=at_once,
+    )
 
 
 async def test_before_anything_is_sold_there_is_nothing(audited):
@@ -96,6 +115,42 @@ async def test_a_payment_that_nobody_has_judged_yet_is_pending(shop, audited):
     )
     found = await audited()
     assert (found.pending, found.revenue, found.differences) == (Sum(1, PRICE), Sum(), ())
+
+
+async def test_what_was_settled_or_given_back_is_accounted_for_to_the_satoshi(shop, audited):
+    kept, back = await buy(shop, shop.buyer(), 2000), await buy(shop, shop.buyer("other"), 3000)
+    await shop.till().give_back(back.txid, "sold out")
+    await shop.ledger.mine()
+    shop.clock.now += 120
+    await shop.till().settle()
+    before = await audited()
+    assert (before.revenue, before.returned, before.unsettled) == (Sum(1, 2000), Sum(1, 3000), Sum(2, 5000))
+    assert before.differences == ()
+
+    counter = treasury(shop)
+    await counter.round()
+    on_the_way = await audited()
+    assert on_the_way.differences == ()
+    await shop.ledger.mine()
+    shop.clock.now += 60
+    await counter.round()
+    found = await audited()
+    assert (found.unsettled, found.differences) == (Sum(), ())
+    assert 0 < found.settled < 2000 < found.refunded < 3000
+    assert found.settled + found.refunded + found.fees == 5000
+    assert (kept.satoshis, found.revenue) == (2000, Sum(1, 2000))
+
+
+async def test_a_payout_of_more_than_there_was_is_told(shop, audited):
+    await buy(shop, shop.buyer(), 2000)
+    await shop.ledger.mine()
+    shop.clock.now += 120
+    await shop.till().settle()
+    await treasury(shop).round()
+    await change(shop, update(payouts).values(satoshis=5000))
+    assert any("as a fee out of" in each for each in (await audited()).differences)
+    await change(shop, delete(receipts), delete(producer_revenue), delete(payment_inputs), delete(payments))
+    assert any("which no payment has given" in each for each in (await audited()).differences)
 
 
 async def test_another_gateway_s_money_is_not_ours(shop, audited):
