@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.control.history import Version, history
+from reconciler.control.takings import Takings, takings
 from reconciler.control.world import World
 from reconciler.model.ids import IdentityKey
 from reconciler.observe.roots import LiveRoot
+from reconciler.store.database import Database
+from reconciler.wallet.keys import Keys
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,6 +28,8 @@ class Reputation:
     """Keys that this one has taken over from, and that are still named."""
     ads: Mapping[str, int]
     """How many advertisements the root lists, by protocol."""
+    takings: Takings
+    """What the books of this machine say of sales."""
 
     @property
     def blocks(self) -> int | None:
@@ -32,8 +37,8 @@ class Reputation:
         return None if self.first_height is None else self.tip - self.first_height + 1
 
 
-async def reputation(world: World, live: LiveRoot, *, now: int) -> Reputation:
-    """What the chain shows. Raises UnreachableError where no host answers, VerificationError where one lies."""
+async def reputation(world: World, live: LiveRoot, *, database: Database, gateway: Keys | None, now: int) -> Reputation:
+    """What the chain shows, and the books of this machine. Raises UnreachableError where no host answers, VerificationError where one lies."""
     producer = live.document.producer
     versions = await history(producer, None, hosts=world.outside, verifier=world.headers, now=now)
     heights = [version.height for version in versions if version.height is not None]
@@ -44,6 +49,7 @@ async def reputation(world: World, live: LiveRoot, *, now: int) -> Reputation:
         tip=await world.headers.height(),
         rotations=tuple(previous.key for previous in live.document.keys.previous),
         ads=Counter(ad.protocol.value for ad in live.document.ads),
+        takings=await takings(database=database, gateway=gateway, arc=world.arc, headers=world.headers),
     )
 
 

@@ -13,7 +13,7 @@ from reconciler.clients.payment import charge_of
 from reconciler.control.doctor import Check, checked
 from reconciler.control.world import World
 from reconciler.model.errors import RefusedError, StateError, UnreachableError, VerificationError
-from reconciler.model.ids import IdentityKey
+from reconciler.model.ids import IdentityKey, Kind, RecordId
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.observed import Answer, ListedAd, ObservedRoot
 from reconciler.model.payment import PaymentMethod
@@ -90,7 +90,7 @@ class Verification:
         url = live.document.keys.gateway_url
         if url is None:
             return [Check(name="gateway", ok=False, detail="the root names no gateway", hint="Producer.gateway.url")]
-        till = _Till(self._door(live, url), self.world.http, url, live.document.keys.gateway_key, self.now)
+        till = self._till(live, url)
         try:
             quote = await till.quote()
         except (UnreachableError, RefusedError, VerificationError, StateError) as error:
@@ -102,6 +102,16 @@ class Verification:
         ]
         made = [Check(name="quote", ok=True, detail=quote.text)]
         return made + list(await asyncio.gather(*(checked(name, work, hint=_SERVE) for name, work in asks)))
+
+    async def for_sale(self, live: LiveRoot) -> RecordId:
+        """The first dataset that has a price. Raises StateError where there is none, or no gateway; UnreachableError."""
+        url = live.document.keys.gateway_url
+        if url is None:
+            raise StateError("the root names no gateway", hint="Producer.gateway.url")
+        return RecordId(Kind.DATASET, await self._till(live, url).priced())
+
+    def _till(self, live: LiveRoot, url: str) -> _Till:
+        return _Till(self._door(live, url), self.world.http, url, live.document.keys.gateway_key, self.now)
 
     async def _recorded(self, live: LiveRoot) -> str:
         document, recorded = live.document, self.recorded
@@ -190,7 +200,7 @@ class _Till:
 
     async def quote(self) -> _Quote:
         """The price of the first dataset that has one. Raises StateError where none has."""
-        name = await self._priced()
+        name = await self.priced()
         quote = object_of(answered(await self._post("/v1/quotes", {"kind": "dataset", "name": name})))
         satoshis, expires = quote.get("satoshis"), quote.get("expires")
         if type(satoshis) is not int or satoshis < 1:
@@ -243,7 +253,8 @@ class _Till:
             raise VerificationError(f"its outputs add up to {total:,} satoshis, {quote.satoshis:,} were quoted")
         return f"{len(outputs)} outputs add up to {total:,} sat"
 
-    async def _priced(self) -> str:
+    async def priced(self) -> str:
+        """The name of the first dataset that has a price. Raises StateError where none has."""
         cursor: Json = ""
         while isinstance(cursor, str):
             path = f"{self.url}/v1/catalog?kind=dataset&limit=500" + (f"&cursor={cursor}" if cursor else "")

@@ -26,7 +26,7 @@ def test_what_one_applies_and_serves_another_buys_once(overlay, producer):
     overlay.run("apply", "--yes")
     overlay.run("consumer", "init", "--overlay-url", f"http://localhost:{port}", "--max-price", "1000")
     with overlay.started("serve", "--port", str(port)) as server:
-        checks = overlay.json("identity", "verify", "--validate-advertisements", "--test-payment-endpoints")
+        checks = overlay.json("identity", "verify", "--validate-advertisements", "--test-payment-endpoints", "--pay")
         assert checks["ok"], checks
 
         refused = overlay.run("consumer", "get", "tables/data/a.csv", "--max-price", "699", code=3)

@@ -1,4 +1,4 @@
-"""The seed's scenario 3, a marketplace: every part a process of its own."""
+"""The seed's scenarios 2 and 3: premium content bought by a native payment, and a marketplace; every part a process of its own."""
 
 from __future__ import annotations
 
@@ -8,15 +8,56 @@ from contextlib import ExitStack
 
 import pytest
 
-from tests.e2e.market import World
+from tests.e2e.market import World, incompressible
 
 pytestmark = pytest.mark.long
+
+NATIVE = (
+    "{http: {min: 1, max: 50_000}, native: {splits: [{to: partner, share: 0.05}, {to: producer, share: 0.95}]}, "
+    "routing: {threshold: 20_000, small: http, large: native}, settle: {above: 1}}"
+)
 
 
 @pytest.fixture
 def world(overlay, base_port, command):
     with overlay.started("devnet", "up", "--base-port", str(base_port), "--block-time", "300ms") as started:
         yield World(started.ready, base_port, overlay, command)
+
+
+def test_premium_content_is_found_paid_natively_and_downloaded(world):
+    content = incompressible(3_000_000)
+    vendor, port = world.vendor("acme", rule=NATIVE, price=60_000, dataset="premium", capability="deep-history")
+    vendor.data({"ticks.bin": content})
+    vendor.run("apply", "--yes")
+    with vendor.serving(port):
+        checks = vendor.json(
+            "identity", "verify", "--check-reputation", "--validate-advertisements", "--test-payment-endpoints"
+        )
+        assert checks["ok"], checks
+
+        buyer = world.buyer()
+        found = buyer.json("consumer", "discover", "--service-type", "lookup-tables", "--max-price", "100000")
+        (service,) = found["services"]
+        assert (service["name"], service["capability"], service["open"]) == ("acme", "deep-history", True)
+        (good,) = buyer.json("consumer", "search", "--tags", "premium", "--producer", service["producer"])["goods"]
+        assert (good["name"], good["size"]) == ("premium/data/ticks.bin", len(content))
+
+        (quote,) = buyer.json("consumer", "quote", good["name"], "--provider", service["producer"])["quotes"]
+        assert (quote["satoshis"], quote["methods"]) == (60_000, ["native"])
+        (order,) = buyer.json("consumer", "pay", "--quote-id", quote["id"], "--yes")["orders"]
+        assert (order["state"], order["paid"], order["method"]) == ("paid", 60_000, "native")
+
+        target = buyer.folder / "ticks.bin"
+        done = buyer.events("consumer", "get", good["name"], "--provider", "acme", "--output", str(target))[-1]
+        assert target.read_bytes() == content
+        assert (done["event"], done["order"]["txid"]) == ("done", order["txid"])
+
+        report = buyer.json("consumer", "report", "--time-range", "24h", "--include-payments")
+        assert report["total"] == {"purchases": 1, "paid": 60_000, "fees": order["fee"]}
+        (receipt,) = report["receipts"]
+        assert (receipt["txid"], receipt["state"], receipt["satoshis"]) == (order["txid"], "live", 60_000)
+
+        assert vendor.json("wallet", "audit")["balanced"]
 
 
 def test_a_marketplace_of_three_producers_is_compared_and_bought_from(world):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Annotated, Final
 
 import typer
 
@@ -14,12 +16,21 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
 from reconciler.cli.views.verify import verified_json, verified_text
 from reconciler.cli.wiring import Site, clock, gateway_of, new_keys, open_site
-from reconciler.control.doctor import Check
+from reconciler.consumer.opening import open_consumer
+from reconciler.control.doctor import Check, checked
 from reconciler.control.reputation import Reputation, reputation
 from reconciler.control.verify import Verification
-from reconciler.model.errors import StateError
+from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import StateError, UsageError
+from reconciler.model.goods import Good
 from reconciler.model.ids import IdentityKey, Network
+from reconciler.model.keys import GATEWAY_KEY
+from reconciler.observe.roots import LiveRoot
 from reconciler.store.published import Published
+from reconciler.wallet.keys import Keys
+
+_FEES: Final = 5_000
+"""Satoshis that a purchase on a toy network may cost besides its price."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +51,12 @@ class Looks:
     test_payment_endpoints: Annotated[
         bool,
         typer.Option("--test-payment-endpoints", help="Ask the gateway for a price as a stranger. Nothing is paid."),
+    ] = False
+    pay: Annotated[
+        bool,
+        typer.Option(
+            "--pay", help="On a toy network: buy the first dataset with coins of the faucet, and download it."
+        ),
     ] = False
 
 
@@ -62,9 +79,9 @@ def verify(context: typer.Context, *, looks: Looks, json: options.Json = False) 
 
 async def _verify(invocation: Invocation, looks: Looks, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    identity = await _identity(invocation, network)
+    identity, gateway = await _keys(invocation, network)
     async with open_site(invocation, network, identity=identity, otherwise=Otherwise.READ) as site:
-        checks, seen = await _looked(site, identity, looks)
+        checks, seen = await _looked(site, identity, looks, gateway)
     if as_json:
         invocation.console.document({"identityKey": identity, **verified_json(checks, seen)})
     else:
@@ -72,7 +89,9 @@ async def _verify(invocation: Invocation, looks: Looks, *, as_json: bool) -> int
     return errors.DONE if all(check.ok for check in checks) else errors.ERROR
 
 
-async def _looked(site: Site, identity: IdentityKey, looks: Looks) -> tuple[list[Check], Reputation | None]:
+async def _looked(
+    site: Site, identity: IdentityKey, looks: Looks, gateway: Keys
+) -> tuple[list[Check], Reputation | None]:
     now = int(clock())
     async with site.database.reading() as connection:
         recorded = await Published(connection).root()
@@ -83,15 +102,47 @@ async def _looked(site: Site, identity: IdentityKey, looks: Looks) -> tuple[list
         checks += await verification.advertisements(live)
     if looks.test_payment_endpoints:
         checks += await verification.payment_endpoints(live)
-    return checks, await reputation(site.world(), live, now=now) if looks.check_reputation else None
+    if looks.pay:
+        checks.append(
+            await checked("purchase", _bought(site, verification, live), hint="see the log of `overlay serve`")
+        )
+    if not looks.check_reputation:
+        return checks, None
+    return checks, await reputation(site.world(), live, database=site.database, gateway=gateway, now=now)
 
 
-async def _identity(invocation: Invocation, network: Network) -> IdentityKey:
-    """Whose: the identity key's, or the producer's whose gateway this machine is. Raises StateError."""
+async def _bought(site: Site, verification: Verification, live: LiveRoot) -> str:
+    """Buy as a stranger does, with a key and a folder that are thrown away."""
+    if not site.network.is_toy:
+        raise UsageError(f"coins of {site.network} are worth something", hint="buy with `overlay consumer get`")
+    good = Good(await verification.for_sale(live))
+    with TemporaryDirectory(prefix="overlay-") as folder:
+        async with open_consumer(
+            Path(folder),
+            network=site.network,
+            endpoints=site.endpoints,
+            http=site.http,
+            strangers=site.strangers,
+            resolver=site.resolver,
+            clock=clock,
+        ) as consumer:
+            catalog = await consumer.catalog(live.document.producer)
+            quoted = await consumer.quote(catalog, good)
+            await consumer.fund(Satoshis(quoted.satoshis + _FEES))
+            order = await consumer.buy(catalog, good, quoted=quoted)
+            got = await consumer.get(order, Path(folder) / "content")
+    return (
+        f"{order.paid:,} sat paid for {good} by {order.method}; {got.size:,} bytes came, and are what the document says"
+    )
+
+
+async def _keys(invocation: Invocation, network: Network) -> tuple[IdentityKey, Keys]:
+    """Whose, and the gateway's keys: the identity key is here, or this machine is a gateway. Raises StateError."""
     try:
-        return (await implied_keys(invocation, network, create=False)).identity
+        keys = await implied_keys(invocation, network, create=False)
     except StateError:
         gateway = gateway_of(invocation, network)
         if gateway is None:
             raise
-        return gateway.producer
+        return gateway.producer, gateway.keys
+    return keys.identity, keys.child(GATEWAY_KEY)

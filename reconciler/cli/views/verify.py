@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from reconciler.cli.views.doctor import checks_json, checks_text
 from reconciler.cli.views.plan_document import counted
+from reconciler.cli.views.wallet import takings_json
 from reconciler.control.doctor import Check
 from reconciler.control.reputation import Reputation
 from reconciler.model.json import Json
@@ -26,12 +27,17 @@ def _facts(seen: Reputation) -> dict[str, str]:
     age = "not in a block yet"
     if seen.blocks is not None:
         age = f"since block {seen.first_height:,}, {counted(seen.blocks, 'block')}"
+    sold = seen.takings
     ads = ", ".join(f"{count} {protocol}" for protocol, count in sorted(seen.ads.items())) or "none"
     rotated = ", ".join(seen.rotations) or "none"
     return {
         "generations": f"{seen.generations:,}, {age}",
         "advertised": ads,
         "former keys": rotated,
+        "sold": f"{counted(sold.revenue.count, 'sale')} for {sold.revenue.satoshis:,} sat, as the books here have it",
+        "unbooked": f"{counted(sold.unbooked.count, 'payment')} for {sold.unbooked.satoshis:,} sat",
+        "given back": f"{counted(sold.returned.count, 'payment')} for {sold.returned.satoshis:,} sat",
+        "settled": f"{sold.settled:,} sat",
     }
 
 
@@ -43,4 +49,5 @@ def _reputation_json(seen: Reputation) -> dict[str, Json]:
         "tip": seen.tip,
         "formerKeys": list(seen.rotations),
         "advertisements": dict(seen.ads),
+        "sales": takings_json(seen.takings)["gateway"],
     }
