@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
+import os
+import shutil
+from pathlib import Path
+
 import pytest
 
+from reconciler.cli.wiring import clock, keys_of
 from reconciler.content.opening import open_content
+from reconciler.control.follow import Follower
+from reconciler.model.amounts import Satoshis
+from reconciler.model.ids import Network
 from reconciler.store.documents import Documents
 from reconciler.wire.documents import parse_record_document
+from reconciler.wire.payment import Charge
 from reconciler.wire.receipt import Receipt
 from tests.storefront import selling
 
+EXAMPLES = Path(__file__).parents[2] / "examples"
 DATA = "id,value\n1,worth its money\n"
 MANIFEST = """\
 apiVersion: overlay/v1
@@ -101,3 +112,83 @@ async def test_a_buyer_with_a_key_and_coins_gets_content_key_and_receipt_and_pay
         ("access", "sold"),
         ("access", "served"),
     ]
+
+
+async def test_what_another_machine_applies_is_sold_here_by_the_gateways_own_key(twins, tmp_path):
+    """Price, rule and policy come sealed with the root; what was quoted before holds for its time."""
+    here, there = twins
+    here.data("secrets.csv", DATA)
+    here.write(MANIFEST)
+    await here.apply()
+    async with selling(there) as stand:
+        await catch_up(there, stand)
+        buyer = stand.buyer()
+        first = await buyer.quote(GOOD)
+        assert (first["satoshis"], first["tier"]) == (2500, "standard")
+        here.write(
+            MANIFEST.replace("price: 2500", "price: 9000").replace("    standard: {", "    standard: {discount: 10%, ")
+        )
+        await here.apply()
+        assert (await buyer.quote(GOOD))["satoshis"] == 2500
+        await catch_up(there, stand)
+        assert (await buyer.quote(GOOD))["satoshis"] == 8100
+        paid = await buyer.post(ACCESS, payment=await buyer.pay(charge_of(first)))
+        assert paid.status == 200
+        given = json.loads(paid.body)
+        assert (await stand.site.http.request("GET", given["urls"][0])).body.decode() == DATA
+        here.write(
+            MANIFEST.replace("  tiers:", f"  consumers: [{{key: {buyer.identity}, state: suspended}}]\n  tiers:")
+        )
+        await here.apply()
+        await catch_up(there, stand)
+        refused = await buyer.post(ACCESS)
+        assert (refused.status, json.loads(refused.body)["code"]) == (403, "ERR_CONSUMER_SUSPENDED")
+
+
+async def test_a_membership_lasts_over_generations_and_its_discount_is_quoted(seller):
+    await seller.apply()
+    async with selling(seller) as stand:
+        buyer = stand.buyer()
+        await buyer.buy("/v1/tiers/club/access")
+        seller.write(MANIFEST.replace("title: Secrets", "title: Better secrets"))
+        await seller.apply()
+        quote = await buyer.quote(GOOD)
+        assert (quote["tier"], quote["satoshis"], quote["listSatoshis"]) == ("club", 1250, 2500)
+
+
+async def test_the_example_is_sold(producer):
+    """examples/producer.yaml as it is: priced by the file, free, and one that its rule has paid natively."""
+    shutil.copytree(EXAMPLES, producer.folder, dirs_exist_ok=True)
+    await producer.apply()
+    async with selling(producer) as stand:
+        buyer = stand.buyer()
+        quote = await buyer.quote("dataset/crypto-history/data/bitcoin-subsidy.csv")
+        assert (quote["satoshis"], quote["tier"], [each["method"] for each in quote["methods"]]) == (
+            2500,
+            "standard",
+            ["brc105"],
+        )
+        given = await buyer.buy("/v1/datasets/crypto-history/data/bitcoin-subsidy.csv/access")
+        content = await stand.site.http.request("GET", given["urls"][0])
+        assert content.body == (EXAMPLES / "data" / "bitcoin-subsidy.csv").read_bytes()
+        free = await buyer.buy("/v1/datasets/country-codes/access")
+        assert (await stand.site.http.request("GET", free["urls"][0])).status == 200
+        assert len(buyer.paid) == 1
+
+
+async def catch_up(producer, stand):
+    """What `overlay serve` does in the background of a machine that has only the gateway's key."""
+    follower = Follower(
+        world=stand.site.world(),
+        database=stand.site.database,
+        identity=keys_of(producer.invocation, Network.EMBEDDED, create=False).identity,
+        keys=stand.keys,
+        clock=clock,
+        randomness=os.urandom,
+    )
+    await follower.claim()
+    assert await follower.catch_up() is not None
+
+
+def charge_of(quote):
+    return Charge(Satoshis(quote["satoshis"]), quote["id"], quote["recipient"])
