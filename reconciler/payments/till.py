@@ -90,8 +90,9 @@ class Till:
         """A payment that came with a request for an offer; returns once it is accepted. The same again is the same payment.
 
         The conditions are those of today, and frozen with a payment that is new. For other methods than BRC-105 the offer's
-        price is what was asked of this payment. Raises RefusedError with a code of `PaymentError`, PendingError where the network has not shown it in time, and
-        UnreachableError where nothing could be done; after either of these, the same again may be accepted.
+        price is what was asked of this payment. Raises RefusedError with a code of `PaymentError`, PendingError where the
+        network has not shown it in time, and UnreachableError where nothing could be done; after either of these, the same
+        again may be accepted.
         """
         return await self.awaited(await self.booked(tender, offer, conditions))
 
