@@ -21,7 +21,7 @@ from reconciler.gateway.deals import Deal
 from reconciler.gateway.delivery import Delivery
 from reconciler.gateway.grants import Grant
 from reconciler.gateway.offers import Offers
-from reconciler.gateway.ports import GatewayKeys
+from reconciler.gateway.ports import GatewayKeys, Giving
 from reconciler.gateway.quotes import PRIVATE, methods_of, path_of
 from reconciler.gateway.rules import Way
 from reconciler.gateway.shop import Free, Shop
@@ -46,6 +46,19 @@ GRANT_SECONDS: Final = 3600
 """For how long the URLs of one answer are good; asking again costs nothing."""
 
 _IV: Final = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Bought:
+    """A receipt that a request may be served for."""
+
+    held: StoredReceipt
+    standing: Standing
+    outcome: Outcome
+
+    @property
+    def receipt(self) -> Receipt:
+        return self.held.receipt
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,17 +101,31 @@ class Access:
         wanted, quantity = tier(request), await read_quantity(request)
         return await self._sold(request, wanted, quantity, await self.shop.offers())
 
+    async def sell(self, request: Request, record: RecordId, giving: Giving) -> Response:
+        """See gateway.ports.DirectSale: by BRC-105, to those who have signed their request."""
+        bought = await self._bought(request, record, None, await self.shop.offers())
+        if isinstance(bought, Response):
+            return bought
+        answer = await giving.answer(request, bought.receipt.id)
+        answer.headers[PAID_HEADER] = str(bought.receipt.satoshis)
+        await self._served(bought)
+        return answer
+
     async def _sold(self, request: Request, wanted: Sold, quantity: int | None, offers: Offers) -> Response:
+        bought = await self._bought(request, wanted, quantity, offers)
+        return bought if isinstance(bought, Response) else await self._answer(request, bought)
+
+    async def _bought(self, request: Request, wanted: Sold, quantity: int | None, offers: Offers) -> _Bought | Response:
+        """What this buyer has paid for, with this request or before; or what is answered instead."""
         standing = await self.shop.served(request, offers)
         deal = self.shop.deal(offers, wanted, quantity, standing.tier)
-        brings = PAYMENT_HEADER in request.headers
-        if not brings:
+        if PAYMENT_HEADER not in request.headers:
             held = await self._held(standing.consumer, deal.good, deal)
             if held is not None:
-                return await self._answer(request, held, standing, Outcome.SERVED)
+                return _Bought(held, standing, Outcome.SERVED)
         paid = await self.paywall.paid(request, str(deal.good), deal.price, deal.conditions)
         if isinstance(paid, Paid) and paid.payment is not None:
-            return await self._answer(request, await self._receipt_for(paid), standing, Outcome.SOLD)
+            return _Bought(await self._receipt_for(paid), standing, Outcome.SOLD)
         if paid is None:
             standing.check_quota(self.clock())
             paid = await self._asked(request, deal)
@@ -139,7 +166,7 @@ class Access:
     ) -> Response | None:
         standing = await self.shop.served(request, offers)
         held = await self._held(standing.consumer, Good(record, quantity or 1), None)
-        return None if held is None else await self._answer(request, held, standing, Outcome.SERVED)
+        return None if held is None else await self._answer(request, _Bought(held, standing, Outcome.SERVED))
 
     async def _receipt_for(self, paid: Paid) -> StoredReceipt:
         txid = paid.payment
@@ -152,20 +179,24 @@ class Access:
             raise StateError(f"the payment {txid} is accepted, and has no receipt")
         return receipt
 
-    async def _answer(self, request: Request, held: StoredReceipt, standing: Standing, outcome: Outcome) -> Response:
-        """What a receipt gives; the payment counts as delivered with it."""
-        receipt = held.receipt
-        given = await self._given(request, receipt)
-        answer = JSONResponse(given, headers={**PRIVATE, PAID_HEADER: str(receipt.satoshis)})
-        if held.payment is PaymentState.ACCEPTED:
+    async def _answer(self, request: Request, bought: _Bought) -> Response:
+        """What a receipt gives."""
+        given = await self._given(request, bought.receipt)
+        await self._served(bought)
+        return JSONResponse(given, headers={**PRIVATE, PAID_HEADER: str(bought.receipt.satoshis)})
+
+    async def _served(self, bought: _Bought) -> None:
+        """Whoever has got something for a payment is owed nothing any more."""
+        receipt = bought.receipt
+        if bought.held.payment is PaymentState.ACCEPTED:
             await self.paywall.delivered(
                 Paid(receipt.buyer, str(receipt.good), receipt.txid, receipt.satoshis, receipt.issued)
             )
-        self.shop.standings.answered(standing)
+        self.shop.standings.answered(bought.standing)
         self.audit(
             Event(
                 what=_what(receipt.good.sold),
-                outcome=outcome,
+                outcome=bought.outcome,
                 who=receipt.buyer,
                 good=str(receipt.good),
                 satoshis=receipt.satoshis,
@@ -173,7 +204,6 @@ class Access:
                 receipt=receipt.id,
             )
         )
-        return answer
 
     async def _given(self, request: Request, receipt: Receipt) -> JsonObject:
         record = receipt.good.sold

@@ -17,7 +17,7 @@ from reconciler.gateway.allowances import ReceiptAllowances
 from reconciler.gateway.answers import producer_json
 from reconciler.gateway.audit import Audit, to_nobody
 from reconciler.gateway.catalog import CatalogRoutes
-from reconciler.gateway.counter import counter_routes
+from reconciler.gateway.counter import Counter
 from reconciler.gateway.delivery import ContentRoute, Delivery
 from reconciler.gateway.live import Shelf
 from reconciler.gateway.metered import MeteredAllowances
@@ -94,10 +94,14 @@ def build_app(
     routes = _Routes(shop, identity)
     api = [*routes.api(), *receipt_routes(database, clock, None if keys is None else keys.identity)]
     if keys is not None:
-        api += settlement_routes(database, producer=identity, gateway=keys.identity)
-        api += ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock).routes()
-    if keys is not None and till is not None:
-        api += counter_routes(shop, till, delivery, database=database, keys=keys, randomness=randomness, audit=audit)
+        sale = None
+        if till is not None:
+            counter = Counter(shop, till, delivery, database=database, keys=keys, randomness=randomness, audit=audit)
+            api += counter.routes()
+            sale = counter.sale
+        content = ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock, sale=sale)
+        # Content first, since it is asked for most.
+        api = [*content.routes(), *api, *settlement_routes(database, producer=identity, gateway=keys.identity)]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -10,7 +10,7 @@ from reconciler.gateway.access import Access
 from reconciler.gateway.audit import Audit
 from reconciler.gateway.delivery import Delivery
 from reconciler.gateway.native import native_routes
-from reconciler.gateway.ports import GatewayKeys
+from reconciler.gateway.ports import DirectSale, GatewayKeys
 from reconciler.gateway.quotes import Quotes
 from reconciler.gateway.shop import Shop
 from reconciler.payments.native import NativeSales
@@ -19,27 +19,39 @@ from reconciler.store.database import Database
 from reconciler.web.paywall import Paywall
 
 
-def counter_routes(
-    shop: Shop,
-    till: Till,
-    delivery: Delivery,
-    *,
-    database: Database,
-    keys: GatewayKeys,
-    randomness: Callable[[int], bytes],
-    audit: Audit,
-) -> list[Route]:
-    """What stands under /v1 of a gateway that sells. `keys` are its own, which the `till` has, too."""
-    quotes = Quotes(shop, till, database=database, gateway=keys.identity, audit=audit)
-    access = Access(
-        shop=shop,
-        paywall=Paywall(till),
-        delivery=delivery,
-        database=database,
-        keys=keys,
-        clock=shop.clock,
-        randomness=randomness,
-        audit=audit,
-    )
-    native = NativeSales(database=database, till=till, keys=keys, counter=shop, clock=shop.clock)
-    return [*quotes.routes(), *access.routes(), *native_routes(native, database, keys.identity)]
+class Counter:
+    """The counter of a gateway that sells. `keys` are its own, which the `till` has, too."""
+
+    def __init__(
+        self,
+        shop: Shop,
+        till: Till,
+        delivery: Delivery,
+        *,
+        database: Database,
+        keys: GatewayKeys,
+        randomness: Callable[[int], bytes],
+        audit: Audit,
+    ) -> None:
+        self._quotes = Quotes(shop, till, database=database, gateway=keys.identity, audit=audit)
+        self._access = Access(
+            shop=shop,
+            paywall=Paywall(till),
+            delivery=delivery,
+            database=database,
+            keys=keys,
+            clock=shop.clock,
+            randomness=randomness,
+            audit=audit,
+        )
+        native = NativeSales(database=database, till=till, keys=keys, counter=shop, clock=shop.clock)
+        self._native = native_routes(native, database, keys.identity)
+
+    @property
+    def sale(self) -> DirectSale:
+        """How small content is bought by asking for it."""
+        return self._access
+
+    def routes(self) -> list[Route]:
+        """What stands under /v1."""
+        return [*self._quotes.routes(), *self._access.routes(), *self._native]

@@ -18,7 +18,7 @@ from reconciler.store.usage import Usage, Used, Window
 from reconciler.web.lifespans import running
 from reconciler.wire.payment import Charge
 from reconciler.wire.receipt import Receipt
-from tests.delivering import SIZE, Contents
+from tests.delivering import DATA, SHA256, SIZE, Contents
 from tests.paying import ORIGIN, Shop
 
 ACCESS = "/v1/datasets/a/access"
@@ -170,6 +170,35 @@ async def test_what_was_quoted_is_paid_without_a_402_and_gives_receipt_key_and_p
     assert (await shop.http.request("GET", given["urls"][0])).status == 200
     assert [(event.what.value, event.outcome.value) for event in events] == [("quote", "quoted"), ("access", "sold")]
     assert (events[1].who, events[1].txid, events[1].receipt) == (customer.identity, payment.subject, receipt.id)
+
+
+async def test_small_content_is_bought_by_asking_for_it_signed(customer, publish, events):
+    await publish()
+    url = "/v1/datasets/a/content"
+    asked = await customer.ask(url, method="GET")
+    assert asked.status == 402
+    assert asked.headers["x-bsv-payment-satoshis-required"] == "1000"
+    assert SHA256 not in str(asked.headers) + asked.body.decode()
+    charge = Charge.parse(asked.headers, asked.headers["x-bsv-auth-identity-key"])
+    payment = await customer.wallet.pay(charge)
+    given = await customer.ask(url, method="GET", payment=payment)
+    assert (given.status, given.body) == (200, DATA)
+    assert given.headers["x-bsv-payment-satoshis-paid"] == "1000"
+    for again in (payment, None):  # it is paid for, and so is the rest of what the receipt allows
+        assert (await customer.ask(url, method="GET", payment=again)).body == DATA
+    (receipt,) = (await customer.ask(f"/v1/receipts?txid={payment.subject}", method="GET")).json()["receipts"]
+    assert receipt["used"] == {"downloads": 3, "bytes": 3 * SIZE}
+    assert (await customer.ask(ACCESS)).json()["receipt"] == receipt["receipt"]
+    assert [event.outcome.value for event in events][:2] == ["charged", "sold"]
+
+
+async def test_who_has_not_signed_buys_nothing_here_and_a_payment_that_is_none_gives_nothing(customer, shop, publish):
+    await publish()
+    url = "/v1/datasets/a/content"
+    assert (await shop.http.request("GET", ORIGIN + url)).status == 403
+    forged = await customer.wallet.pay(Charge(Satoshis(1000), "bm90IGFuIG9mZmVy", shop.keys.identity))
+    reply = await customer.ask(url, method="GET", payment=forged)
+    assert (reply.status, reply.json()["code"]) == (400, "ERR_INVALID_DERIVATION_PREFIX")
 
 
 async def test_who_holds_a_receipt_is_not_charged_again(customer, publish, events):
