@@ -4,12 +4,16 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
+
+ROOT = Path(__file__).parents[2]
 
 GATEWAYS = 14
 """Ports from here on above the world's are free (conftest.base_port)."""
@@ -157,6 +161,20 @@ class World:
         told += [word for host in self.ready["hosts"] for word in ("--host", host)]
         actor.run("consumer", "init", "--network", "local", "--fund", "500000", *told, *more)
         return actor
+
+
+def examples(folder: Path, port: int, network: object = "embedded") -> None:
+    """A copy of the project's examples, whose gateway is at a port of this machine."""
+    shutil.copytree(ROOT / "examples", folder / "examples", ignore=shutil.ignore_patterns(".overlay"))
+    manifest = folder / "examples" / "producer.yaml"
+    text = manifest.read_text(encoding="utf-8").replace("localhost:3000", f"localhost:{port}")
+    manifest.write_text(text.replace("network: embedded", f"network: {json.dumps(network)}"), encoding="utf-8")
+
+
+def blocks(page: str, language: str) -> list[str]:
+    """The code blocks of one language in a page of the documentation."""
+    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
+    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 def incompressible(size: int) -> bytes:

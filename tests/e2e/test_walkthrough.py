@@ -2,27 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from tests.e2e.market import GATEWAYS, blocks, examples
+
 pytestmark = pytest.mark.long
 
-ROOT = Path(__file__).parents[2]
 PAGES = ("selling.md", "buying.md")
 SERVE = re.compile(r"^overlay serve\b.*$", re.MULTILINE)
-
-
-def blocks(page: str, language: str) -> list[str]:
-    """The code blocks of one language."""
-    text = (ROOT / "docs" / page).read_text(encoding="utf-8")
-    return re.findall(rf"^```{language}\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture
@@ -34,9 +28,7 @@ def port() -> int:
 @pytest.fixture
 def clone(overlay, command, port):
     """A folder with the examples, and a shell's environment in which `overlay` is found."""
-    shutil.copytree(ROOT / "examples", overlay.folder / "examples", ignore=shutil.ignore_patterns(".overlay"))
-    manifest = overlay.folder / "examples" / "producer.yaml"
-    manifest.write_text(manifest.read_text().replace("localhost:3000", f"localhost:{port}"))
+    examples(overlay.folder, port)
     tools = overlay.folder.parent / "tools"
     tools.mkdir()
     (tools / "overlay").symlink_to(command)
@@ -68,8 +60,6 @@ def test_every_command_of_the_walk_through_does_what_it_says(overlay, clone, por
     said = [run("bash", "-euo", "pipefail", "-s", script=block) for block in before]
     with overlay.started(*serve.split()[1:]) as server:
         said += [run("bash", "-euo", "pipefail", "-s", script=block) for block in (*after, *buying)]
-        for program in map(here, blocks("buying.md", "python")):
-            said.append(run(sys.executable, "-", script=program))
         assert server.stop() == 0
     everything = "\n".join(said)
     assert "All is well." in everything
@@ -77,3 +67,31 @@ def test_every_command_of_the_walk_through_does_what_it_says(overlay, clone, por
     data = overlay.folder / "examples" / "data"
     assert (overlay.folder / "supply.csv").read_bytes() == (data / "bitcoin-supply.csv").read_bytes()
     assert (overlay.folder / "downloads" / "country-codes").read_bytes() == (data / "iso3166.tab").read_bytes()
+
+
+def test_the_program_of_the_walk_through_buys(overlay, base_port):
+    port = base_port + GATEWAYS
+    (program,) = blocks("buying.md", "python")
+    moved = f"Network.LOCAL, endpoints=local_endpoints({base_port})"
+    program = program.replace("3000", str(port)).replace("Network.LOCAL", moved)
+    with overlay.started("devnet", "up", "--base-port", str(base_port)) as world:
+        network = {"preset": "local", **{name: world.ready[name] for name in ("arc", "chainTracker", "hosts")}}
+        examples(overlay.folder, port, network)
+        manifest = overlay.folder / "examples" / "producer.yaml"
+        hosts = f"\n  storageHosts: {json.dumps(world.ready['storageHosts'])}\n  payees:"
+        manifest.write_text(manifest.read_text().replace("\n  payees:", hosts))
+        overlay.run("apply", str(manifest), "--yes")
+        with overlay.started("serve", "--port", str(port)):
+            done = subprocess.run(
+                [sys.executable, "-"],
+                input=f"from reconciler.devnet.ports import local_endpoints\n{program}",
+                cwd=overlay.folder,
+                env=overlay.environment(),
+                capture_output=True,
+                text=True,
+                timeout=120,
+                check=False,
+            )
+    assert done.returncode == 0, done.stderr
+    bought = overlay.folder / "supply.csv"
+    assert bought.read_bytes() == (overlay.folder / "examples" / "data" / "bitcoin-supply.csv").read_bytes()
