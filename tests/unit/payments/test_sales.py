@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import select
 
+from reconciler.control.takings import takings
 from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest, Txid
@@ -26,6 +27,7 @@ from reconciler.store.payments import Payments, payments
 from reconciler.store.producer import producer_consumers, producer_revenue, published_content
 from reconciler.store.receipts import PutBack, Receipts, Use
 from reconciler.store.terms import Portion
+from reconciler.wire.arc import TxReport, TxStatus
 from reconciler.wire.merkle import path_of
 from reconciler.wire.receipt import ReceiptState
 from tests.paying import keys_of
@@ -33,6 +35,16 @@ from tests.selling import BTC, ETH, LIVE, MONTH, PRODUCER, SELLER, Totals, open_
 
 NOW = 1_800_000_000
 BUYER, OTHER = keys_of("buyer").identity, keys_of("other").identity
+
+
+class Nowhere:
+    """A network that has seen everything, and a chain that has no blocks."""
+
+    async def status(self, txid):
+        return TxReport(txid=txid, status=TxStatus.SEEN_ON_NETWORK)
+
+    async def root(self, height):
+        return None
 
 
 class Books:
@@ -415,6 +427,8 @@ def test_the_books_agree_whatever_becomes_of_payments_in_whatever_order(migrated
             for step in [("book", 0), ("book", 2), *taken]:
                 await take(books, step)
                 await database.read(invariants)
+            audited = await takings(database=database, gateway=None, arc=Nowhere(), headers=Nowhere())
+            assert [each for each in audited.differences if "leads to no header" not in each] == []
         finally:
             await database.close()
 
