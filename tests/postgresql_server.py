@@ -1,5 +1,7 @@
 """A PostgreSQL server for the tests. Prints its URL when it is ready, runs until its standard input ends, leaves nothing.
 
+A line of its input is `stop`, at once as in a crash, or `start`; it answers with the same.
+
 PostgreSQL refuses to run as root, and then runs as `nobody`, from a copy of its programs that everybody may read. The wheel's
 own way, to make a user and to open all folders above itself to everybody, would change the machine.
 """
@@ -62,12 +64,21 @@ def serve(folder: Path, *, durable: bool) -> None:
     run("initdb", "-U", "postgres", "--auth=trust", "--encoding=UTF8", "--no-locale", "--no-sync")
     for name, text in (("postgresql.conf", settings), ("pg_hba.conf", ACCESS)):
         (data / name).write_text(text, encoding="utf-8")
-    run("pg_ctl", "-w", "-s", "-l", str(data / "log"), "-o", f"-k {data}", "start")
+    deeds = {
+        "start": ("pg_ctl", "-w", "-s", "-l", str(data / "log"), "-o", f"-k {data}", "start"),
+        "stop": ("pg_ctl", "-w", "-s", "-m", "immediate", "stop"),
+    }
+    run(*deeds["start"])
+    done = "start"
     try:
         print(f"postgresql://postgres@/postgres?host={data}", flush=True)  # noqa: T201 - what it is started for
-        sys.stdin.read()
+        for line in sys.stdin:
+            done = line.strip()
+            run(*deeds[done])
+            print(done, flush=True)  # noqa: T201 - somebody waits for it
     finally:
-        run("pg_ctl", "-w", "-s", "-m", "immediate", "stop")
+        if done == "start":
+            run(*deeds["stop"])
 
 
 def _copied(folder: Path) -> Path:

@@ -12,11 +12,33 @@ from typing import Final, Protocol
 
 from reconciler.clients.payment import HELD, PATIENCE, Pausing, conversation, driven
 from reconciler.model.amounts import Satoshis
-from reconciler.wire.brc121 import Price, SimplePayment
+from reconciler.model.errors import VerificationError
+from reconciler.model.ids import IdentityKey, digest
+from reconciler.model.keys import KeyRef, delivery_key
+from reconciler.wire.brc121 import RECEIPT_HEADER, Price, SimplePayment
 from reconciler.wire.http import ANSWER, Http, Reply
 
 _FIRST: Final = 10.0
 """Seconds for the request that is not paid for."""
+
+
+class Opener(Protocol):
+    """The payer's keys."""
+
+    def decrypt(self, key: KeyRef, ciphertext: bytes) -> bytes:
+        """BRC-2 decryption of what the counterparty of `key` encrypted for us. Raises VerificationError."""
+        ...
+
+
+def content_of(reply: Reply, keys: Opener, server: IdentityKey) -> bytes:
+    """What an answer of a gateway of ours gives to the sender alone. Raises VerificationError where it is not for `keys`."""
+    try:
+        receipt = digest(reply.headers.get(RECEIPT_HEADER, ""))
+    except ValueError as error:
+        raise VerificationError(
+            "the answer names no receipt under which it could be opened", where=reply.url
+        ) from error
+    return keys.decrypt(delivery_key(receipt, server), reply.body)
 
 
 class SimplePayer(Protocol):

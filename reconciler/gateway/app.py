@@ -45,6 +45,7 @@ from reconciler.web.lifespans import running
 from reconciler.web.limits import Buckets, LimitedAddresses, LimitedIdentities, Limits
 from reconciler.web.metrics import Metrics
 from reconciler.web.origins import OpenOrigins
+from reconciler.web.packetpay import read_either
 from reconciler.web.problems import HANDLERS
 from reconciler.web.sessions import Sessions
 
@@ -94,12 +95,22 @@ def build_app(
     routes = _Routes(shop, identity)
     api = [*routes.api(), *receipt_routes(database, clock, None if keys is None else keys.identity)]
     if keys is not None:
-        sale = None
+        sale = open_sale = None
         if till is not None:
-            counter = Counter(shop, till, delivery, database=database, keys=keys, randomness=randomness, audit=audit)
+            counter = Counter(
+                shop,
+                till,
+                delivery,
+                database=database,
+                keys=keys,
+                randomness=randomness,
+                audit=audit,
+                read=read_either,
+            )
             api += counter.routes()
-            sale = counter.sale
-        content = ContentRoute(delivery, shelf=shelf, seal=partial(keys.mac, GRANT_KEY), clock=clock, sale=sale)
+            sale, open_sale = counter.sale, counter.open_sale
+        seal = partial(keys.mac, GRANT_KEY)
+        content = ContentRoute(delivery, shelf=shelf, seal=seal, clock=clock, sale=sale, open_sale=open_sale)
         # Content first, since it is asked for most.
         api = [*content.routes(), *api, *settlement_routes(database, producer=identity, gateway=keys.identity)]
 

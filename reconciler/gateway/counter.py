@@ -9,6 +9,7 @@ from starlette.routing import Route
 from reconciler.gateway.access import Access
 from reconciler.gateway.audit import Audit
 from reconciler.gateway.delivery import Delivery
+from reconciler.gateway.direct import OpenSale
 from reconciler.gateway.native import native_routes
 from reconciler.gateway.ports import DirectSale, GatewayKeys
 from reconciler.gateway.quotes import Quotes
@@ -16,11 +17,12 @@ from reconciler.gateway.shop import Shop
 from reconciler.payments.native import NativeSales
 from reconciler.payments.till import Till
 from reconciler.store.database import Database
-from reconciler.web.paywall import Paywall
+from reconciler.web.brc121 import SimplePaywall
+from reconciler.web.paywall import Paywall, Read
 
 
 class Counter:
-    """The counter of a gateway that sells. `keys` are its own, which the `till` has, too."""
+    """The counter of a gateway that sells. `keys` are its own, which the `till` has, too; `read` reads payments that come along."""
 
     def __init__(
         self,
@@ -32,11 +34,12 @@ class Counter:
         keys: GatewayKeys,
         randomness: Callable[[int], bytes],
         audit: Audit,
+        read: Read,
     ) -> None:
         self._quotes = Quotes(shop, till, database=database, gateway=keys.identity, audit=audit)
         self._access = Access(
             shop=shop,
-            paywall=Paywall(till),
+            paywall=Paywall(till, read=read),
             delivery=delivery,
             database=database,
             keys=keys,
@@ -47,9 +50,19 @@ class Counter:
         native = NativeSales(database=database, till=till, keys=keys, counter=shop, clock=shop.clock)
         self._native = native_routes(native, database, keys.identity)
 
+        self.open_sale: DirectSale = OpenSale(
+            shop=shop,
+            paywall=SimplePaywall(till, seller=keys.identity, clock=shop.clock),
+            database=database,
+            keys=keys,
+            randomness=randomness,
+            audit=audit,
+        )
+        """How small content is bought by asking for it without having signed the request."""
+
     @property
     def sale(self) -> DirectSale:
-        """How small content is bought by asking for it."""
+        """How small content is bought by asking for it, by those who have signed the request."""
         return self._access
 
     def routes(self) -> list[Route]:

@@ -16,6 +16,9 @@ from reconciler.wire.canonical import parse_json
 _DIGITS: Final = 15
 """No length that anyone means has more."""
 
+PATIENCE: Final = 30.0
+"""Seconds that a sender may be behind."""
+
 SLOW: Final = "ERR_TIMEOUT"
 
 
@@ -27,11 +30,14 @@ class Room:
 
     @asynccontextmanager
     async def body(self, request: Request, limit: int) -> AsyncIterator[bytes]:
-        """The whole body; it takes room for as long as the block runs. Raises as `read_body`, UnreachableError where it is full."""
+        """The whole body; it takes room for as long as the block runs. Raises as `read_body`, UnreachableError where it is full.
+
+        Its sender may not be slow (`paced`): the room is for others, too.
+        """
         _check_announced(request, limit)
         body = bytearray()
         try:
-            async for chunk in chunks(request):
+            async for chunk in paced(chunks(request)):
                 if len(body) + len(chunk) > limit:
                     raise _too_long(limit)
                 if len(chunk) > self._left:
@@ -44,7 +50,7 @@ class Room:
 
 
 async def read_body(request: Request, limit: int) -> bytes:
-    """The whole body. Raises RefusedError (code 413) above `limit` bytes, UnreachableError where the sender goes away."""
+    """The whole body. Raises RefusedError above `limit` bytes (code 413), or as `paced`, UnreachableError where the sender goes away."""
     async with Room(limit).body(request, limit) as body:
         return body
 
@@ -59,14 +65,15 @@ async def chunks(request: Request) -> AsyncIterator[bytes]:
 
 
 async def paced(
-    chunks: AsyncIterator[bytes], *, patience: float = 30.0, least: int = 16 * 1024
+    chunks: AsyncIterator[bytes], *, patience: float | None = None, least: int = 16 * 1024
 ) -> AsyncIterator[bytes]:
     """The same chunks, from a sender who keeps sending: `least` bytes a second on average, `patience` seconds behind at most.
 
-    Raises RefusedError (code ERR_TIMEOUT) where that is too much for them. So a body of n bytes is waited for no longer than
+    Without, it is PATIENCE. Raises RefusedError (code ERR_TIMEOUT) where that is too much for them. So a body of n bytes is waited for no longer than
     patience + n / least seconds; time that the reader takes over a chunk is not the sender's.
     """
     clock = asyncio.get_running_loop().time
+    patience = PATIENCE if patience is None else patience
     left = patience
     while True:
         begun = clock()

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from reconciler.model.errors import RefusedError, TransientError
+from reconciler.web.bodies import SLOW
 
 
 class UnauthorizedError(RefusedError):
@@ -25,6 +26,8 @@ def refusal(error: RefusedError | TransientError) -> Response:
     match error:
         case UnauthorizedError():
             return failure(401, error.code, str(error))
+        case RefusedError() if error.code == SLOW:
+            return failure(408, SLOW, str(error))
         case RefusedError():
             return failure(413, "ERR_BODY_TOO_LONG", str(error))
         case _:

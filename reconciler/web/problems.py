@@ -12,6 +12,7 @@ from starlette.responses import JSONResponse, Response
 
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, VerificationError
 from reconciler.model.json import JsonObject
+from reconciler.web.bodies import SLOW
 from reconciler.web.failures import UnauthorizedError, unauthorized
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -49,7 +50,8 @@ def problem(
 
 async def _refused(_: Request, error: Exception) -> Response:
     code = error.code if isinstance(error, RefusedError) else ""
-    return problem(int(code) if code in _STATUSES else 400, _detail(error))
+    status = 408 if code == SLOW else int(code) if code in _STATUSES else 400
+    return problem(status, _detail(error))
 
 
 async def _problem(_: Request, error: Exception) -> Response:

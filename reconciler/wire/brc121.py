@@ -31,6 +31,9 @@ NONCE_HEADER: Final = "x-bsv-nonce"
 TIME_HEADER: Final = "x-bsv-time"
 VOUT_HEADER: Final = "x-bsv-vout"
 
+RECEIPT_HEADER: Final = "x-bsv-receipt"
+"""Of an answer that was paid for: the id of the receipt, under which the body is encrypted to the sender (PROTOCOL §6). Ours."""
+
 PAYING: Final = (BEEF_HEADER, SENDER_HEADER, NONCE_HEADER, TIME_HEADER, VOUT_HEADER)
 """All of them, or nothing is paid."""
 

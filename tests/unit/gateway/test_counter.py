@@ -10,16 +10,20 @@ from typing import Any
 import pytest
 
 from reconciler.clients.auth import AuthenticatedHttp
+from reconciler.clients.brc121 import content_of, request_paid
 from reconciler.clients.payment import PayingHttp
 from reconciler.gateway.app import build_app
 from reconciler.model.amounts import Satoshis
+from reconciler.model.errors import VerificationError
 from reconciler.model.keys import delivery_key
 from reconciler.store.usage import Usage, Used, Window
 from reconciler.web.lifespans import running
+from reconciler.wire.brc121 import Price
 from reconciler.wire.payment import Charge
 from reconciler.wire.receipt import Receipt
 from tests.delivering import DATA, SHA256, SIZE, Contents
 from tests.paying import ORIGIN, Shop
+from tests.simple_paying import SimpleBuyer
 
 ACCESS = "/v1/datasets/a/access"
 
@@ -192,10 +196,9 @@ async def test_small_content_is_bought_by_asking_for_it_signed(customer, publish
     assert [event.outcome.value for event in events][:2] == ["charged", "sold"]
 
 
-async def test_who_has_not_signed_buys_nothing_here_and_a_payment_that_is_none_gives_nothing(customer, shop, publish):
+async def test_a_payment_that_is_none_gives_nothing(customer, shop, publish):
     await publish()
     url = "/v1/datasets/a/content"
-    assert (await shop.http.request("GET", ORIGIN + url)).status == 403
     forged = await customer.wallet.pay(Charge(Satoshis(1000), "bm90IGFuIG9mZmVy", shop.keys.identity))
     reply = await customer.ask(url, method="GET", payment=forged)
     assert (reply.status, reply.json()["code"]) == (400, "ERR_INVALID_DERIVATION_PREFIX")
@@ -516,3 +519,52 @@ async def test_sealed_settings_are_in_no_answer(customer, publish, secret):
     texts = [(await customer.ask(path, method="GET")).body for path in ("/v1/whoami", "/v1/catalog", "/v1/producer")]
     texts += [json.dumps(await customer.quote()).encode(), json.dumps(await customer.buy()).encode()]
     assert not any(secret.encode() in text for text in texts)
+
+
+CONTENT = f"{ORIGIN}/v1/datasets/a/content"
+
+
+async def test_small_content_is_bought_without_a_signature_and_is_for_the_payers_eyes_only(shop, customer, publish):
+    await publish()
+    buyer = SimpleBuyer(shop)
+    reply = await request_paid(shop.http, buyer, "GET", CONTENT, cap=Satoshis(1000), pause=shop.waiting)
+
+    assert reply.status == 200
+    assert DATA not in reply.body
+    assert content_of(reply, buyer.keys, shop.keys.identity) == DATA
+    with pytest.raises(VerificationError):
+        content_of(reply, customer.wallet.keys, shop.keys.identity)
+    assert reply.headers["cache-control"] == "no-store"
+
+    replayed = await shop.http.request("GET", CONTENT, headers=buyer.made[0].headers())
+    assert (replayed.status, replayed.body) == (402, b"")
+    path = replayed.headers["link"].partition(">")[0].lstrip("<")
+    signing = AuthenticatedHttp(shop.http, buyer.keys)
+    (found,) = (await signing.request("GET", ORIGIN + path)).json()["receipts"]
+    assert found["receipt"]["id"] == reply.headers["x-bsv-receipt"]
+    assert found["receipt"]["method"] == "brc121"
+    again = await signing.request("GET", CONTENT)  # signed, the receipt is as good as a payment
+    assert (again.status, again.body) == (200, DATA)
+
+
+async def test_nobody_gets_a_discount_without_having_said_who_he_is(shop, customer, publish):
+    buyer = SimpleBuyer(shop)
+    friends = [{"key": buyer.identity, "tier": "friends", "state": "active"}]
+    await publish(policy={"tiers": {"friends": {"discount": "50%"}}, "consumers": friends})
+    asked = await shop.http.request("GET", CONTENT, headers={"x-bsv-sender": buyer.identity})
+    assert (asked.status, asked.headers["x-bsv-sats"]) == (402, "1000")
+
+
+async def test_who_is_blocked_is_not_sold_anything_without_a_signature_either(shop, customer, publish):
+    buyer = SimpleBuyer(shop)
+    await publish(policy={"consumers": [{"key": buyer.identity, "state": "blocked"}]})
+    price = Price(Satoshis(1000), shop.keys.identity)
+    reply = await shop.http.request("GET", CONTENT, headers=(await buyer.pay(price)).headers())
+    assert (reply.status, problem(reply)["code"]) == (403, "ERR_CONSUMER_BLOCKED")
+    assert await shop.standing(buyer.made[0].subject) is None
+
+
+async def test_what_is_paid_natively_is_not_sold_with_a_request(shop, customer, publish):
+    await publish(rule={"native": {}})
+    assert (await shop.http.request("GET", CONTENT)).status == 403
+    assert (await customer.signing.request("GET", CONTENT)).status == 402
