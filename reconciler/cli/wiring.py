@@ -27,6 +27,7 @@ from reconciler.content.fetching import Fetcher
 from reconciler.content.locating import locate
 from reconciler.control.desired import Beside, Loaded, load_desired
 from reconciler.control.reconcile import Reconciler
+from reconciler.control.revenue import Revenue
 from reconciler.control.serving import serves
 from reconciler.control.source import provenance
 from reconciler.control.world import World
@@ -297,9 +298,21 @@ async def reconciler_of(
     url, identities = subject.gateway_url, [each.identity for each in (keys, successor) if each is not None]
     own = url if url is not None and await serves(site.http, url, *identities) else OWN_ORIGIN
     world = site.world(own, callback=await _callback(site, keys, own))
+    revenue = None
+    if url is not None:
+        revenue = Revenue(
+            url=url,
+            http=site.http,
+            keys=keys,
+            database=site.database,
+            verifier=world.headers,
+            index=world.index,
+            clock=clock,
+        )
     return Reconciler(
         world=world,
         database=site.database,
+        revenue=revenue,
         keys=keys,
         successor=successor,
         incumbent=site.incumbent,

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from reconciler.apply.deliver import Delivered
@@ -29,6 +29,11 @@ class Planned:
     def lacks(self, guard: GuardName) -> bool:
         """Whether this guard refuses the plan."""
         return any(refused.name is guard for refused in self.plan.refused)
+
+    def warned(self, doubts: Sequence[str]) -> Planned:
+        """The same, with more to warn of."""
+        observation = replace(self.observation, warnings=(*self.observation.warnings, *doubts))
+        return replace(self, observation=observation)
 
 
 Agree: TypeAlias = Callable[[Planned], Awaitable[bool]]

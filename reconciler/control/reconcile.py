@@ -32,6 +32,7 @@ from reconciler.control.mend import submit_again
 from reconciler.control.planned import Agree, Finished, Planned
 from reconciler.control.quotes import priced
 from reconciler.control.rebuild import keep_ads, refill, write_down, write_rows
+from reconciler.control.revenue import Revenue
 from reconciler.control.rotation import signers
 from reconciler.control.source import Provenance
 from reconciler.control.world import World
@@ -88,6 +89,8 @@ class Reconciler:
     """That key is `keys` by now: the manifests have not been told yet."""
     incumbent: IdentityKey | None = None
     """The identity that this machine's first database belongs to, where this one's is another beside it."""
+    revenue: Revenue | None = None
+    """Reads what the gateway has settled; None where the manifests name no gateway."""
     fetcher: Fetcher | None = None
     """Gets pinned bytes that are not on this machine."""
     parallel: int = PARALLEL
@@ -253,6 +256,8 @@ class Reconciler:
         await submit_again(
             planned.observation.snapshot.drifted, database=self.database, hosts=self.world.hosts, tell=self.tell
         )
+        if self.revenue is not None and self.world.own.url == self.revenue.url:  # it has answered
+            await self._collect()  # for the next apply; what does not come now is asked for when coins are wanting
         return Finished(planned=planned, applied=applied, agreed=True, recovered=recovered)
 
     async def _recover(self, lease: Lease, *, gives_up: bool = False) -> Delivered:
@@ -294,6 +299,7 @@ class Reconciler:
         planned = await self._compare(desired, wish, network_id)
         if not planned.lacks(GuardName.COINS):
             return planned
+        doubts = await self._collect()
         await receive_unspent(
             self.world.index,
             keys=self.keys,
@@ -302,11 +308,19 @@ class Reconciler:
             verifier=self.world.headers,
             now=self._now(),
         )
-        planned = await self._compare(desired, wish, network_id)
+        planned = (await self._compare(desired, wish, network_id)).warned(doubts)
         if not planned.lacks(GuardName.COINS) or planned.lacks(GuardName.IDENTITY) or self.world.faucet is None:
             return planned
         funded = await self._fund(planned.plan)
         return replace(await self._compare(desired, wish, network_id), funded=funded)
+
+    async def _collect(self) -> tuple[str, ...]:
+        """Take in what the gateway has settled; sentences about what could not be had."""
+        async with self.database.reading() as connection:
+            root = await Published(connection).root()
+        if self.revenue is None or root is None:
+            return ()
+        return (await self.revenue.collect(root.gateway_key)).doubts
 
     @asynccontextmanager
     async def lease(self, patience: float, *, halted: Callable[[], bool] = lambda: False) -> AsyncIterator[Lease]:

@@ -9,7 +9,9 @@ from reconciler.apply.receiving import receive_unspent
 from reconciler.chain.index import AddressIndex
 from reconciler.control.binding import bind, check_identity
 from reconciler.control.rebuild import Rebuilt, refill, write_down
+from reconciler.control.revenue import Collected, Revenue
 from reconciler.control.world import World
+from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import StorageHost
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Outpoint
@@ -29,7 +31,7 @@ from reconciler.wallet.keys import Keys
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Restored:
-    """What came back. `received` are satoshis found at the wallet's address; `doubts` are sentences about what did not."""
+    """What came back. `received` are satoshis found at the wallet's address, or settled by the gateway; `doubts` are sentences about what did not."""
 
     rebuilt: Rebuilt
     received: int
@@ -63,8 +65,26 @@ async def restore(
     received, doubts = await receive_unspent(
         index, keys=keys, network=world.network, database=database, verifier=world.headers, now=now
     )
+    settled = await _settled(catalog, world=world, database=database, keys=keys, index=index, clock=clock)
     await refill(catalog, world.own)
-    return Restored(rebuilt=rebuilt, received=received, doubts=(*readings.faults, *doubted, *doubts))
+    return Restored(
+        rebuilt=rebuilt,
+        received=received + settled.satoshis,
+        doubts=(*readings.faults, *doubted, *doubts, *settled.doubts),
+    )
+
+
+async def _settled(
+    catalog: Catalog, *, world: World, database: Database, keys: Keys, index: AddressIndex, clock: Callable[[], float]
+) -> Collected:
+    """What the gateway has settled to this identity, since ever."""
+    url = catalog.live.document.keys.gateway_url
+    if url is None:
+        return Collected(Satoshis(0), ())
+    revenue = Revenue(
+        url=url, http=world.http, keys=keys, database=database, verifier=world.headers, index=index, clock=clock
+    )
+    return await revenue.collect(catalog.root.gateway_key, everything=True)
 
 
 async def take_in(

@@ -140,15 +140,18 @@ class Coins:
     async def replace(self, found: Iterable[StoredCoin]) -> None:
         """A rebuild found these to be ours and live: other free coins are spent, by whom we do not know (`spent_by` is None).
 
-        Locked coins stay as they are, and those at the funding address and of our splitters too: no root leads to them, so that
-        neither a rebuild can see nor another machine spend them (PROTOCOL §5).
+        Locked coins stay as they are, and those at the funding address, of our splitters and of revenue too: no root leads to
+        them, so that a rebuild cannot see them (PROTOCOL §5).
         """
         coins_found = tuple(found)
         outpoints = {coin.outpoint for coin in coins_found}
         splitters = select(journal.c.id).where(journal.c.role.in_((EntryRole.SPLITTER, EntryRole.FOLLOWER)))
         made = func.coalesce(coins.c.created_by, "")
         seen = select(coins).where(
-            coins.c.state == CoinState.FREE, coins.c.key_id != FUNDING_KEY.key_id, made.not_in(splitters)
+            coins.c.state == CoinState.FREE,
+            coins.c.key_id != FUNDING_KEY.key_id,
+            coins.c.key_id.not_like("settle %"),
+            made.not_in(splitters),
         )
         gone = {_outpoint(row) for row in await self._connection.execute(seen)} - outpoints
         for batch in batches(sorted(gone)):
