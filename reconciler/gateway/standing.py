@@ -106,10 +106,10 @@ class Standings:
 
     async def of(self, consumer: IdentityKey, offers: Offers) -> Standing:
         """How a consumer stands now. Raises StateError for a policy that cannot be read."""
-        now, consumers, producer = self._clock(), offers.consumers, offers.producer
+        now, consumers = self._clock(), offers.consumers
 
         async def read(connection: Connection) -> Standing:
-            return await _standing(connection, consumer, producer, consumers, now)
+            return await _standing(connection, consumer, consumers, now)
 
         standing: Standing = await self._database.read(read)
         if standing.window is None:
@@ -133,10 +133,8 @@ class Standings:
             self._usage.count(standing.consumer, standing.window, had)
 
 
-async def _standing(
-    connection: Connection, consumer: IdentityKey, producer: IdentityKey, consumers: Consumers, now: float
-) -> Standing:
-    known = await account(connection, producer, consumer, now=int(now))
+async def _standing(connection: Connection, consumer: IdentityKey, consumers: Consumers, now: float) -> Standing:
+    known = await account(connection, consumer, now=int(now))
     tier = consumers.tier(consumer, spent=known.spent, paid=known.memberships)
     seconds = None if tier.quota is None else tier.quota.window
     window = None if seconds is None else Window.at(now, seconds)

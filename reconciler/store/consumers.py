@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Final
 
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 
 from reconciler.model.ids import IdentityKey
-from reconciler.store.producer import ConsumerStatus, producer_consumers
+from reconciler.store.producer import ConsumerStatus, producer_consumers, producer_identities
 from reconciler.store.receipts import Receipts
 from reconciler.store.works import Connection
 
@@ -23,19 +24,23 @@ class Account:
     """Names of the tiers whose fee is paid for now."""
 
 
-async def account(connection: Connection, producer: IdentityKey, consumer: IdentityKey, *, now: int) -> Account:
+_SEVERITY: Final = tuple(ConsumerStatus)
+"""A consumer of whom a producer's former key says one thing, and the present one another, is the graver one."""
+
+_ROWS: Final = select(producer_consumers.c.total_payments_satoshis, producer_consumers.c.relationship_status).where(
+    producer_consumers.c.producer_id.in_(select(producer_identities.c.producer_id)),
+    producer_consumers.c.consumer_id == bindparam("consumer"),
+)
+"""By all keys that the producer of this database has had: another key is not another producer (PROTOCOL §10)."""
+
+
+async def account(connection: Connection, consumer: IdentityKey, *, now: int) -> Account:
     """The account of a consumer at `now` (unix seconds); one of whom nothing is known has paid nothing, and is served."""
-    columns = producer_consumers.c
-    known = await connection.execute(
-        select(columns.total_payments_satoshis, columns.relationship_status).where(
-            columns.producer_id == producer, columns.consumer_id == consumer
-        )
-    )
-    row = known.one_or_none()
-    if row is None:  # a membership is a payment, and nobody who has paid is unknown
+    rows = (await connection.execute(_ROWS, {"consumer": consumer})).all()
+    if not rows:  # a membership is a payment, and nobody who has paid is unknown
         return Account()
     return Account(
-        spent=row.total_payments_satoshis,
-        status=ConsumerStatus(row.relationship_status),
+        spent=sum(row.total_payments_satoshis for row in rows),
+        status=max((ConsumerStatus(row.relationship_status) for row in rows), key=_SEVERITY.index),
         memberships=await Receipts(connection).memberships(consumer, now=now),
     )
