@@ -6,6 +6,7 @@ asks both, and is itself what limits nginx, since it is slower than that; the pr
 
 from __future__ import annotations
 
+import asyncio
 import json
 import shutil
 import socket
@@ -17,18 +18,21 @@ from hashlib import sha256, shake_256
 from pathlib import Path
 from typing import Final
 
+from benchmarks.granted import granted
 from benchmarks.hosts import CONNECTIONS, Side, postgresql, row
 from benchmarks.load import Question, write_requests
 from benchmarks.processes import Server, python, started
 from benchmarks.setting import Row, Setting
+from benchmarks.shop import stocked
 from reconciler.model.errors import StateError
+from reconciler.wallet.keys import Keys
 
 BUDGET: Final = 0.5
 """DESIGN §11, at 1 MiB."""
 
 _MIB: Final = 1 << 20
 _TRIES: Final = 50
-_KEY: Final = sha256(b"benchmarks: the server").hexdigest()
+_BUYER: Final = Keys(sha256(b"benchmarks: the client").digest())
 _CONFIGURATION: Final = """\
 daemon off; master_process off; pid FOLDER/pid; error_log FOLDER/error.log;
 events { worker_connections 256; }
@@ -42,29 +46,33 @@ http {
 
 
 def measure(setting: Setting) -> Iterator[Row]:
-    """Small content, which is in memory after its first download, on both databases; and large, which is opened every time."""
-    database = f"sqlite:///{setting.folder / 'library.db'}"
-    yield _measured(setting, database, _MIB, "SQLite", BUDGET)
-    yield _measured(setting, database, 32 * _MIB, "SQLite", None)
+    """Small content, in memory after its first download, on both databases and by two processes; large, opened every time."""
+    sqlite = f"sqlite:///{setting.folder / 'gateway.db'}"
+    yield from _measured(setting, sqlite, "SQLite", _MIB, BUDGET)
     with postgresql(setting) as url:
         if url is not None:
-            yield _measured(setting, url, _MIB, "PostgreSQL", BUDGET)
+            yield from _measured(setting, url, "PostgreSQL", _MIB, BUDGET)
+    yield from _measured(setting, f"sqlite:///{setting.folder / 'large.db'}", "SQLite", 32 * _MIB, None)
 
 
-def _measured(setting: Setting, database: str, size: int, name: str, budget: float | None) -> Row:
-    folder = setting.folder / f"content {size} {name}".replace(" ", "-")
-    folder.mkdir()
+def _measured(setting: Setting, database: str, name: str, size: int, budget: float | None) -> Iterator[Row]:
+    folder = setting.folder / f"{size} {name}".replace(" ", "-")
+    content = shake_256(name.encode()).digest(size)
+    stocked(folder, database, content=content)
     file = folder / "file.bin"
-    file.write_bytes(shake_256(name.encode()).digest(size))
-    question = {"database": database, "key": _KEY, "file": str(file), "folder": str(folder / "parts")}
-    with ExitStack() as stack:
-        ours = stack.enter_context(started(python("benchmarks.library", question), folder / "library.log"))
-        sides = [(Side("ours", ours), str(ours.ready["path"]))]
-        if setting.scale == 1 and shutil.which("nginx"):
-            sides.append((Side("nginx", stack.enter_context(_nginx(folder))), f"/{file.name}"))
-        _alternate(setting, sides)
-    note = "nginx" if len(sides) > 1 else "nginx is not installed, or not wanted"
-    return row(f"download of {size // _MIB} MiB, {name}", [side for side, _ in sides], budget=budget, note=note)
+    file.write_bytes(content)
+    path = asyncio.run(granted(database, _BUYER))
+    for workers in (1, 2) if budget is not None else (1,):
+        question = {"home": str(folder), "database": database, "world": "http://nobody.embedded", "workers": workers}
+        with ExitStack() as stack:
+            ours = stack.enter_context(started(python("benchmarks.shop", question), folder / "shop.log"))
+            sides = [(Side("ours", ours), path)]
+            if setting.scale == 1 and shutil.which("nginx"):
+                sides.append((Side("nginx", stack.enter_context(_nginx(folder))), f"/{file.name}"))
+            _alternate(setting, sides)
+        note = "nginx" if len(sides) > 1 else "nginx is not installed, or not wanted"
+        title = f"download of {size // _MIB} MiB, {name}, {workers} worker{'s' * (workers > 1)}"
+        yield row(title, [side for side, _ in sides], budget=budget, note=note)
 
 
 def _alternate(setting: Setting, sides: list[tuple[Side, str]]) -> None:

@@ -48,6 +48,9 @@ _KEY: Final = sha256(b"benchmarks: the producer").hexdigest()
 PRODUCER: Final = Keys(bytes.fromhex(_KEY))
 GATEWAY: Final = PRODUCER.child(GATEWAY_KEY)
 
+TICKS: Final = "\n".join(f"{number},{number * 7 % 1000}" for number in range(1000)).encode()
+"""Small, as what is sold by the request is."""
+
 _HOST: Final = "127.0.0.1"
 _MANIFEST: Final = f"""\
 apiVersion: overlay/v1
@@ -73,11 +76,11 @@ def environment(home: Path, database: str | None) -> dict[str, str]:
     return {**inherited, **named, "OVERLAY_HOME": str(home), "OVERLAY_IDENTITY_KEY": _KEY}
 
 
-def stocked(home: Path, database: str | None, network: str = "embedded") -> None:
+def stocked(home: Path, database: str | None, network: str = "embedded", *, content: bytes = TICKS) -> None:
     """Apply what is sold. Raises StateError where that fails."""
     home.mkdir(parents=True)
     (home / "producer.yaml").write_text(_MANIFEST.replace("NETWORK", network), encoding="ascii")
-    (home / "ticks.csv").write_text("\n".join(f"{number},{number * 7 % 1000}" for number in range(1000)), "ascii")
+    (home / "ticks.csv").write_bytes(content)
     commands = [["apply", "--yes"]]
     if database is not None:
         name = json.loads(network)["preset"] if network.startswith("{") else network

@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Final
+
 from reconciler.gateway.ports import Allowances, Bought
 from reconciler.gateway.recent import Recent
 from reconciler.gateway.shop import Shop
 from reconciler.gateway.standing import Standing
 from reconciler.model.errors import RefusedError
-from reconciler.model.ids import Digest
+from reconciler.model.ids import Digest, IdentityKey
+from reconciler.store.usage import Used
+
+_FRESH: Final = 1.0
+"""Seconds."""
 
 
 class MeteredAllowances:
-    """What is delivered counts against the quota of bytes; who is suspended or blocked is given nothing, whatever was bought."""
+    """What is delivered counts against the quota of bytes; who is suspended or blocked is given nothing, whatever was bought.
+
+    How somebody stands is remembered for a moment: a download is often fetched in many ranges.
+    """
 
     def __init__(self, allowances: Allowances, shop: Shop) -> None:
         self._allowances = allowances
         self._shop = shop
         self._bought = Recent[Digest, Bought]()
+        self._known = Recent[IdentityKey, tuple[float, Standing]]()
 
     async def bought(self, receipt: Digest) -> Bought | None:
         """See gateway.ports.Allowances."""
@@ -37,15 +48,28 @@ class MeteredAllowances:
         standing.check_served()
         standing.check_quota(self._shop.clock())
         await self._allowances.take(receipt, downloads=downloads, size=size)
-        self._shop.standings.delivered(standing, size)
+        self._delivered(standing, size)
 
     async def put_back(self, receipt: Digest, size: int) -> None:
         """See gateway.ports.Allowances."""
         await self._allowances.put_back(receipt, size)
-        self._shop.standings.delivered(await self._standing(receipt), -size)
+        self._delivered(await self._standing(receipt), -size)
 
     async def _standing(self, receipt: Digest) -> Standing:
         bought = await self.bought(receipt)
         if bought is None:
             raise RefusedError("there is no such receipt", code="403")
-        return await self._shop.standings.of(bought.buyer, await self._shop.offers())
+        now = self._shop.clock()
+        until, known = self._known.get(bought.buyer) or (0.0, None)
+        if known is not None and now < until:
+            return known
+        standing = await self._shop.standings.of(bought.buyer, await self._shop.offers())
+        ends = now + _FRESH if standing.window is None else min(now + _FRESH, standing.window.resets)
+        self._known.put(bought.buyer, (ends, standing))
+        return standing
+
+    def _delivered(self, standing: Standing, size: int) -> None:
+        """Count it, also in what is remembered."""
+        self._shop.standings.delivered(standing, size)
+        until, known = self._known.get(standing.consumer) or (0.0, standing)
+        self._known.put(standing.consumer, (until, replace(known, used=known.used + Used(bytes=size))))
