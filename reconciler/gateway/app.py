@@ -21,7 +21,7 @@ from reconciler.gateway.counter import Counter
 from reconciler.gateway.delivery import ContentRoute, Delivery
 from reconciler.gateway.live import Shelf
 from reconciler.gateway.metered import MeteredAllowances
-from reconciler.gateway.openapi import DOCUMENT
+from reconciler.gateway.openapi import DOCUMENT, SELLING
 from reconciler.gateway.page import CONTENT_SECURITY_POLICY, catalog_page, empty_page
 from reconciler.gateway.ports import Contents, GatewayKeys
 from reconciler.gateway.query import find, parse_query
@@ -126,7 +126,7 @@ def build_app(
         routes=[
             Route("/", routes.page),
             Mount("/v1", app=Router(api, redirect_slashes=False)),
-            openapi.route(DOCUMENT),
+            openapi.route(DOCUMENT if keys is None or till is None else SELLING),
             Route("/health/live", routes.alive),
             *(Route(path, routes.ready) for path in ("/health", "/health/ready")),
             *([] if metrics is None else [metrics.route()]),

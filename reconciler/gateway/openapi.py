@@ -6,14 +6,14 @@ from collections.abc import Mapping
 from typing import Final
 
 from reconciler.gateway.negotiation import Form
-from reconciler.gateway.openapi_payments import SETTLEMENT_PATHS
+from reconciler.gateway.openapi_counter import COUNTER_PATHS, LATER, NOT_GOOD, STANDING
+from reconciler.gateway.openapi_payments import NATIVE_PATHS, SETTLEMENT_PATHS
 from reconciler.gateway.query import MOST
 from reconciler.gateway.schemas import MISSING, PROBLEM_BODY, REFUND, REFUSED, STORED_RECEIPT, UNAVAILABLE
 from reconciler.model.ids import Kind
 from reconciler.model.json import JsonObject
 from reconciler.web.metrics import MEDIA_TYPE as METRICS
 from reconciler.web.openapi import (
-    ANY,
     AUTH_PATH,
     AUTHRITE_HANDSHAKE,
     AUTHRITE_PATH,
@@ -114,12 +114,13 @@ _GIVEN: Final[Mapping[str, JsonObject]] = {
     "200": {"description": "All of it", "content": _BYTES, "headers": _ETAG},
     "206": {"description": "The range that was asked for", "content": _BYTES, "headers": _ETAG},
     "304": {"description": "It is the one that the client has", "headers": _ETAG},
-    "400": REFUSED,
+    "400": NOT_GOOD,
     "402": {"description": "There is something to pay first (BRC-105, BRC-121)"},
-    "403": answer("Not for this grant, or not any more", PROBLEM_BODY, PROBLEM),
+    "403": answer("Not for this grant, or not any more; or not for this consumer", PROBLEM_BODY, PROBLEM),
     "404": MISSING,
     "416": answer("There is no such range; one is given at a time", PROBLEM_BODY, PROBLEM),
-    "503": answer("No storage host gives it now; nothing was counted", PROBLEM_BODY, PROBLEM, retry_after="Seconds"),
+    "429": answer("The quota is used up", PROBLEM_BODY, PROBLEM, retry_after="Seconds"),
+    "503": LATER,
 }
 _CONTENT_ROUTE: Final = operation(
     "A dataset's plaintext: for a grant, for a payment that comes along where it is small, or free",
@@ -132,117 +133,121 @@ _CONTENT_ROUTE: Final = operation(
         parameter("header", "if-none-match", "The etag of what was had before"),
     ],
 )
-_WHO: Final = answer("Who was proven to ask", record({"identityKey": KEY, "tier": TEXT, "quota": ANY}))
+_WHO: Final = answer("Who was proven to ask, and how they stand with this producer", STANDING)
 
-DOCUMENT: Final = document(
-    "Data gateway",
-    "A producer's catalog. Whatever is not described here is the producer's overlay host: see /host/openapi.json.",
-    {
-        "/": {
-            "get": operation(
-                "The catalog as a page",
-                {
-                    "200": answer("HTML", TEXT, "text/html; charset=utf-8"),
-                    "400": REFUSED,
-                    "503": UNAVAILABLE,
-                },
-                parameters=_QUERY,
-            )
-        },
-        AUTH_PATH: HANDSHAKE,
-        AUTHRITE_PATH: AUTHRITE_HANDSHAKE,
-        "/v1/producer": {
-            "get": operation(
-                "Who publishes here, and the root that commits to all of it",
-                {"200": answer("The live root", _PRODUCER), "404": MISSING, "503": UNAVAILABLE},
-            )
-        },
-        "/v1/catalog": {
-            "get": operation(
-                "What is published, page after page",
-                {
-                    "200": _linked("A page", _PAGE, _DCAT),
-                    "400": REFUSED,
-                    "404": MISSING,
-                    "406": _OTHERWISE,
-                    "503": UNAVAILABLE,
-                },
-                parameters=[*_QUERY, *_FORM],
-            )
-        },
-        "/v1/catalog/{kind}/{name}": {
-            "get": operation(
-                "One record, its document, and the proof that the root covers it",
-                {
-                    "200": _linked("It", _RECORD, _DCAT, _CROISSANT),
-                    "400": REFUSED,
-                    "404": MISSING,
-                    "406": _OTHERWISE,
-                    "503": UNAVAILABLE,
-                },
-                parameters=[
-                    parameter("path", "kind", "producer, advertisement, dataset or stream"),
-                    parameter("path", "name", "A name may have slashes"),
-                    *_FORM,
-                ],
-            )
-        },
-        "/v1/documents/{digest}": {
-            "get": operation(
-                "A document by its SHA-256",
-                {
-                    "200": {
-                        "description": "Canonical JSON, or the root's sealed document",
-                        "content": {JSON: {"schema": {"type": "object"}}, BYTES: {"schema": BINARY}},
-                    },
-                    "400": REFUSED,
-                    "404": MISSING,
-                    "503": UNAVAILABLE,
-                },
-                parameters=[parameter("path", "digest", "64 hex digits")],
-            )
-        },
-        "/v1/datasets/{name}/content": {"get": _CONTENT_ROUTE},
-        "/v1/whoami": {
-            "get": operation("Who asks", {"200": _WHO, "401": UNKNOWN, "503": UNAVAILABLE}, security=BRC103)
-        },
-        "/v1/receipts": {
-            "get": operation(
-                "The receipt for a payment, for who paid; or what becomes of one that is given back",
-                {
-                    "200": answer("It", record({"receipts": listed(STORED_RECEIPT)}, {"refund": REFUND})),
-                    "400": REFUSED,
-                    "401": UNKNOWN,
-                    "404": MISSING,
-                    "503": UNAVAILABLE,
-                },
-                parameters=[parameter("query", "txid", "The transaction that paid", HASH, required=True)],
-                security=BRC103,
-            )
-        },
-        "/v1/receipts/{id}": {
-            "get": operation(
-                "A receipt, what it is worth, and what was had for it; for its buyer",
-                {"200": answer("It", STORED_RECEIPT), "401": UNKNOWN, "404": MISSING, "503": UNAVAILABLE},
-                parameters=[parameter("path", "id", "64 hex digits")],
-                security=BRC103,
-            )
-        },
-        "/metrics": {
-            "get": operation(
-                "Figures for Prometheus; for programs on the server's own machine, its operator, and who has the admin token",
-                {
-                    "200": answer("The text format of Prometheus", TEXT, METRICS),
-                    "401": answer("It is nobody's to see who shows nothing", PROBLEM_BODY, PROBLEM),
-                    "403": answer("It is not for this one", PROBLEM_BODY, PROBLEM),
-                    "503": UNAVAILABLE,
-                },
-            )
-        },
-        **SETTLEMENT_PATHS,
-        "/health": {"get": _HEALTH},
-        "/health/live": {"get": _HEALTH},
-        "/health/ready": {"get": _HEALTH},
+_PATHS: Final[Mapping[str, JsonObject]] = {
+    "/": {
+        "get": operation(
+            "The catalog as a page",
+            {
+                "200": answer("HTML", TEXT, "text/html; charset=utf-8"),
+                "400": REFUSED,
+                "503": UNAVAILABLE,
+            },
+            parameters=_QUERY,
+        )
     },
-    SCHEMES,
+    AUTH_PATH: HANDSHAKE,
+    AUTHRITE_PATH: AUTHRITE_HANDSHAKE,
+    "/v1/producer": {
+        "get": operation(
+            "Who publishes here, and the root that commits to all of it",
+            {"200": answer("The live root", _PRODUCER), "404": MISSING, "503": UNAVAILABLE},
+        )
+    },
+    "/v1/catalog": {
+        "get": operation(
+            "What is published, page after page",
+            {
+                "200": _linked("A page", _PAGE, _DCAT),
+                "400": REFUSED,
+                "404": MISSING,
+                "406": _OTHERWISE,
+                "503": UNAVAILABLE,
+            },
+            parameters=[*_QUERY, *_FORM],
+        )
+    },
+    "/v1/catalog/{kind}/{name}": {
+        "get": operation(
+            "One record, its document, and the proof that the root covers it",
+            {
+                "200": _linked("It", _RECORD, _DCAT, _CROISSANT),
+                "400": REFUSED,
+                "404": MISSING,
+                "406": _OTHERWISE,
+                "503": UNAVAILABLE,
+            },
+            parameters=[
+                parameter("path", "kind", "producer, advertisement, dataset or stream"),
+                parameter("path", "name", "A name may have slashes"),
+                *_FORM,
+            ],
+        )
+    },
+    "/v1/documents/{digest}": {
+        "get": operation(
+            "A document by its SHA-256",
+            {
+                "200": {
+                    "description": "Canonical JSON, or the root's sealed document",
+                    "content": {JSON: {"schema": {"type": "object"}}, BYTES: {"schema": BINARY}},
+                },
+                "400": REFUSED,
+                "404": MISSING,
+                "503": UNAVAILABLE,
+            },
+            parameters=[parameter("path", "digest", "64 hex digits")],
+        )
+    },
+    "/v1/datasets/{name}/content": {"get": _CONTENT_ROUTE},
+    "/v1/whoami": {"get": operation("Who asks", {"200": _WHO, "401": UNKNOWN, "503": UNAVAILABLE}, security=BRC103)},
+    "/v1/receipts": {
+        "get": operation(
+            "The receipt for a payment, for who paid; or what becomes of one that is given back",
+            {
+                "200": answer("It", record({"receipts": listed(STORED_RECEIPT)}, {"refund": REFUND})),
+                "400": REFUSED,
+                "401": UNKNOWN,
+                "404": MISSING,
+                "503": UNAVAILABLE,
+            },
+            parameters=[parameter("query", "txid", "The transaction that paid", HASH, required=True)],
+            security=BRC103,
+        )
+    },
+    "/v1/receipts/{id}": {
+        "get": operation(
+            "A receipt, what it is worth, and what was had for it; for its buyer",
+            {"200": answer("It", STORED_RECEIPT), "401": UNKNOWN, "404": MISSING, "503": UNAVAILABLE},
+            parameters=[parameter("path", "id", "64 hex digits")],
+            security=BRC103,
+        )
+    },
+    "/metrics": {
+        "get": operation(
+            "Figures for Prometheus; for programs on the server's own machine, its operator, and who has the admin token",
+            {
+                "200": answer("The text format of Prometheus", TEXT, METRICS),
+                "401": answer("It is nobody's to see who shows nothing", PROBLEM_BODY, PROBLEM),
+                "403": answer("It is not for this one", PROBLEM_BODY, PROBLEM),
+                "503": UNAVAILABLE,
+            },
+        )
+    },
+    **SETTLEMENT_PATHS,
+    "/health": {"get": _HEALTH},
+    "/health/live": {"get": _HEALTH},
+    "/health/ready": {"get": _HEALTH},
+}
+
+_TITLE: Final = "Data gateway"
+_ABOUT: Final = (
+    "A producer's catalog. Whatever is not described here is the producer's overlay host: see /host/openapi.json."
 )
+
+DOCUMENT: Final = document(_TITLE, _ABOUT, _PATHS, SCHEMES)
+"""Of a gateway that shows, and delivers what is free or was bought."""
+
+SELLING: Final = document(_TITLE, _ABOUT, {**_PATHS, **COUNTER_PATHS, **NATIVE_PATHS}, SCHEMES)
+"""Of one that sells."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Final
 
+from reconciler.model.goods import TierId
 from reconciler.model.ids import Kind
 from reconciler.model.payment import PaymentMethod
 from reconciler.web.openapi import HASH, KEY, PROBLEM, TEXT, WHOLE, answer, nullable, record
@@ -22,7 +23,7 @@ RECEIPT: Final = record(
         "producer": KEY,
         "gateway": KEY,
         "buyer": KEY,
-        "good": record({"kind": {"enum": [*Kind]}, "name": TEXT, "documentHash": HASH}),
+        "good": record({"kind": {"enum": [*Kind, TierId.KIND]}, "name": TEXT, "documentHash": HASH}),
         "quantity": WHOLE,
         "method": {"enum": [*PaymentMethod]},
         "price": WHOLE,

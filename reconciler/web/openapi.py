@@ -167,9 +167,10 @@ AUTHRITE_HANDSHAKE: Final[JsonObject] = {
 PAYMENT: Final = parameter(
     "header", "x-bsv-payment", "BRC-105: JSON of derivationPrefix, derivationSuffix, transaction"
 )
+CHARGE: Final = record({"status": {"const": "error"}, "code": TEXT, "satoshisRequired": WHOLE}, {"description": TEXT})
 CHARGED: Final = answer(
     "There is something to pay first (BRC-105)",
-    record({"status": {"const": "error"}, "code": TEXT, "satoshisRequired": WHOLE}, {"description": TEXT}),
+    CHARGE,
     x_bsv_payment_version="1.0",
     x_bsv_payment_satoshis_required="How much",
     x_bsv_payment_derivation_prefix="Names the key to be paid to; good until its time is up",

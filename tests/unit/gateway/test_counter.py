@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -13,6 +14,7 @@ from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.brc121 import content_of, request_paid
 from reconciler.clients.payment import PayingHttp
 from reconciler.gateway.app import build_app
+from reconciler.gateway.openapi import SELLING
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import VerificationError
 from reconciler.model.keys import delivery_key
@@ -22,6 +24,7 @@ from reconciler.wire.brc121 import Price
 from reconciler.wire.payment import Charge
 from reconciler.wire.receipt import Receipt
 from tests.delivering import DATA, SHA256, SIZE, Contents
+from tests.describing import check, described, routed
 from tests.paying import ORIGIN, Shop
 from tests.simple_paying import SimpleBuyer
 
@@ -41,11 +44,15 @@ class Customer:
         return self.wallet.identity
 
     async def ask(self, path: str, body: Any = None, *, method: str = "POST", payment=None):
+        """The answer, which is one that the OpenAPI document describes."""
         headers = {"content-type": "application/json"}
         if payment is not None:
             headers["x-bsv-payment"] = payment.to_text()
         content = None if method == "GET" else json.dumps(body or {}, separators=(",", ":")).encode()
-        return await self.signing.request(method, ORIGIN + path, headers=headers, content=content)
+        reply = await self.signing.request(method, ORIGIN + path, headers=headers, content=content)
+        route = re.sub(r"(datasets|tiers)/.*/", r"\1/{name}/", path.replace("%2F", "/").partition("?")[0])
+        check(SELLING, method.lower(), route, reply)
+        return reply
 
     async def quote(self, name: str = "a", kind: str = "dataset", **more: Any):
         reply = await self.ask("/v1/quotes", {"kind": kind, "name": name, **more})
@@ -132,6 +139,11 @@ def publish(publisher, make):
 def problem(reply):
     assert reply.headers["content-type"] == "application/problem+json", reply.body
     return json.loads(reply.body)
+
+
+def test_every_route_is_described_and_nothing_else(open_counter):
+    shown = {each for each in described(SELLING) if each[1] != "/metrics"}
+    assert set(routed(open_counter)) == shown
 
 
 async def test_a_quote_says_what_it_costs_this_buyer_until_when_and_how_it_is_paid(customer, publish, shop):
