@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from reconciler.chain.arc import Arc
+from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
 from reconciler.cli.libraries import open_library
 from reconciler.cli.wiring import Site, clock, keys_of
@@ -150,11 +151,20 @@ class Market:
         return open_consumer(
             folder,
             network=Network.EMBEDDED,
-            keys=keys_named(f"{self.folder} {name}"),
+            keys=self.buyer_keys(name),
             http=door or self.site.http,
             endpoints=self.site.endpoints,
             **more,
         )
+
+    def buyer_keys(self, name: str) -> Keys:
+        """A buyer's own."""
+        return keys_named(f"{self.folder} {name}")
+
+    @property
+    def faucet(self) -> Faucet:
+        """The world's."""
+        return Faucet(self.site.http, str(self.site.endpoints.faucet))
 
     def meddling(self, **how: Any) -> Meddling:
         """A door of its own to this world."""

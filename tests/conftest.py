@@ -382,6 +382,34 @@ def producer(tmp_path: Path, databases: Databases, environment: dict[str, str]) 
     return made
 
 
+@pytest.fixture(scope="session")
+def stocked_world(tmp_path_factory: pytest.TempPathFactory, migrated: Path) -> Path:
+    """Folder and home of the producer of tests/buying.py, applied, on SQLite."""
+    from tests.buying import stock
+
+    folder = tmp_path_factory.mktemp("stocked")
+    (folder / "producer" / "data").mkdir(parents=True)
+    databases = Databases(SQLITE, folder, migrated, None)
+    producer = stock(Producer(folder / "producer", folder / "home", databases, databases.environment()))
+    asyncio.run(producer.apply())
+    return folder
+
+
+@pytest.fixture
+def stocked(producer: Producer, databases: Databases, request: pytest.FixtureRequest, tmp_path: Path) -> Producer:
+    """A producer that has applied what it sells (tests/buying.py)."""
+    from tests.buying import stock
+
+    if databases.dialect != SQLITE:
+        stock(producer)
+        asyncio.run(producer.apply())
+        return producer
+    world = request.getfixturevalue("stocked_world")
+    for name in ("producer", "home"):
+        shutil.copytree(world / name, tmp_path / name, dirs_exist_ok=True)
+    return producer
+
+
 class Door:
     """A door to the network. A test may look at a request before it goes out: raise, wait, or answer it; and at its reply."""
 

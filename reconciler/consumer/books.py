@@ -206,11 +206,12 @@ class DatabaseBooks:
         await self._follow()
 
     async def finish(self, entry: JournalEntry) -> None:
-        """A payment that was left (apply.recover.Payer): what only its gateway has is brought to it again by the buyer."""
+        """A payment that was left (apply.recover.Payer): what its gateway has not taken yet, and nobody else has, is its to take."""
         async with self._database.reading() as connection:
             given = await Handovers(connection).of(entry.root)
             (order,) = [each for each in await Orders(connection).list() if each.payment == entry.id]
-        if entry.state is not JournalState.SENDING or given.keys() - {order.gateway}:
+        is_theirs = entry.state is JournalState.SENDING and not given.keys() - {order.gateway}
+        if order.state is not OrderState.PAYING or not is_theirs:
             await self.broadcast(order)
 
     async def spent_since(self, at: int) -> Satoshis:

@@ -111,7 +111,7 @@ async def open_content(
     form = _free(content) if key is None else _Sold(content, key)
     with resuming(target, content.digest) if resume else fresh(target) as partial:
         written = _Target(partial.file)
-        await _Download(
+        work = _Download(
             parts=content.parts,
             form=form,
             partial=partial,
@@ -120,9 +120,13 @@ async def open_content(
             plain=plain,
             progress=progress,
             tell=tell,
-        ).run()
-        if await asyncio.to_thread(form.digest, written.chunks(content.size)) != content.digest:
-            raise _other(target, partial, plain)
+        )
+        try:
+            await work.run()
+            if await asyncio.to_thread(form.digest, written.chunks(content.size)) != content.digest:
+                raise _other(target, partial, plain)
+        finally:
+            await asyncio.to_thread(written.rest)
 
 
 def _other(target: Path, partial: Partial, plain: Sequence[PlainSource]) -> VerificationError:
@@ -329,22 +333,31 @@ class _Download:
 
 
 class _Target:
-    """A file that is written in several threads; one that comes too late, after a failure elsewhere, finds it closed."""
+    """A file that is written in several threads; one that comes too late, after a failure elsewhere, finds it at rest."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
         self._lock = Lock()
+        self._rests = False
 
     def write(self, data: bytes, at: int) -> int:
         """All of `data`, at an offset; returns its length."""
         with self._lock:
+            if self._rests:
+                raise ValueError("the file is not written any more")
             self._file.seek(at)
             return self._file.write(data)
 
     def do(self, work: Callable[[], None]) -> None:
         """Something with the file that nobody may write meanwhile."""
         with self._lock:
-            work()
+            if not self._rests:
+                work()
+
+    def rest(self) -> None:
+        """Wait for whoever is at it: the file may be closed then, and is nobody's any more."""
+        with self._lock:
+            self._rests = True
 
     def chunks(self, size: int) -> Iterator[bytes]:
         """All that was written, cut to `size`."""
