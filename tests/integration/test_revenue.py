@@ -300,7 +300,7 @@ async def lose_coins(market):
     """The producer's machine is another one now; the gateway's has all that it had."""
     async with market.site.database.begin() as connection:
         await connection.exec_driver_sql("DELETE FROM coins")
-        await connection.exec_driver_sql("DELETE FROM settings WHERE name LIKE 'settlements read%'")
+        await connection.exec_driver_sql("DELETE FROM settings WHERE substr(name, 1, 16) = 'settlements read'")
 
 
 async def rebuilt(market):
