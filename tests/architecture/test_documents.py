@@ -20,8 +20,10 @@ DOCUMENTS = (
     "CONTRIBUTING.md",
     "CHANGELOG.md",
     "docs/architecture.md",
+    "docs/buying.md",
     "docs/coming-from-producer-js.md",
     "docs/content-format.md",
+    "docs/selling.md",
     *GUIDES,
 )
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import time
 from contextlib import ExitStack
 
 import pytest
@@ -24,11 +25,22 @@ def world(overlay, base_port, command):
         yield World(started.ready, base_port, overlay, command)
 
 
-def test_premium_content_is_found_paid_natively_and_downloaded(world):
+def settled(vendor, least: int, *, within: float = 60.0) -> int:
+    """What the vendor's wallet holds, once it is at least so much: the settlement has come."""
+    deadline = time.monotonic() + within
+    while True:
+        vendor.run("apply", "--yes")
+        total = vendor.json("wallet", "balance")["total"]
+        if total >= least or time.monotonic() > deadline:
+            return total
+
+
+def test_premium_content_is_found_paid_natively_downloaded_and_settled(world):
     content = incompressible(3_000_000)
     vendor, port = world.vendor("acme", rule=NATIVE, price=60_000, dataset="premium", capability="deep-history")
     vendor.data({"ticks.bin": content})
     vendor.run("apply", "--yes")
+    before = vendor.json("wallet", "balance")["total"]
     with vendor.serving(port):
         checks = vendor.json(
             "identity", "verify", "--check-reputation", "--validate-advertisements", "--test-payment-endpoints"
@@ -57,6 +69,9 @@ def test_premium_content_is_found_paid_natively_and_downloaded(world):
         (receipt,) = report["receipts"]
         assert (receipt["txid"], receipt["state"], receipt["satoshis"]) == (order["txid"], "live", 60_000)
 
+        ours = 57_000
+        fees = 2_000
+        assert settled(vendor, before + ours - fees) >= before + ours - fees
         assert vendor.json("wallet", "audit")["balanced"]
 
 

@@ -190,13 +190,13 @@ def order_json(order: Order) -> dict[str, Json]:
     }
 
 
-def got_text(got: Got, *, is_bought: bool) -> str:
-    """What lies where now, what it cost, and from whom it came. `is_bought` where it was paid for before."""
+def got_text(got: Got, place: str, *, is_bought: bool) -> str:
+    """What lies at which place now, what it cost, and from whom it came. `is_bought` where it was paid for before."""
     order = got.order
     cost = f"{order.paid:,} sat" if order.paid else "free"
     cost += " paid before" if is_bought and order.paid else ""
     sources = ", ".join(sorted(got.came)) or "what was here"
-    return f"✓ {order.good}  {size_text(got.size)}, {cost}, from {sources}\n  {got.path}"
+    return f"✓ {order.good}  {size_text(got.size)}, {cost}, from {sources}\n  {place}"
 
 
 def got_json(got: Got) -> dict[str, Json]:

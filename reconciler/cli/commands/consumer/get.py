@@ -82,7 +82,7 @@ async def _get(
             if as_json:
                 console.document(got_json(got))
             else:
-                console.result(got_text(got, is_bought=each.order is not None))
+                console.result(got_text(got, _shown(place, invocation.directory), is_bought=each.order is not None))
     if not failures:
         return errors.DONE
     if len(failures) == len(found):
@@ -97,6 +97,11 @@ async def _one(buyer: Buyer, each: Chosen, place: Path, paying: Paying, progress
         return await buyer.consumer.get(order, place, tell=progress)
     finally:
         progress.end()
+
+
+def _shown(place: Path, directory: Path) -> str:
+    """As short as it can be written here."""
+    return str(place.relative_to(directory) if place.is_relative_to(directory) else place)
 
 
 def _places(directory: Path, output: Path | None, names: Sequence[str]) -> list[Path]:
