@@ -219,6 +219,7 @@ class Reconciler:
         go_on(halted)
         if planned.plan.is_empty:
             await self._keep_found(planned)
+            await self._collect_from_running()
             return Finished(planned=planned, applied=None, agreed=True, recovered=recovered)
         check_guards(planned.plan)
         if not await agree(planned):
@@ -256,8 +257,7 @@ class Reconciler:
         await submit_again(
             planned.observation.snapshot.drifted, database=self.database, hosts=self.world.hosts, tell=self.tell
         )
-        if self.revenue is not None and self.world.own.url == self.revenue.url:  # it has answered
-            await self._collect()  # for the next apply; what does not come now is asked for when coins are wanting
+        await self._collect_from_running()
         return Finished(planned=planned, applied=applied, agreed=True, recovered=recovered)
 
     async def _recover(self, lease: Lease, *, gives_up: bool = False) -> Delivered:
@@ -313,6 +313,11 @@ class Reconciler:
             return planned
         funded = await self._fund(planned.plan)
         return replace(await self._compare(desired, wish, network_id), funded=funded)
+
+    async def _collect_from_running(self) -> None:
+        """Take in what the gateway has settled, if it is up: for the next apply. What does not come is asked for when coins want."""
+        if self.revenue is not None and self.world.own.url == self.revenue.url:  # it has answered
+            await self._collect()
 
     async def _collect(self) -> tuple[str, ...]:
         """Take in what the gateway has settled; sentences about what could not be had."""
