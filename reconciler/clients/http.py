@@ -8,8 +8,6 @@ is asked for through a door that leads to no private network.
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import sys
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from types import TracebackType
@@ -20,11 +18,6 @@ import httpx
 from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.wire.http import ANSWER, Reply, bare
 from reconciler.wire.uris import is_public_address
-
-if importlib.util.find_spec("sniffio") is None:
-    # httpcore tries to import it several times in every request, and what is not found is looked for in all folders again: a
-    # quarter of what a request costs. This is how Python is told that there is none.
-    sys.modules["sniffio"] = None  # type: ignore[assignment]  # as its import system documents it
 
 _SLOWEST: Final = 16 * 1024
 """Bytes a second below which a stream is a drip."""
@@ -113,7 +106,7 @@ class HttpClient:
         request = httpx.Request(
             method,
             url,
-            headers={**_DEFAULTS, **(headers or {})},
+            headers=_headers(headers or {}),
             content=content,
             extensions={"timeout": timeout, **self._extensions},
         )
@@ -122,6 +115,13 @@ class HttpClient:
             await response.aclose()
             raise UnreachableError(f"{bare(url)} answers in an encoding that it was asked not to use", where=bare(url))
         return response
+
+
+def _headers(own: Mapping[str, str]) -> httpx.Headers:
+    """Those of a request, over what all have, in whatever case they are written."""
+    headers = httpx.Headers(_DEFAULTS)
+    headers.update(own)
+    return headers
 
 
 class _Worlds(httpx.AsyncBaseTransport):
