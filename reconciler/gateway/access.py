@@ -159,7 +159,7 @@ class Access:
         async def find(connection: Connection) -> StoredReceipt | None:
             return await Receipts(connection).live(buyer, good, now=int(self.clock()), document=document)
 
-        return await self.database.read(find)
+        return await self.database.glance(find)
 
     async def _held_of_what_is_gone(
         self, request: Request, record: RecordId, quantity: int | None, offers: Offers
@@ -174,7 +174,7 @@ class Access:
         async def find(connection: Connection) -> StoredReceipt | None:
             return None if txid is None else await Receipts(connection).of_payment(txid)
 
-        receipt = await self.database.read(find)
+        receipt = await self.database.glance(find)
         if receipt is None:
             raise StateError(f"the payment {txid} is accepted, and has no receipt")
         return receipt

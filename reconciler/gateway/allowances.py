@@ -43,4 +43,4 @@ class ReceiptAllowances:
         await self.database.write(PutBack(receipt, size))
 
     async def _find(self, receipt: Digest) -> StoredReceipt | None:
-        return await self.database.read(lambda connection: Receipts(connection).find(receipt))
+        return await self.database.glance(lambda connection: Receipts(connection).find(receipt))

@@ -107,7 +107,7 @@ class Shelf:
         return None if generation is None else generation.offers
 
     async def _generation(self) -> _Generation | None:
-        outpoint = await self._database.read(_live_outpoint)
+        outpoint = await self._database.glance(_live_outpoint)
         if outpoint is None:
             return None
         if self._kept is None or self._kept.live.outpoint != outpoint:

@@ -111,7 +111,7 @@ class Standings:
         async def read(connection: Connection) -> Standing:
             return await _standing(connection, consumer, consumers, now)
 
-        standing: Standing = await self._database.read(read)
+        standing: Standing = await self._database.glance(read)
         if standing.window is None:
             return standing
         return replace(standing, used=standing.used + self._usage.unwritten(consumer, standing.window))
@@ -134,7 +134,7 @@ class Standings:
 
 
 async def _standing(connection: Connection, consumer: IdentityKey, consumers: Consumers, now: float) -> Standing:
-    known = await account(connection, consumer, now=int(now))
+    known = await account(connection, consumer, now=int(now), memberships=consumers.asks_membership)
     tier = consumers.tier(consumer, spent=known.spent, paid=known.memberships)
     seconds = None if tier.quota is None else tier.quota.window
     window = None if seconds is None else Window.at(now, seconds)

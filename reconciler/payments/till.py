@@ -80,11 +80,11 @@ class Till:
 
     async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
         """The payment of this buyer for this good for which nothing was served yet: accepted, or still to be known."""
-        return await self._database.read(lambda connection: Payments(connection).owed(buyer, good))
+        return await self._database.glance(lambda connection: Payments(connection).owed(buyer, good))
 
     async def known(self, tender: Tender, good: str) -> Payment | None:
         """The payment that a tender is already; None where it is new. Raises RefusedError where it was for something else."""
-        return await self._database.read(Known(tender, good))
+        return await self._database.glance(Known(tender, good))
 
     async def take(self, tender: Tender, offer: Offer, conditions: Conditions = PLAIN) -> Payment:
         """A payment that came with a request for an offer; returns once it is accepted. The same again is the same payment.

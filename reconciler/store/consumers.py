@@ -34,13 +34,16 @@ _ROWS: Final = select(producer_consumers.c.total_payments_satoshis, producer_con
 """By all keys that the producer of this database has had: another key is not another producer (PROTOCOL §10)."""
 
 
-async def account(connection: Connection, consumer: IdentityKey, *, now: int) -> Account:
-    """The account of a consumer at `now` (unix seconds); one of whom nothing is known has paid nothing, and is served."""
+async def account(connection: Connection, consumer: IdentityKey, *, now: int, memberships: bool) -> Account:
+    """The account of a consumer at `now` (unix seconds); one of whom nothing is known has paid nothing, and is served.
+
+    Without `memberships` they are not looked up, which takes all receipts of the consumer's.
+    """
     rows = (await connection.execute(_ROWS, {"consumer": consumer})).all()
     if not rows:  # a membership is a payment, and nobody who has paid is unknown
         return Account()
     return Account(
         spent=sum(row.total_payments_satoshis for row in rows),
         status=max((ConsumerStatus(row.relationship_status) for row in rows), key=_SEVERITY.index),
-        memberships=await Receipts(connection).memberships(consumer, now=now),
+        memberships=await Receipts(connection).memberships(consumer, now=now) if memberships else frozenset(),
     )

@@ -6,7 +6,7 @@ moment, and one that comes back brings it back.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -160,11 +160,11 @@ class Receipts:
 
     async def find(self, receipt: Digest) -> StoredReceipt | None:
         """The receipt of this id."""
-        return await self._one(_stored().where(receipts.c.id == receipt))
+        return await self._one(_BY_ID, {"of": receipt})
 
     async def of_payment(self, txid: Txid) -> StoredReceipt | None:
         """The receipt for this payment, if it was ever accepted."""
-        return await self._one(_stored().where(receipts.c.txid == txid))
+        return await self._one(_BY_PAYMENT, {"of": txid})
 
     async def of_payments(self, txids: Iterable[Txid]) -> dict[Txid, StoredReceipt]:
         """The receipts for these payments, of those that have one."""
@@ -181,17 +181,7 @@ class Receipts:
 
         Of several it is one for the version `document`, if there is one, and the one that ends last.
         """
-        columns = receipts.c
-        query = _stored().where(
-            columns.buyer == buyer,
-            columns.good == str(good),
-            columns.until > now,
-            columns.used_downloads < columns.downloads,
-            columns.used_bytes < columns.bytes,
-            payments.c.state.in_(_EARNED),
-        )
-        order = (columns.document == document).desc(), columns.until.desc(), columns.id
-        return await self._one(query.order_by(*order).limit(1))
+        return await self._one(_LIVE, {"by": buyer, "what": str(good), "now": now, "version": document})
 
     async def memberships(self, buyer: IdentityKey, *, now: int) -> frozenset[str]:
         """The tiers that this buyer has paid to be a member of, and is at `now` (unix seconds)."""
@@ -209,8 +199,8 @@ class Receipts:
         goods = map(Good.parse, await self._connection.scalars(query))
         return frozenset(good.sold.name for good in goods)
 
-    async def _one(self, query: Select[tuple[Any, ...]]) -> StoredReceipt | None:
-        row = (await self._connection.execute(query)).one_or_none()
+    async def _one(self, query: Select[tuple[Any, ...]], given: Mapping[str, object]) -> StoredReceipt | None:
+        row = (await self._connection.execute(query, given)).one_or_none()
         return None if row is None else _receipt(row)
 
 
@@ -266,6 +256,23 @@ def _stored() -> Select[tuple[Any, ...]]:
     return select(columns.body, columns.used_downloads, columns.used_bytes, payments.c.state).join(
         payments, payments.c.txid == columns.txid
     )
+
+
+_BY_ID: Final = _stored().where(receipts.c.id == bindparam("of"))
+_BY_PAYMENT: Final = _stored().where(receipts.c.txid == bindparam("of"))
+_LIVE: Final = (
+    _stored()
+    .where(
+        receipts.c.buyer == bindparam("by"),
+        receipts.c.good == bindparam("what"),
+        receipts.c.until > bindparam("now"),
+        receipts.c.used_downloads < receipts.c.downloads,
+        receipts.c.used_bytes < receipts.c.bytes,
+        payments.c.state.in_(_EARNED),
+    )
+    .order_by((receipts.c.document == bindparam("version")).desc(), receipts.c.until.desc(), receipts.c.id)
+    .limit(1)
+)
 
 
 def _receipt(row: Row[Any]) -> StoredReceipt:

@@ -80,7 +80,7 @@ class Replays:
 
     async def seen(self, message: bytes, *, until: int) -> bool:
         """Whether `message` was seen, with the same `until`."""
-        return await self._database.read(partial(_has, _row(message, until)))
+        return await self._database.glance(partial(_has, _row(message, until)))
 
     async def epoch(self, fresh: bytes) -> bytes:
         """What names this memory: as long as it is the same, nothing was forgotten. `fresh` is random, for the first who asks."""

@@ -144,6 +144,10 @@ class Broken:
         self._check()
         return await self._database.read(work)
 
+    async def glance(self, work):
+        self._check()
+        return await self._database.glance(work)
+
     def _check(self):
         self.times -= 1
         if self.times == 0:
