@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
+import tracemalloc
 
 import pytest
 from starlette.applications import Starlette
@@ -355,3 +356,23 @@ async def test_who_cannot_open_the_sealed_document_sells_nothing(library, make_s
     published = (await make_sold(5).seal()).sealed.published("text/csv")
     with pytest.raises(StateError, match="not made for this key"):
         await library.known(RecordDocument(IdentityKey("02" + "11" * 32), RECORD, {}, published, b"x" * 100))
+
+
+@pytest.mark.long
+async def test_large_content_takes_no_more_memory_than_small(make_sold, hosts, cached):
+    sold = make_sold(192 * MIB, sparse=True)
+    content = await stored(sold, *hosts.values())
+    library = Library(cached(), seed=nobody)
+    assert (
+        await read(library, content, 0, 1) == b"\0"
+    )  # the first part is here: what the test's hosts hold is their own
+    for part in content.published.parts:
+        await library._cache._brought(part)
+    tracemalloc.start()
+    count = 0
+    async for piece in await library.read(content, 0, content.size):
+        count += len(piece)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert count == 192 * MIB
+    assert peak < 12 * MIB  # one segment given, one opened, each with its stored form
