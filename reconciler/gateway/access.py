@@ -136,6 +136,8 @@ class Access:
 
     async def _asked(self, request: Request, deal: Deal) -> Paid | Response:
         """The 402. Of one who is to pay natively it has no price that a client of BRC-105 would pay."""
+        if not isinstance(deal.good.sold, TierId):
+            await self.delivery.content(deal.document)  # nobody is asked to pay for what cannot be opened here
         if deal.way is Way.HTTP:
             return await self.paywall.admit(request, str(deal.good), deal.price, deal.conditions)
         good: JsonObject = {"kind": str(deal.good.sold.kind), "name": deal.good.sold.name}

@@ -16,7 +16,7 @@ from reconciler.clients.payment import PayingHttp
 from reconciler.gateway.app import build_app
 from reconciler.gateway.openapi import SELLING
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import VerificationError
+from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.keys import delivery_key
 from reconciler.store.usage import Usage, Used, Window
 from reconciler.web.lifespans import running
@@ -186,6 +186,17 @@ async def test_what_was_quoted_is_paid_without_a_402_and_gives_receipt_key_and_p
     assert (await shop.http.request("GET", given["urls"][0])).status == 200
     assert [(event.what.value, event.outcome.value) for event in events] == [("quote", "quoted"), ("access", "sold")]
     assert (events[1].who, events[1].txid, events[1].receipt) == (customer.identity, payment.subject, receipt.id)
+
+
+async def test_nobody_is_asked_to_pay_for_what_this_gateway_cannot_open(customer, publish, monkeypatch):
+    async def sealed(_, document):
+        raise StateError("the seed is not here")
+
+    monkeypatch.setattr(Contents, "known", sealed)
+    await publish()
+    reply = await customer.signing.request("POST", ORIGIN + ACCESS, headers={"content-type": "application/json"})
+    assert reply.status == 500
+    assert "x-bsv-payment-satoshis-required" not in reply.headers
 
 
 async def test_small_content_is_bought_by_asking_for_it_signed(customer, publish, events):
