@@ -24,15 +24,15 @@ from reconciler.gateway.offers import Offers
 from reconciler.gateway.ports import GatewayKeys, Giving
 from reconciler.gateway.quotes import PRIVATE, methods_of, path_of
 from reconciler.gateway.rules import Way
-from reconciler.gateway.shop import Free, Shop
+from reconciler.gateway.shop import Free, Shop, refusals
 from reconciler.gateway.standing import Standing
 from reconciler.gateway.wishes import dataset, read_quantity, tier
 from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.goods import Good, Sold, TierId
-from reconciler.model.ids import IdentityKey, RecordId
+from reconciler.model.ids import Digest, IdentityKey, RecordId, Txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.keys import GRANT_KEY, delivery_key
-from reconciler.model.payment import PaymentState
+from reconciler.model.payment import EARNED, PaymentState
 from reconciler.store.database import Database
 from reconciler.store.receipts import Receipts, StoredReceipt
 from reconciler.store.works import Connection
@@ -88,13 +88,17 @@ class Access:
         try:
             free = self.shop.free(offers, record)
         except RefusedError:  # what is gone is still given to those who have paid for it
-            held = await self._held_of_what_is_gone(request, record, quantity, offers)
-            if held is None:
+            bought = await self._bought_earlier(request, record, quantity, offers)
+            if bought is None:
                 raise
-            return held
-        if free is not None:
-            return await self._given_away(request, free)
-        return await self._sold(request, record, quantity, offers)
+            return await self._answer(request, bought)
+        if free is None:
+            return await self._sold(request, record, quantity, offers)
+        if PAYMENT_HEADER in request.headers:
+            bought = await self._bought_earlier(request, record, quantity, offers)
+            if bought is not None:
+                return await self._answer(request, bought)
+        return await self._given_away(request, free)
 
     async def membership(self, request: Request) -> Response:
         """A receipt, which is the membership."""
@@ -117,22 +121,30 @@ class Access:
 
     async def _bought(self, request: Request, wanted: Sold, quantity: int | None, offers: Offers) -> _Bought | Response:
         """What this buyer has paid for, with this request or before; or what is answered instead."""
-        standing = await self.shop.served(request, offers)
-        deal = self.shop.deal(offers, wanted, quantity, standing.tier)
-        if PAYMENT_HEADER not in request.headers:
-            held = await self._held(standing.consumer, deal.good, deal)
-            if held is not None:
-                return _Bought(held, standing, Outcome.SERVED)
-        paid = await self.paywall.paid(request, str(deal.good), deal.price, deal.conditions)
-        if isinstance(paid, Paid) and paid.payment is not None:
-            return _Bought(await self._receipt_for(paid), standing, Outcome.SOLD)
-        if paid is None:
-            standing.check_quota(self.clock())
-            paid = await self._asked(request, deal)
+        with refusals(self.audit, _what(wanted), request, str(wanted)):
+            standing = await self.shop.served(request, offers)
+            deal = self.shop.deal(offers, wanted, quantity, standing.tier)
+            if PAYMENT_HEADER not in request.headers:
+                held = await self._held(standing.consumer, deal.good, deal.document)
+                if held is not None:
+                    return self._served_again(held, standing)
+            paid = await self.paywall.paid(request, str(deal.good), deal.price, deal.conditions)
+            if isinstance(paid, Paid) and paid.payment is not None:
+                return _Bought(await self._receipt_for(paid.payment), standing, Outcome.SOLD)
+            if paid is None:
+                standing.check_quota(self.clock())
+                deal.check_taken()
+                paid = await self._asked(request, deal)
         if isinstance(paid, Paid):
             raise StateError(f"the good {deal.good} was let go for nothing")
         self._note(standing, deal, paid)
         return paid
+
+    def _served_again(self, held: StoredReceipt, standing: Standing) -> _Bought:
+        """For a receipt that holds; raises ProblemError (429) beyond the quota, except for what is served for the first time."""
+        if held.payment is not PaymentState.ACCEPTED:
+            standing.check_quota(self.clock())
+        return _Bought(held, standing, Outcome.SERVED)
 
     async def _asked(self, request: Request, deal: Deal) -> Paid | Response:
         """The 402. Of one who is to pay natively it has no price that a client of BRC-105 would pay."""
@@ -152,34 +164,43 @@ class Access:
             },
         )
 
-    async def _held(self, buyer: IdentityKey, good: Good, deal: Deal | None) -> StoredReceipt | None:
+    async def _held(self, buyer: IdentityKey, good: Good, document: Digest | None) -> StoredReceipt | None:
         """What this buyer holds for a good and has something left of. Memberships are bought term by term."""
         if isinstance(good.sold, TierId):
             return None
-        document = None if deal is None else deal.document
 
         async def find(connection: Connection) -> StoredReceipt | None:
             return await Receipts(connection).live(buyer, good, now=int(self.clock()), document=document)
 
         return await self.database.glance(find)
 
-    async def _held_of_what_is_gone(
+    async def _bought_earlier(
         self, request: Request, record: RecordId, quantity: int | None, offers: Offers
-    ) -> Response | None:
+    ) -> _Bought | None:
+        """What this buyer has paid for what is sold no more: by the payment that comes along, or by a receipt that holds."""
         standing = await self.shop.served(request, offers)
-        held = await self._held(standing.consumer, Good(record, quantity or 1), None)
-        return None if held is None else await self._answer(request, _Bought(held, standing, Outcome.SERVED))
+        payment = self.paywall.brings(request)
+        if payment is None:
+            held = await self._held(standing.consumer, Good(record, quantity or 1), None)
+            return None if held is None else self._served_again(held, standing)
+        held = await self._receipt_of(payment)
+        if held is None or held.payment not in EARNED:
+            return None
+        receipt = held.receipt
+        is_theirs = (receipt.buyer, receipt.good.sold) == (standing.consumer, record)
+        return _Bought(held, standing, Outcome.SERVED) if is_theirs else None
 
-    async def _receipt_for(self, paid: Paid) -> StoredReceipt:
-        txid = paid.payment
-
-        async def find(connection: Connection) -> StoredReceipt | None:
-            return None if txid is None else await Receipts(connection).of_payment(txid)
-
-        receipt = await self.database.glance(find)
+    async def _receipt_for(self, payment: Txid) -> StoredReceipt:
+        receipt = await self._receipt_of(payment)
         if receipt is None:
-            raise StateError(f"the payment {txid} is accepted, and has no receipt")
+            raise StateError(f"the payment {payment} is accepted, and has no receipt")
         return receipt
+
+    async def _receipt_of(self, payment: Txid) -> StoredReceipt | None:
+        async def find(connection: Connection) -> StoredReceipt | None:
+            return await Receipts(connection).of_payment(payment)
+
+        return await self.database.glance(find)
 
     async def _answer(self, request: Request, bought: _Bought) -> Response:
         """What a receipt gives."""

@@ -90,7 +90,7 @@ def build_app(
     """
     shelf = Shelf(database, None if keys is None else keys.identity)
     shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
-    allowances = MeteredAllowances(ReceiptAllowances(database, clock), shop)
+    allowances = MeteredAllowances(ReceiptAllowances(database, clock), shop, audit)
     delivery = Delivery(shelf=shelf, contents=contents, allowances=allowances)
     routes = _Routes(shop, identity)
     api = [*routes.api(), *receipt_routes(database, clock, None if keys is None else keys.identity)]

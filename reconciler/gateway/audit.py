@@ -24,8 +24,9 @@ class What(StrEnum):
     MEMBERSHIP = "membership"
     CONTENT = "content"
     TEMPLATE = "template"
+    """Of a native payment."""
     PAYMENT = "payment"
-    SETTLEMENT = "settlement"
+    """By a template."""
 
 
 class Outcome(StrEnum):
@@ -40,6 +41,8 @@ class Outcome(StrEnum):
     """Served for what was paid earlier, or for nothing where it is free."""
     REFUSED = "refused"
     """For a reason that `code` names."""
+    RETURNED = "returned"
+    """Paid too late to buy anything; it is given back."""
     PENDING = "pending"
     """Not known yet whether the payment is good."""
 

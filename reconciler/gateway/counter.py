@@ -48,7 +48,7 @@ class Counter:
             audit=audit,
         )
         native = NativeSales(database=database, till=till, keys=keys, counter=shop, clock=shop.clock)
-        self._native = native_routes(native, database, keys.identity)
+        self._native = native_routes(native, database, keys.identity, audit)
 
         self.open_sale: DirectSale = OpenSale(
             shop=shop,

@@ -36,10 +36,21 @@ class Deal:
     listed: Satoshis
     """Before the discount."""
     price: Satoshis
-    way: Way
+    way: Way | None
+    """By which so much is paid now; None: by none. What was quoted before holds all the same."""
     rule: Rule
     tier: Tier
     terms: Terms
+
+    def check_taken(self) -> None:
+        """Raises ProblemError where so much is paid by no way."""
+        if self.way is None:
+            raise ProblemError(
+                f"it costs {self.price} satoshis, and that is more than is taken in one payment",
+                status=409,
+                code="ERR_PRICE_NOT_TAKEN",
+                hint="ask for less of it",
+            )
 
     @property
     def least(self) -> Satoshis:
@@ -55,7 +66,7 @@ class Deal:
 def deal_for(offers: Offers, offered: Offered, pricing: Pricing, quantity: int | None, tier: Tier) -> Deal:
     """So much of a record at its price; by default as much as is one whole content.
 
-    Raises ProblemError for a quantity that is not sold, or costs more than is taken.
+    Raises ProblemError for a quantity that is not sold.
     """
     whole = pricing.units(offered.size)
     wanted = whole if quantity is None else quantity
@@ -83,7 +94,7 @@ def deal_for(offers: Offers, offered: Offered, pricing: Pricing, quantity: int |
 
 
 def membership(offers: Offers, name: str, fee: Fee, quantity: int | None, tier: Tier) -> Deal:
-    """So many terms of membership. A fee has no discount. Raises ProblemError where that costs more than is taken."""
+    """So many terms of membership. A fee has no discount. Raises ProblemError for too many."""
     terms_bought = 1 if quantity is None else quantity
     price = Satoshis(max(1, fee.satoshis * terms_bought))
     terms = Terms(
@@ -103,13 +114,6 @@ def _deal(terms: Terms, listed: Satoshis, price: Satoshis, rule: Rule, tier: Tie
     if terms.seconds > _LONGEST:
         raise ProblemError("that is for more than a hundred years", status=409, code="ERR_QUANTITY")
     way = rule.way(price)
-    if way is None:
-        raise ProblemError(
-            f"it costs {price} satoshis, and that is more than is taken in one payment",
-            status=409,
-            code="ERR_PRICE_NOT_TAKEN",
-            hint="ask for less of it",
-        )
     if way is Way.HTTP and rule.http is not None:
         price = max(price, rule.http.min)
     return Deal(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Final
 
+from reconciler.gateway.audit import Audit, Event, Outcome, What, to_nobody
 from reconciler.gateway.ports import Allowances, Bought
 from reconciler.gateway.recent import Recent
 from reconciler.gateway.shop import Shop
@@ -23,9 +24,10 @@ class MeteredAllowances:
     How somebody stands is remembered for a moment: a download is often fetched in many ranges.
     """
 
-    def __init__(self, allowances: Allowances, shop: Shop) -> None:
+    def __init__(self, allowances: Allowances, shop: Shop, audit: Audit = to_nobody) -> None:
         self._allowances = allowances
         self._shop = shop
+        self._audit = audit
         self._bought = Recent[Digest, Bought]()
         self._known = Recent[IdentityKey, tuple[float, Standing]]()
 
@@ -45,10 +47,16 @@ class MeteredAllowances:
     async def take(self, receipt: Digest, *, downloads: int, size: int) -> None:
         """See gateway.ports.Allowances. Raises ProblemError (403, 429) as `Standing` does."""
         standing = await self._standing(receipt)
-        standing.check_served()
-        standing.check_quota(self._shop.clock())
-        await self._allowances.take(receipt, downloads=downloads, size=size)
+        try:
+            standing.check_served()
+            standing.check_quota(self._shop.clock())
+            await self._allowances.take(receipt, downloads=downloads, size=size)
+        except RefusedError as error:
+            self._note(receipt, Outcome.REFUSED, standing, error.code)
+            raise
         self._delivered(standing, size)
+        if downloads:  # ranges of one that was begun are not worth a line each
+            self._note(receipt, Outcome.SERVED, standing)
 
     async def put_back(self, receipt: Digest, size: int) -> None:
         """See gateway.ports.Allowances."""
@@ -67,6 +75,12 @@ class MeteredAllowances:
         ends = now + _FRESH if standing.window is None else min(now + _FRESH, standing.window.resets)
         self._known.put(bought.buyer, (ends, standing))
         return standing
+
+    def _note(self, receipt: Digest, outcome: Outcome, standing: Standing, code: str | None = None) -> None:
+        bought = self._bought.get(receipt)
+        good = None if bought is None else str(bought.record)
+        who = standing.consumer
+        self._audit(Event(what=What.CONTENT, outcome=outcome, who=who, good=good, receipt=receipt, code=code))
 
     def _delivered(self, standing: Standing, size: int) -> None:
         """Count it, also in what is remembered."""

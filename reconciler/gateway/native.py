@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Final
+from typing import Any, Final
 
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from reconciler.gateway.audit import Audit, Event, Outcome, What, to_nobody
 from reconciler.gateway.refunds import refund_json
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
@@ -34,9 +35,11 @@ _MAX_QUOTE: Final = 4096
 _MAX_PAYMENT: Final = MAX_BEEF * 4 // 3 + _MAX_QUOTE
 
 
-def native_routes(sales: NativeSales, database: Database, gateway: IdentityKey) -> list[Route]:
+def native_routes(
+    sales: NativeSales, database: Database, gateway: IdentityKey, audit: Audit = to_nobody
+) -> list[Route]:
     """What stands under /v1 of native payments."""
-    desk = _Desk(sales, database, gateway)
+    desk = _Desk(sales, database, gateway, audit)
     return [
         Route("/payments/templates", desk.template, methods=["POST"]),
         Route("/payments", desk.pay, methods=["POST"]),
@@ -44,8 +47,9 @@ def native_routes(sales: NativeSales, database: Database, gateway: IdentityKey) 
 
 
 class _Desk:
-    def __init__(self, sales: NativeSales, database: Database, gateway: IdentityKey) -> None:
+    def __init__(self, sales: NativeSales, database: Database, gateway: IdentityKey, audit: Audit) -> None:
         self._sales = sales
+        self._audit = audit
         self._database = database
         self._gateway = gateway
 
@@ -56,7 +60,9 @@ class _Desk:
         try:
             template = await self._sales.template(buyer, good, quote, price)
         except RefusedError as error:
+            self._note(What.TEMPLATE, Outcome.REFUSED, buyer, good=str(good), code=error.code)
             return _refused(error)
+        self._note(What.TEMPLATE, Outcome.QUOTED, buyer, good=str(good), satoshis=price)
         body = {**template.to_json(), "quote": _quote_json(quote, good, price)}
         return JSONResponse(body, status_code=201, headers=_PRIVATE)
 
@@ -69,10 +75,18 @@ class _Desk:
         except VerificationError as error:
             return payment_error(400, PaymentError.MALFORMED.value, error)
         except RefusedError as error:
+            self._note(What.PAYMENT, Outcome.REFUSED, buyer, code=error.code)
             return _refused(error)
         except TransientError as error:
+            self._note(What.PAYMENT, Outcome.PENDING, buyer)
             return payment_error(503, PaymentError.PENDING.value, error)
+        returned = payment.state is PaymentState.RETURNED
+        outcome = Outcome.RETURNED if returned else Outcome.SOLD
+        self._note(What.PAYMENT, outcome, buyer, good=payment.good, satoshis=payment.satoshis, txid=payment.txid)
         return JSONResponse(await self._answer(payment), headers=_PRIVATE)
+
+    def _note(self, what: What, outcome: Outcome, who: IdentityKey, **more: Any) -> None:
+        self._audit(Event(what=what, outcome=outcome, who=who, **more))
 
     async def _answer(self, payment: Payment) -> JsonObject:
         if payment.state is PaymentState.RETURNED:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 from reconciler.gateway.audit import Audit, Event, Outcome, What
 from reconciler.gateway.deals import Deal
 from reconciler.gateway.rules import Way
-from reconciler.gateway.shop import Free, Shop
+from reconciler.gateway.shop import Free, Shop, refusals
 from reconciler.gateway.standing import Standing
 from reconciler.gateway.wishes import read_wish
 from reconciler.model.amounts import Satoshis
@@ -72,10 +72,12 @@ class Quotes:
         free = self._shop.free(offers, wanted)
         if free is not None:
             return JSONResponse(self._free(free, quantity), headers=PRIVATE)
-        standing = await self._shop.served(request, offers)
-        standing.check_quota(self._shop.clock())
-        deal = self._shop.deal(offers, wanted, quantity, standing.tier)
-        answer = JSONResponse(await self._quoted(deal, standing), headers=PRIVATE)
+        with refusals(self._audit, What.QUOTE, request, str(wanted)):
+            standing = await self._shop.served(request, offers)
+            standing.check_quota(self._shop.clock())
+            deal = self._shop.deal(offers, wanted, quantity, standing.tier)
+            deal.check_taken()
+        quote = await self._quoted(deal, standing)
         self._shop.standings.answered(standing)
         self._audit(
             Event(
@@ -86,7 +88,7 @@ class Quotes:
                 satoshis=deal.price,
             )
         )
-        return answer
+        return JSONResponse(quote, headers=PRIVATE)
 
     async def _quoted(self, deal: Deal, standing: Standing) -> JsonObject:
         expires = int(self._shop.clock()) + deal.rule.window

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 from starlette.requests import Request
 
+from reconciler.gateway.audit import Audit, Event, Outcome, What
 from reconciler.gateway.deals import Deal, deal_for, membership
 from reconciler.gateway.live import Shelf
 from reconciler.gateway.offers import Offers
@@ -16,7 +18,8 @@ from reconciler.model.errors import RefusedError
 from reconciler.model.goods import Good, Sold, TierId
 from reconciler.model.ids import Digest, IdentityKey, RecordId
 from reconciler.payments.native import Selling
-from reconciler.web.auth import required_identity
+from reconciler.web.auth import identity_of, required_identity
+from reconciler.web.problems import ProblemError
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +28,17 @@ class Free:
 
     record: RecordId
     document: Digest
+
+
+@contextmanager
+def refusals(audit: Audit, what: What, request: Request, good: str) -> Iterator[None]:
+    """Have the audit told of what is refused during the block, for a reason that has a code of its own."""
+    try:
+        yield
+    except ProblemError as error:
+        who = identity_of(request)
+        audit(Event(what=what, outcome=Outcome.REFUSED, who=who, good=good, code=error.code))
+        raise
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -95,6 +95,16 @@ class Paywall:
             return payment_error(503, PaymentError.PENDING.value, error)
         return None if payment is None else Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked)
 
+    def brings(self, request: Request) -> Txid | None:
+        """The transaction that comes along as a payment; None for none, and for what cannot be read."""
+        text = request.headers.get(PAYMENT_HEADER)
+        if text is None:
+            return None
+        try:
+            return self._read(text, required_identity(request)).subject
+        except VerificationError:
+            return None
+
     def deliver(self, paid: Paid, response: Response) -> Response:
         """The answer that gives the good: says what was paid, and marks the payment as delivered when the app has made it.
 

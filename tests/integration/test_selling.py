@@ -110,6 +110,7 @@ async def test_a_buyer_with_a_key_and_coins_gets_content_key_and_receipt_and_pay
     assert [(event.what, event.outcome) for event in stand.events] == [
         ("access", "charged"),
         ("access", "sold"),
+        ("content", "served"),
         ("access", "served"),
     ]
 

@@ -184,7 +184,11 @@ async def test_what_was_quoted_is_paid_without_a_402_and_gives_receipt_key_and_p
     assert given["size"] == SIZE
     assert given["expires"] == int(shop.clock()) + 3600
     assert (await shop.http.request("GET", given["urls"][0])).status == 200
-    assert [(event.what.value, event.outcome.value) for event in events] == [("quote", "quoted"), ("access", "sold")]
+    assert [(event.what.value, event.outcome.value) for event in events] == [
+        ("quote", "quoted"),
+        ("access", "sold"),
+        ("content", "served"),
+    ]
     assert (events[1].who, events[1].txid, events[1].receipt) == (customer.identity, payment.subject, receipt.id)
 
 
@@ -216,7 +220,11 @@ async def test_small_content_is_bought_by_asking_for_it_signed(customer, publish
     (receipt,) = (await customer.ask(f"/v1/receipts?txid={payment.subject}", method="GET")).json()["receipts"]
     assert receipt["used"] == {"downloads": 3, "bytes": 3 * SIZE}
     assert (await customer.ask(ACCESS)).json()["receipt"] == receipt["receipt"]
-    assert [event.outcome.value for event in events][:2] == ["charged", "sold"]
+    assert [(event.what.value, event.outcome.value) for event in events][:3] == [
+        ("access", "charged"),
+        ("content", "served"),
+        ("access", "sold"),
+    ]
 
 
 async def test_a_payment_that_is_none_gives_nothing(customer, shop, publish):
@@ -488,6 +496,62 @@ async def test_what_is_gone_is_given_to_those_who_have_paid_for_it(customer, pub
     again = await customer.buy()
     assert again["receipt"] == first["receipt"]
     assert (await Customer(shop, "another").ask(ACCESS)).status == 404
+
+
+async def test_the_same_payment_gives_the_same_receipt_of_what_is_gone_or_free_by_now(
+    customer, publish, publisher, make, shop
+):
+    await publish()
+    payment = await customer.pay(await customer.quote())
+    given = json.loads((await customer.ask(ACCESS, payment=payment)).body)
+    shop.clock.now = given["receipt"]["allowance"]["until"]
+    for generation, records in ((2, [make("dataset/other")]), (3, [make("dataset/a")])):
+        await publisher.publish(records, generation=generation)
+        again = await customer.ask(ACCESS, payment=payment)
+        assert (again.status, json.loads(again.body)["receipt"]) == (200, given["receipt"])
+    other = Customer(shop, "another")
+    await publisher.publish([make("dataset/other")], generation=4)
+    assert (await other.ask(ACCESS, payment=payment)).status == 404
+
+
+async def test_what_was_quoted_is_taken_though_so_much_is_taken_no_more(customer, publish):
+    await publish(rule={"http": {"max": 5000}, "accept": {"seen": 5000}})
+    quote = await customer.quote()
+    await publish(rule={"http": {"max": 500}, "accept": {"seen": 5000}}, generation=2)
+    assert (await customer.ask(ACCESS)).status == 409
+    assert (await customer.ask(ACCESS, payment=await customer.pay(quote))).status == 200
+
+
+async def test_a_receipt_that_was_served_is_within_the_quota_of_requests(customer, publish):
+    await publish(policy=QUOTA)
+    await customer.buy()  # one request that was answered with more than a price
+    assert [(await customer.ask(ACCESS)).status for _ in range(3)] == [200, 200, 429]
+
+
+async def test_what_is_refused_is_in_the_audit_log_with_its_reason(customer, publish, shop, events):
+    await publish(rule={"http": {"max": 999}})
+    await customer.ask(ACCESS)
+    await customer.ask("/v1/quotes", {"kind": "dataset", "name": "a"})
+    await publish(policy={"consumers": [{"key": customer.identity, "state": "suspended"}]}, generation=2)
+    await customer.ask(ACCESS)
+    told = [(event.what.value, event.outcome.value, event.who, event.good, event.code) for event in events]
+    who, good = customer.identity, "dataset/a"
+    assert told == [
+        ("access", "refused", who, good, "ERR_PRICE_NOT_TAKEN"),
+        ("quote", "refused", who, good, "ERR_PRICE_NOT_TAKEN"),
+        ("access", "refused", who, good, "ERR_CONSUMER_SUSPENDED"),
+    ]
+
+
+async def test_a_download_is_a_line_and_none_of_them_holds_a_secret(customer, publish, shop, events):
+    await publish()
+    given = await customer.buy()
+    await shop.http.request("GET", given["urls"][0])
+    last = events[-1]
+    assert (last.what.value, last.outcome.value, last.receipt) == ("content", "served", given["receipt"]["id"])
+    lines = "\n".join(event.line(shop.clock()) for event in events)
+    grant = given["urls"][0].partition("grant=")[2]
+    assert not any(secret in lines for secret in (grant, given["key"], customer.wallet.paid[0].to_text()))
 
 
 MEGABYTES = {"model": "per-mb", "satoshis": 10}
