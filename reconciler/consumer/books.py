@@ -82,6 +82,11 @@ class DatabaseBooks:
         async with self._database.reading() as connection:
             return await Orders(connection).list(since=since)
 
+    async def left(self) -> tuple[Order, ...]:
+        """See Books."""
+        async with self._database.reading() as connection:
+            return await Orders(connection).among(OrderState.QUOTED, OrderState.PAYING)
+
     async def add(self, order: Order) -> None:
         """See Books."""
         async with self._database.begin() as connection:
@@ -209,7 +214,9 @@ class DatabaseBooks:
         """A payment that was left (apply.recover.Payer): what its gateway has not taken yet, and nobody else has, is its to take."""
         async with self._database.reading() as connection:
             given = await Handovers(connection).of(entry.root)
-            (order,) = [each for each in await Orders(connection).list() if each.payment == entry.id]
+            order = await Orders(connection).of_payment(entry.id)
+        if order is None:
+            raise StateError("the journal has a payment that no order needs", where=entry.id)
         is_theirs = entry.state is JournalState.SENDING and not given.keys() - {order.gateway}
         if order.state is not OrderState.PAYING or not is_theirs:
             await self.broadcast(order)

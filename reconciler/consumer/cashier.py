@@ -20,7 +20,14 @@ from reconciler.consumer.receipts import checked_receipt
 from reconciler.consumer.surroundings import Surroundings
 from reconciler.consumer.wallet import make_payment
 from reconciler.model.amounts import FeeRate, Satoshis
-from reconciler.model.errors import OverlayError, RefusedError, StateError, UnreachableError, VerificationError
+from reconciler.model.errors import (
+    GuardError,
+    OverlayError,
+    RefusedError,
+    StateError,
+    UnreachableError,
+    VerificationError,
+)
 from reconciler.model.ids import Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import payment_key
@@ -29,7 +36,7 @@ from reconciler.model.payment import PaymentMethod
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.http import Reply
-from reconciler.wire.payment import MAX_HEADER, Charge, PaymentHeader
+from reconciler.wire.payment import MAX_HEADER, MAX_TRANSACTIONS, Charge, PaymentHeader
 from reconciler.wire.receipt import Receipt
 from reconciler.wire.script import p2pkh
 from reconciler.wire.selling import Access, NativeTemplate, Outcome
@@ -172,6 +179,18 @@ class Cashier:
         return TxOutput(charge.satoshis, p2pkh(self.keys.public_for(key)))
 
     async def _write_down(self, order: Order, outputs: Sequence[TxOutput], **changes: object) -> Order:
+        """Sign and journal. Where coins are wanting, or no proof of them is here, what became of them is looked at first."""
+        try:
+            return await self._signed_for(order, outputs, **changes)
+        except GuardError as error:
+            if "coins" not in error.guards:
+                raise
+        except UnreachableError:
+            pass
+        await self.books.recover()
+        return await self._signed_for(order, outputs, **changes)
+
+    async def _signed_for(self, order: Order, outputs: Sequence[TxOutput], **changes: object) -> Order:
         rate = await self._rate()
         async with self.books.turn():
             must, may = await self.books.money(order)
@@ -187,7 +206,7 @@ class Cashier:
             return
         ancestry = await self.books.beef(each.outpoint.txid for each in payment.transaction.inputs)
         size = len(ancestry.to_bytes()) + len(payment.transaction.raw)
-        if size * 4 // 3 + _BESIDES > MAX_HEADER:
+        if size * 4 // 3 + _BESIDES > MAX_HEADER or len(ancestry.transactions) >= MAX_TRANSACTIONS:
             raise UnreachableError(
                 "no block has the coins of the payment yet, and without it the payment is too large for a header",
                 hint="try again after the next block, or pay by the method native",

@@ -140,7 +140,7 @@ class Consumer:
         """Finish what was left: what never left is freed, what may have is brought again. An error for what stays open."""
         await self.books.recover()
         ended: list[Order | OverlayError] = []
-        for order in await self.books.orders():
+        for order in await self.books.left():
             if order.state is OrderState.PAYING:
                 try:
                     ended.append(await self.finish(order))
@@ -212,7 +212,7 @@ class Consumer:
         )
 
     async def _left(self, catalog: TrustedCatalog, good: Good) -> Order | None:
-        for order in await self.books.orders():
+        for order in await self.books.left():
             if (order.producer, order.good, order.state) == (catalog.producer, good, OrderState.PAYING):
                 return order
         return None

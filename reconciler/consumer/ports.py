@@ -61,6 +61,10 @@ class Books(Protocol):
         """All orders, oldest first, or those that were created since."""
         ...
 
+    async def left(self) -> tuple[Order, ...]:
+        """Those that are quoted or being paid for."""
+        ...
+
     async def add(self, order: Order) -> None:
         """Write a new order down."""
         ...

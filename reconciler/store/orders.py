@@ -107,6 +107,11 @@ class Orders:
         )
         return await self._find(_oldest_first().where(*same))
 
+    async def of_payment(self, entry: str) -> Order | None:
+        """The order that a journal entry pays for."""
+        found = await self._find(select(orders).where(orders.c.payment == entry))
+        return found[0] if found else None
+
     async def adrift(self, *journal_states: JournalState, state: OrderState) -> tuple[Order, ...]:
         """Those in `state` whose payments the journal has in one of these states."""
         query = _oldest_first().join(journal, journal.c.id == orders.c.payment)
