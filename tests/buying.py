@@ -23,6 +23,7 @@ from reconciler.model.goods import Good
 from reconciler.model.ids import Network, RecordId
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.payments.till import Till
+from reconciler.payments.treasury import Daily, Treasury
 from reconciler.wallet.keys import Keys
 from reconciler.wire.http import Http, Reply
 from tests.conftest import Producer
@@ -74,6 +75,23 @@ spec: {native: {arc: [taal], splits: [{to: partner, share: 0.3}, {to: producer, 
 """
 )
 """The same, sold by native payment, of which somebody else gets a share."""
+
+
+CLUB = (
+    MANIFEST
+    + """\
+---
+apiVersion: overlay/v1
+kind: ConsumerPolicy
+metadata: {name: consumers}
+spec:
+  defaultTier: standard
+  tiers:
+    standard: {quota: {requests: 1000, window: 24h}}
+    club: {discount: 50%, fee: {satoshis: 700, per: 30d}}
+"""
+)
+"""The same, with a club whose members pay half."""
 
 
 def stock(producer: Producer, *, manifest: str = MANIFEST) -> Producer:
@@ -133,6 +151,28 @@ class Market:
     databases: Any
     stack: AsyncExitStack
     till: Till | None = None
+    ahead: float = 0.0
+    """Seconds by which the gateway's clock is ahead."""
+
+    def clock(self) -> float:
+        """The gateway's."""
+        return clock() + self.ahead
+
+    def treasury(self) -> Treasury:
+        """What moves the gateway's money on."""
+
+        async def cadence() -> Daily:
+            return Daily()
+
+        return Treasury(
+            database=self.site.database,
+            keys=self.gateway_keys,
+            producer=self.keys.identity,
+            miner=Arc(self.site.http, self.site.endpoints.arc),
+            chain=Headers(self.site.http, self.site.endpoints.headers),
+            clock=self.clock,
+            cadence=cadence,
+        )
 
     async def buyer(self, name: str = "buyer", *, satoshis: int = 100_000, **more: Any) -> Consumer:
         """Somebody with money."""
@@ -201,7 +241,7 @@ async def shop(market: Market) -> Any:
         receiver=market.gateway_keys,
         miner=Arc(site.http, site.endpoints.arc),
         chain=Headers(site.http, site.endpoints.headers),
-        clock=clock,
+        clock=market.clock,
         randomness=secrets.token_bytes,
         hold_seconds=2.0,
     )
@@ -220,7 +260,7 @@ async def _gateway(market: Market, **more: Any) -> Any:
         host=own,
         contents=library,
         keys=market.gateway_keys,
-        clock=clock,
+        clock=market.clock,
         randomness=secrets.token_bytes,
         **more,
     )

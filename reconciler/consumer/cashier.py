@@ -25,6 +25,7 @@ from reconciler.model.errors import (
     OverlayError,
     RefusedError,
     StateError,
+    TransientError,
     UnreachableError,
     VerificationError,
 )
@@ -49,6 +50,10 @@ _PAUSE: Final = 2.0
 """Seconds between two tries to bring a native payment."""
 _BESIDES: Final = 1024
 """Characters of a payment header beside its BEEF, and more."""
+
+
+class RefundPendingError(TransientError):
+    """A gateway has a payment, sells nothing for it, and has not given it back yet."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,26 +253,31 @@ class Cashier:
             waited += _PAUSE
 
     async def _settled(self, order: Order, outcome: Outcome) -> Order:
-        """Write down what a gateway says that came of a payment. Raises RefusedError where it is none of these yet."""
+        """Write down what a gateway says that came of a payment. Raises RefundPendingError where nothing has yet."""
         for shown in outcome.receipts:
             receipt = await self._checked(shown, order)
             return await self.books.move(order, OrderEvent.ACCEPT, receipt=receipt.to_bytes(), reason="")
         refund = outcome.refund
         if refund is None or (refund.beef is None and not refund.credit):
-            raise RefusedError(
+            raise RefundPendingError(
                 f"{order.gateway} sells nothing for the payment, and gives it back once a block has it",
-                code="refund",
                 where=order.gateway,
+                hint="ask again later: it comes into the wallet then",
             )
-        reason = f"{order.gateway} owes {refund.credit:,} satoshis, which its next quotes take into account"
-        back = NOTHING
+        back, said = NOTHING, []
         if refund.beef is not None:
             beef, subject = parse_beef(refund.beef)
             key = payment_key(refund.prefix, refund.suffix, order.gateway_key)
             back = await self.books.receive(beef, beef.subject_or_last(subject), key=key)
-            reason = f"{order.gateway} gave {back:,} satoshis back"
-        paid = Satoshis(max(0, order.paid - back))
-        return await self.books.move(order, OrderEvent.REFUND, paid=paid, reason=reason)
+            said.append(f"gave {back:,} satoshis back")
+        if refund.credit:
+            said.append(f"owes {refund.credit:,}, which its next quotes take into account")
+        return await self.books.move(
+            order,
+            OrderEvent.REFUND,
+            paid=Satoshis(max(0, order.paid - back)),
+            reason=f"{order.gateway} {' and '.join(said)}",
+        )
 
     async def _given(self, order: Order, access: Access) -> Order:
         """Write down what came: the receipt once it is verified, and the key."""

@@ -18,8 +18,8 @@ from reconciler.consumer.surroundings import Surroundings
 from reconciler.consumer.trust import Trust, TrustedCatalog
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import GuardError, OverlayError, RefusedError, UsageError, VerificationError
-from reconciler.model.goods import Good
-from reconciler.model.ids import IdentityKey, RecordId
+from reconciler.model.goods import Good, TierId
+from reconciler.model.ids import Digest, IdentityKey, RecordId
 from reconciler.model.order import NOTHING, Order, OrderEvent, OrderState
 from reconciler.model.payment import PaymentMethod
 from reconciler.store.coins import Balance
@@ -63,9 +63,7 @@ class Consumer:
 
     async def quote(self, catalog: TrustedCatalog, good: Good) -> Quote:
         """What the gateway asks us for a good, of the version that the root covers. Raises VerificationError, RefusedError."""
-        wanted = catalog.records.get(good.record)
-        if wanted is None:
-            raise VerificationError(f"the root of generation {catalog.generation} covers no {good.record}")
+        wanted = _version(catalog, good)
         order = self._order(catalog, good, None)
         quoted = await self._cashier.gateway(order).quote(good)
         faults = {
@@ -98,8 +96,7 @@ class Consumer:
         left = await self._left(catalog, good)
         if left is not None:
             return await self.finish(left)
-        document = await self.document(catalog, good.record)
-        if document.content is not None and document.content.key_commitment is None:
+        if await self._is_free(catalog, good):
             order = self._order(catalog, good, None)
             await self.books.add(order)
             return await self.books.move(order, OrderEvent.RECEIVE)
@@ -211,6 +208,13 @@ class Consumer:
             clock=self.clock,
         )
 
+    async def _is_free(self, catalog: TrustedCatalog, good: Good) -> bool:
+        """Whether it lies in storage for everybody."""
+        if isinstance(good.sold, TierId):
+            return False
+        content = (await self.document(catalog, good.sold)).content
+        return content is not None and content.key_commitment is None
+
     async def _left(self, catalog: TrustedCatalog, good: Good) -> Order | None:
         for order in await self.books.left():
             if (order.producer, order.good, order.state) == (catalog.producer, good, OrderState.PAYING):
@@ -229,7 +233,7 @@ class Consumer:
             gateway=catalog.gateway,
             gateway_key=catalog.gateway_key,
             good=good,
-            document=catalog.records[good.record],
+            document=_version(catalog, good),
             price=NOTHING if quoted is None else quoted.satoshis,
             method=method,
             prefix="" if quoted is None else quoted.id,
@@ -253,6 +257,16 @@ class Consumer:
 
 _LAPSED: Final = 3600
 """Seconds after which an order that was never paid for is nobody's any more."""
+
+
+def _version(catalog: TrustedCatalog, good: Good) -> Digest:
+    """The hash of the document that says what a good is; of a membership, the root's. Raises VerificationError."""
+    if isinstance(good.sold, TierId):
+        return catalog.root.token.anchor.document_hash
+    wanted = catalog.records.get(good.sold)
+    if wanted is None:
+        raise VerificationError(f"the root of generation {catalog.generation} covers no {good.sold}")
+    return wanted
 
 
 def quoted_of(order: Order) -> Quote:

@@ -22,6 +22,7 @@ from reconciler.content.fetching import download
 from reconciler.content.locating import locate
 from reconciler.content.opening import Came, Fault, open_content
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, UnreachableError, VerificationError
+from reconciler.model.goods import TierId
 from reconciler.model.ids import Digest
 from reconciler.model.keys import delivery_key
 from reconciler.model.order import Order, OrderEvent
@@ -95,6 +96,8 @@ class Downloads:
         Raises VerificationError where key, parts or plaintext are not what the document says, RefusedError or UnreachableError
         where a part, or the key, is to be had nowhere, LockedError where another process is at it.
         """
+        if isinstance(order.good.sold, TierId):
+            raise RefusedError(f"{order.good} has no content to download", where=str(order.good))
         order, access = await self._opened(order)
         document = await self._document(order)
         content = document.content

@@ -89,6 +89,7 @@ class Access:
     receipt: JsonObject | None
     """As signed; None for what is free."""
     key: bytes | None
+    """None for what is free, and for a membership, which is the receipt itself."""
     urls: tuple[str, ...]
     """Whole, or paths at the gateway."""
     expires: int
@@ -218,6 +219,8 @@ def parse_access(value: Json) -> Access:
                 urls=_urls(urls),
                 expires=_number(rest, "expires", _TIMES),
             )
+        case {"receipt": {} as receipt, **rest} if not rest.keys() & {"key", "urls"}:
+            return Access(receipt=receipt, key=None, urls=(), expires=0)
     raise VerificationError("the gateway does not answer with access")
 
 

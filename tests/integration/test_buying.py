@@ -9,18 +9,19 @@ import pytest
 
 from reconciler.cli.wiring import clock
 from reconciler.clients.gateway import GatewayClient
-from reconciler.consumer.cashier import Cashier
+from reconciler.consumer.cashier import Cashier, RefundPendingError
 from reconciler.consumer.download import Blame
 from reconciler.consumer.ports import Payment
 from reconciler.gateway.access import Access
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import GuardError, LockedError, RefusedError, UnreachableError, VerificationError
+from reconciler.model.goods import Good
 from reconciler.model.ids import Digest
 from reconciler.model.keys import KeyRef
 from reconciler.model.order import OrderState
 from reconciler.model.payment import PaymentMethod
 from reconciler.store.payments import Payments
-from tests.buying import FREE, NATIVE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop, stock
+from tests.buying import CLUB, FREE, NATIVE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop, stock
 
 FREE_HASH = Digest("11" * 32)
 OTHER = KeyRef("data gateway key", "2", "self")
@@ -438,3 +439,63 @@ def losing(url):
         return reply
 
     return after
+
+
+async def test_a_native_payment_that_comes_too_late_is_given_back(native_market, stocked):
+    market = native_market
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+
+    def before(method, url, content):
+        if url == f"{URL}/v1/payments":
+            raise UnreachableError("gone")
+
+    async with market.opened(door=market.meddling(before=before)) as unlucky:
+        with pytest.raises(UnreachableError):
+            await replace(unlucky, patience=0.0).buy(catalog, SOLD)
+    stocked.write(NATIVE.replace("price: 5000", "price: 9000"))
+    await stocked.apply()
+    market.ahead = 25 * 3600.0
+
+    (waiting,) = await buyer.recover()
+    assert isinstance(waiting, RefundPendingError)
+    treasury = market.treasury()
+    for _ in range(20):
+        await market.site.toy.ledger.mine(1)
+        await market.till.settle()
+        await treasury.round()
+        (order,) = await buyer.recover() or await buyer.orders()
+        if not isinstance(order, Exception):
+            break
+        market.ahead += 60
+
+    assert order.state is OrderState.REFUNDED
+    assert order.paid == 1500 + (3500 - await came_back(buyer))
+    assert "gave 3," in order.reason
+    assert await balanced(buyer) == order.cost == order.paid + order.fee
+
+
+async def came_back(buyer):
+    """What the wallet has beside its change."""
+    beefs = await buyer.balance()
+    (order,) = await buyer.orders()
+    return beefs.total - (100_000 - PRICE - order.fee)
+
+
+async def test_a_member_of_a_club_pays_less(stocked):
+    stock(stocked, manifest=CLUB)
+    await stocked.apply()
+    async with open_market(stocked, shop) as market:
+        buyer = await market.buyer()
+        catalog = await buyer.catalog(URL)
+        assert (await buyer.quote(catalog, SOLD)).satoshis == PRICE
+        membership = await buyer.buy(catalog, Good.parse("tier/club"))
+        quoted = await buyer.quote(catalog, SOLD)
+        order = await buyer.buy(catalog, SOLD)
+        with pytest.raises(RefusedError, match="no content to download"):
+            await buyer.get(membership, stocked.folder / "nothing")
+
+        assert (membership.state, membership.paid) == (OrderState.RECEIVED, 700)
+        assert (quoted.satoshis, quoted.tier) == (PRICE // 2, "club")
+        assert order.paid == PRICE // 2
+        assert await balanced(buyer) == order.cost + membership.cost
