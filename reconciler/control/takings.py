@@ -23,6 +23,7 @@ from reconciler.store.accounts import Account, Accounts, Counters
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment
 from reconciler.store.payouts import Payout, Payouts
+from reconciler.store.producer import RevenueStatus
 from reconciler.store.sales import STATUS
 from reconciler.store.terms import Terms
 from reconciler.wallet.keys import Keys
@@ -91,7 +92,7 @@ class _Tally:
         payment, terms = account.payment, account.payment.terms
         faults = (*_payment_faults(account, gateway), *_sale_faults(account))
         self.differences += (f"payment {payment.txid}: {fault}" for fault in faults)
-        self.revenues += account.revenue is not None
+        self.revenues += account.revenue is not None and account.revenue.status == RevenueStatus.EARNED
         if payment.state in _OURS and payment.coin is not None:
             self.coins[payment.coin.outpoint] = payment.coin.satoshis
         if payment.state in EARNED and payment.doubted is None:

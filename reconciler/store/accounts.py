@@ -13,6 +13,7 @@ from reconciler.model.ids import Outpoint, Txid
 from reconciler.store.batches import batches
 from reconciler.store.payments import Payment, Payments, payment_inputs
 from reconciler.store.producer import (
+    RevenueStatus,
     producer_consumers,
     producer_identities,
     producer_revenue,
@@ -25,6 +26,11 @@ from reconciler.wire.merkle import MerklePath
 
 _AT_ONCE: Final = 500
 """Payments that are read together: each has its ancestry."""
+
+
+_COUNTED: Final = (
+    select(func.count()).select_from(producer_revenue).where(producer_revenue.c.payment_status == RevenueStatus.EARNED)
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,7 @@ class Counters:
     producers: Mapping[str, int]
     records: Mapping[str, int]
     revenues: int
-    """Rows of producer_revenue."""
+    """Rows of producer_revenue that count."""
 
 
 class Accounts:
@@ -91,7 +97,7 @@ class Accounts:
             producers={row.producer_id: row.total_revenue_satoshis for row in producers},
             records={row.content_id: row.total_revenue_satoshis for row in contents}
             | {row.stream_id: row.total_revenue_satoshis for row in streams},
-            revenues=int(await self._connection.scalar(select(func.count()).select_from(producer_revenue))),
+            revenues=int(await self._connection.scalar(_COUNTED)),
         )
 
     async def _revenue(self, txids: list[Txid]) -> dict[Txid, Revenue]:
