@@ -24,6 +24,7 @@ from reconciler.wire.receipt import Receipt
 from reconciler.wire.selling import Quote
 
 _DASH: Final = "-"
+_UNKNOWN: Final = "?"
 _DIGITS: Final = 12
 
 
@@ -272,16 +273,14 @@ def _receipts(receipts: Sequence[Held], left: Mapping[str, Left]) -> list[str]:
     rows: list[tuple[str, ...]] = [("RECEIPT", "GOOD", "STATE", "DOWNLOADS LEFT", "BYTES LEFT", "UNTIL")]
     for held in receipts:
         receipt, found = held.receipt, left.get(held.receipt.id)
-        allowed = receipt.allowance
+        allowed, used = receipt.allowance, None if found is None or found.doubt else found
         rows.append(
             (
                 receipt.id[:_DIGITS],
                 str(receipt.good),
                 "over" if held.is_over else (found.state if found else "not asked"),
-                f"{allowed.downloads - found.downloads:,} of {allowed.downloads:,}"
-                if found
-                else f"{allowed.downloads:,}",
-                size_text(allowed.bytes - found.bytes) if found else size_text(allowed.bytes),
+                f"{allowed.downloads - used.downloads:,} of {allowed.downloads:,}" if used else _UNKNOWN,
+                size_text(allowed.bytes - used.bytes) if used else _UNKNOWN,
                 _time(allowed.until),
             )
         )

@@ -17,6 +17,7 @@ from reconciler.cli.views.purchases import Download, got_json, got_text
 from reconciler.cli.wiring import clock
 from reconciler.consumer.download import Got
 from reconciler.model.errors import OverlayError, UsageError
+from reconciler.model.order import Order
 
 
 def register(app: typer.Typer) -> None:
@@ -71,10 +72,11 @@ async def _get(
         places = _places(invocation.directory, output, [want.good.record.name for want in wants])
         found = await chosen(buyer, wants, paying, now=int(clock()))
         failures: list[OverlayError] = []
-        for each, place in zip(found, places, strict=True):
-            progress = Download(console, str(each.want.good), as_json=as_json)
+        for want, each, place in zip(wants, found, places, strict=True):
+            progress = Download(console, str(want.good), as_json=as_json)
             try:
-                got = await _one(buyer, each, place, paying, progress)
+                order = await paid(buyer, each, paying)
+                got = await _downloaded(buyer, order, place, progress)
             except OverlayError as error:
                 failures.append(error)
                 console.complain(errors.as_text(error))
@@ -82,7 +84,13 @@ async def _get(
             if as_json:
                 console.document(got_json(got))
             else:
-                console.result(got_text(got, _shown(place, invocation.directory), is_bought=each.order is not None))
+                console.result(
+                    got_text(
+                        got,
+                        _shown(place, invocation.directory),
+                        is_bought=isinstance(each, Chosen) and each.order is not None,
+                    )
+                )
     if not failures:
         return errors.DONE
     if len(failures) == len(found):
@@ -90,8 +98,7 @@ async def _get(
     return errors.PARTIAL
 
 
-async def _one(buyer: Buyer, each: Chosen, place: Path, paying: Paying, progress: Download) -> Got:
-    order = await paid(buyer, each, paying)
+async def _downloaded(buyer: Buyer, order: Order, place: Path, progress: Download) -> Got:
     place.parent.mkdir(parents=True, exist_ok=True)
     try:
         return await buyer.consumer.get(order, place, tell=progress)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Annotated, Final
 
@@ -18,7 +19,7 @@ from reconciler.consumer.offers import GOODS, Wish
 from reconciler.consumer.search import Found, search
 from reconciler.consumer.search import Order as Sorted
 from reconciler.consumer.trust import TrustedCatalog
-from reconciler.model.errors import GuardError, RefusedError, UsageError
+from reconciler.model.errors import GuardError, OverlayError, RefusedError, UsageError
 from reconciler.model.goods import MAX_QUANTITY, Good
 from reconciler.model.ids import IdentityKey, Kind, RecordId, identity_key
 from reconciler.model.order import Order, OrderState
@@ -37,9 +38,15 @@ Goods = Annotated[
     ),
 ]
 
-Method = Annotated[
-    PaymentMethod | None, typer.Option("--method", help="How to pay; by default the cheapest that is accepted.")
-]
+
+class Way(StrEnum):
+    """How a buyer pays."""
+
+    BRC105 = PaymentMethod.BRC105.value
+    NATIVE = PaymentMethod.NATIVE.value
+
+
+Method = Annotated[Way | None, typer.Option("--method", help="How to pay; by default the cheapest that is accepted.")]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,16 +259,20 @@ class Chosen:
     quote: Quote | None = None
 
 
-async def chosen(buyer: Buyer, wants: Sequence[Wanted], paying: Paying, *, now: int) -> list[Chosen]:
-    """How each good is to be had; what has to be paid was agreed to. Raises as Paying.agree does."""
-    found = []
-    for want in wants:
+async def chosen(buyer: Buyer, wants: Sequence[Wanted], paying: Paying, *, now: int) -> list[Chosen | OverlayError]:
+    """How each good is to be had, or why not; what has to be paid was agreed to. Raises as Paying.agree does."""
+    found = [await _choice(buyer, want, now) for want in wants]
+    await paying.agree(buyer, [each.quote for each in found if isinstance(each, Chosen) and each.quote is not None])
+    return found
+
+
+async def _choice(buyer: Buyer, want: Wanted, now: int) -> Chosen | OverlayError:
+    try:
         order = await held(buyer, want, now)
         is_asked = order is None and not await _is_free(buyer, want)
-        quote = await buyer.consumer.quote(want.catalog, want.good) if is_asked else None
-        found.append(Chosen(want, order, quote))
-    await paying.agree(buyer, [each.quote for each in found if each.quote is not None])
-    return found
+        return Chosen(want, order, await buyer.consumer.quote(want.catalog, want.good) if is_asked else None)
+    except OverlayError as error:
+        return error
 
 
 async def _is_free(buyer: Buyer, want: Wanted) -> bool:
@@ -270,14 +281,16 @@ async def _is_free(buyer: Buyer, want: Wanted) -> bool:
     return content is not None and content.key_commitment is None
 
 
-async def paid(buyer: Buyer, each: Chosen, paying: Paying) -> Order:
-    """The order of a good, paid."""
+async def paid(buyer: Buyer, each: Chosen | OverlayError, paying: Paying) -> Order:
+    """The order of a good, paid. Raises what is wrong with it."""
+    if isinstance(each, OverlayError):
+        raise each
     if each.order is not None:
         return each.order
     return await buyer.consumer.buy(
         each.want.catalog,
         each.want.good,
         max_price=None if each.quote is None else each.quote.satoshis,
-        method=paying.method,
+        method=None if paying.method is None else PaymentMethod(paying.method),
         quoted=each.quote,
     )

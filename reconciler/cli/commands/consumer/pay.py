@@ -16,6 +16,7 @@ from reconciler.cli.wiring import clock
 from reconciler.consumer.consumer import quoted_of
 from reconciler.model.errors import UsageError
 from reconciler.model.order import Order, OrderState
+from reconciler.model.payment import PaymentMethod
 
 
 def register(app: typer.Typer) -> None:
@@ -69,7 +70,7 @@ async def _quoted(buyer: Buyer, names: list[str], paying: Paying) -> list[Order]
     """Pay what was quoted before, at that price."""
     orders = [await _order(buyer, name) for name in names]
     for order in orders:
-        if paying.method not in {None, order.method}:
+        if paying.method is not None and PaymentMethod(paying.method) is not order.method:
             raise UsageError(f"the quote {order.id} is to be paid by {order.method}", hint="quote it with --method")
     await paying.agree(buyer, [quoted_of(order) for order in orders if order.state is OrderState.QUOTED])
     return [await buyer.consumer.pay(order) for order in orders]

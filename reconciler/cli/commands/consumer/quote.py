@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from reconciler.cli import errors, options
-from reconciler.cli.commands.consumer.ordering import Goods, Method, Named, Wanted, wanted
+from reconciler.cli.commands.consumer.ordering import Goods, Method, Named, Wanted, Way, wanted
 from reconciler.cli.commands.consumer.wishes import amount
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.shopping import Buyer, open_buyer
@@ -47,7 +47,7 @@ async def _quote(
     invocation: Invocation,
     words: list[str],
     named: Named,
-    method: PaymentMethod | None,
+    method: Way | None,
     cost: int | None,
     *,
     as_json: bool,
@@ -64,7 +64,7 @@ async def _quote(
     return errors.DONE
 
 
-async def _quoted(buyer: Buyer, want: Wanted, method: PaymentMethod | None) -> Quoted:
+async def _quoted(buyer: Buyer, want: Wanted, method: Way | None) -> Quoted:
     quoted = await buyer.consumer.quote(want.catalog, want.good)
-    order = await buyer.consumer.order(want.catalog, quoted, method=method)
+    order = await buyer.consumer.order(want.catalog, quoted, method=None if method is None else PaymentMethod(method))
     return Quoted(order=order, quote=quoted, producer=want.catalog.root.document.name)
