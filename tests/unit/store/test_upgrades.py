@@ -14,11 +14,14 @@ from typing import Any
 import pytest
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, DateTime, bindparam, inspect, text
 
 from reconciler.model.errors import StateError
+from reconciler.model.payment import Accept, PaymentMethod, PaymentState
 from reconciler.store import schema
 from reconciler.store.database import Database, metadata
+from reconciler.store.payments import Payments
+from tests.selling import payment
 
 KEPT = sorted((Path(__file__).parents[2] / "migrations").glob("*.json"))
 
@@ -155,3 +158,31 @@ async def test_commands_refuse_it_until_it_is_upgraded_and_then_find_everything_
     assert finished.applied.generation == 3
     assert (await producer.plan()).plan.is_empty
     assert (await producer.audit()).balanced
+
+
+async def test_payments_from_before_there_were_other_methods_are_what_they_were(databases):
+    """Revision 0015 gives them a method, the output that pays, and what ARC has to say."""
+    made = payment(terms=None, state=PaymentState.ACCEPTED, doubted=None)
+    row = {
+        "txid": bytes.fromhex(made.txid),
+        "buyer": bytes.fromhex(made.buyer),
+        "good": made.good,
+        "price": made.price,
+        "satoshis": made.satoshis,
+        "prefix": made.tender.prefix,
+        "suffix": made.tender.suffix,
+        "beef": made.beef.to_atomic(made.txid),
+        "state": "accepted",
+        "booked": datetime.fromtimestamp(made.booked, UTC),
+    }
+    database = Database.open(databases.create_empty())
+    async with database.begin() as connection:
+        await connection.run_sync(_alembic, "upgrade", "0014")
+        insert = f"INSERT INTO payments ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
+        await connection.execute(text(insert).bindparams(bindparam("booked", type_=DateTime(timezone=True))), row)
+        await connection.run_sync(_alembic, "upgrade", "head")
+    async with database.reading() as connection:
+        found = await Payments(connection).find(made.txid)
+    assert found == made
+    assert (found.tender.method, found.tender.vout, found.accept) == (PaymentMethod.BRC105, 0, Accept.SEEN)
+    await database.close()
