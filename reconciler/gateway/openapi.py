@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from reconciler.gateway import examples
 from reconciler.gateway.negotiation import Form
 from reconciler.gateway.openapi_counter import COUNTER_PATHS, LATER, NOT_GOOD, STANDING
 from reconciler.gateway.openapi_payments import NATIVE_PATHS, SETTLEMENT_PATHS
@@ -38,6 +39,7 @@ from reconciler.web.openapi import (
     operation,
     parameter,
     record,
+    shown,
 )
 
 _PRODUCER: Final = record(
@@ -159,7 +161,7 @@ _PATHS: Final[Mapping[str, JsonObject]] = {
         "get": operation(
             "What is published, page after page",
             {
-                "200": _linked("A page", _PAGE, _DCAT),
+                "200": _linked("A page", shown(_PAGE, examples.CATALOG), _DCAT),
                 "400": REFUSED,
                 "404": MISSING,
                 "406": _OTHERWISE,
@@ -172,7 +174,7 @@ _PATHS: Final[Mapping[str, JsonObject]] = {
         "get": operation(
             "One record, its document, and the proof that the root covers it",
             {
-                "200": _linked("It", _RECORD, _DCAT, _CROISSANT),
+                "200": _linked("It", shown(_RECORD, examples.RECORD), _DCAT, _CROISSANT),
                 "400": REFUSED,
                 "404": MISSING,
                 "406": _OTHERWISE,
@@ -206,7 +208,9 @@ _PATHS: Final[Mapping[str, JsonObject]] = {
         "get": operation(
             "The receipt for a payment, for who paid; or what becomes of one that is given back",
             {
-                "200": answer("It", record({"receipts": listed(STORED_RECEIPT)}, {"refund": REFUND})),
+                "200": answer(
+                    "It", shown(record({"receipts": listed(STORED_RECEIPT)}, {"refund": REFUND}), examples.RECEIPTS)
+                ),
                 "400": REFUSED,
                 "401": UNKNOWN,
                 "404": MISSING,
@@ -219,7 +223,12 @@ _PATHS: Final[Mapping[str, JsonObject]] = {
     "/v1/receipts/{id}": {
         "get": operation(
             "A receipt, what it is worth, and what was had for it; for its buyer",
-            {"200": answer("It", STORED_RECEIPT), "401": UNKNOWN, "404": MISSING, "503": UNAVAILABLE},
+            {
+                "200": answer("It", shown(STORED_RECEIPT, examples.STORED_RECEIPT)),
+                "401": UNKNOWN,
+                "404": MISSING,
+                "503": UNAVAILABLE,
+            },
             parameters=[parameter("path", "id", "64 hex digits")],
             security=BRC103,
         )

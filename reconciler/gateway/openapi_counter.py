@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from reconciler.gateway import examples
 from reconciler.gateway.schemas import MISSING, PROBLEM_BODY, RECEIPT, UNAVAILABLE
 from reconciler.gateway.tiers import ConsumerState
 from reconciler.model.goods import TierId
@@ -31,6 +32,7 @@ from reconciler.web.openapi import (
     operation,
     parameter,
     record,
+    shown,
 )
 from reconciler.wire.payment import PaymentError
 
@@ -52,8 +54,8 @@ _TOO_LONG: Final[JsonObject] = {
 }
 _REFUSED: Final = answer("It is refused, and why", PROBLEM_BODY, PROBLEM)
 
-_QUOTE: Final[JsonObject] = {
-    **record(
+_QUOTE: Final = shown(
+    record(
         {
             "id": TEXT,
             "kind": {"enum": [*Kind, TierId.KIND]},
@@ -70,27 +72,11 @@ _QUOTE: Final[JsonObject] = {
             "methods": listed(_METHOD),
         }
     ),
-    "example": {
-        "id": "2N4vC0J0Lz1pRG0Q0eXo8m2y0mV3kq9Jt6uH5sWf7bYxAcDgEiKlMnOp",
-        "kind": "dataset",
-        "name": "crypto-history/data/bitcoin-subsidy.csv",
-        "quantity": 1,
-        "documentHash": "9f" * 32,
-        "satoshis": 2000,
-        "listSatoshis": 2500,
-        "tier": "enterprise",
-        "discount": "20%",
-        "credit": 0,
-        "expires": 1800003600,
-        "recipient": "02" + "ab" * 32,
-        "methods": [
-            {"method": "brc105", "url": "/v1/datasets/crypto-history/data/bitcoin-subsidy.csv/access"},
-        ],
-    },
-}
+    examples.QUOTE,
+)
 
-_ACCESS: Final[JsonObject] = {
-    **record(
+_ACCESS: Final = shown(
+    record(
         {
             "receipt": nullable(RECEIPT),
             "key": nullable(TEXT),
@@ -102,17 +88,8 @@ _ACCESS: Final[JsonObject] = {
             "parts": listed(record({"uhrp": TEXT, "sha256": HASH, "size": WHOLE})),
         }
     ),
-    "example": {
-        "receipt": None,
-        "key": None,
-        "urls": ["https://data.example.com/v1/datasets/country-codes/content"],
-        "expires": 1800003600,
-        "sha256": "ab" * 32,
-        "size": 4500,
-        "mediaType": "text/tab-separated-values",
-        "parts": [{"uhrp": "XUU7cTfy6fA6q2neLDmzPqJnGB6o18PXKoGaWLPrH1SeWLKgdCKq", "sha256": "ab" * 32, "size": 4500}],
-    },
-}
+    examples.ACCESS,
+)
 NOT_GOOD: Final[JsonObject] = {
     "description": "The payment that came along is not good, by a code of BRC-105; or the request is not",
     "content": {
@@ -150,7 +127,7 @@ def _sold(summary: str, gives: JsonObject) -> JsonObject:
             "503": LATER,
         },
         parameters=[_NAME, PAYMENT],
-        brings=body(record({}, {"quantity": _QUANTITY})),
+        brings=body(shown(record({}, {"quantity": _QUANTITY}), {"quantity": 1})),
         security=BRC103,
     )
 
@@ -170,7 +147,12 @@ COUNTER_PATHS: Final[Mapping[str, JsonObject]] = {
                 "429": _TOO_MUCH,
                 "503": UNAVAILABLE,
             },
-            brings=body(record({"kind": {"enum": ["dataset", TierId.KIND]}, "name": TEXT}, {"quantity": _QUANTITY})),
+            brings=body(
+                shown(
+                    record({"kind": {"enum": ["dataset", TierId.KIND]}, "name": TEXT}, {"quantity": _QUANTITY}),
+                    examples.QUOTE_WISH,
+                )
+            ),
             security=BRC103,
         )
     },
@@ -185,7 +167,7 @@ COUNTER_PATHS: Final[Mapping[str, JsonObject]] = {
             "Membership of a tier of consumers, for so many terms",
             answer(
                 "The receipt, which is the membership",
-                record({"receipt": RECEIPT}),
+                shown(record({"receipt": RECEIPT}), examples.MEMBERSHIP),
                 x_bsv_payment_satoshis_paid="What was paid for it",
             ),
         )
@@ -193,8 +175,8 @@ COUNTER_PATHS: Final[Mapping[str, JsonObject]] = {
 }
 """Of gateway/quotes.py and gateway/access.py."""
 
-STANDING: Final[JsonObject] = {
-    **record(
+STANDING: Final = shown(
+    record(
         {
             "identityKey": KEY,
             "tier": TEXT,
@@ -212,18 +194,6 @@ STANDING: Final[JsonObject] = {
             "state": {"enum": [*ConsumerState]},
         }
     ),
-    "example": {
-        "identityKey": "02" + "cd" * 32,
-        "tier": "standard",
-        "quota": {
-            "bytes": 10_000_000_000,
-            "requests": 10_000,
-            "streams": 5,
-            "window": 86_400,
-            "used": {"bytes": 123_456, "requests": 12},
-            "resets": 1_800_057_600,
-        },
-        "state": "active",
-    },
-}
+    examples.STANDING,
+)
 """What GET /v1/whoami answers."""

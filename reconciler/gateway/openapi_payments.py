@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
+from reconciler.gateway import examples
 from reconciler.gateway.schemas import MISSING, PROBLEM_BODY, RECEIPT, REFUND, REFUSED, UNAVAILABLE
 from reconciler.model.json import JsonObject
 from reconciler.web.openapi import (
@@ -23,6 +24,7 @@ from reconciler.web.openapi import (
     operation,
     parameter,
     record,
+    shown,
 )
 from reconciler.wire.payment import PaymentError
 
@@ -51,12 +53,15 @@ _COIN: Final = record(
         "beef": TEXT,
     }
 )
-_SETTLEMENTS: Final = record(
-    {
-        "settlements": listed(_COIN),
-        "unsettled": record({"count": WHOLE, "satoshis": WHOLE}),
-        "next": nullable(TEXT),
-    }
+_SETTLEMENTS: Final = shown(
+    record(
+        {
+            "settlements": listed(_COIN),
+            "unsettled": record({"count": WHOLE, "satoshis": WHOLE}),
+            "next": nullable(TEXT),
+        }
+    ),
+    examples.SETTLEMENTS,
 )
 
 NATIVE_PATHS: Final[Mapping[str, JsonObject]] = {
@@ -64,14 +69,14 @@ NATIVE_PATHS: Final[Mapping[str, JsonObject]] = {
         "post": operation(
             "The outputs that a transaction must have to pay a quote, in order, before anything else",
             {
-                "201": answer("They; the same for the same quote", _TEMPLATE),
+                "201": answer("They; the same for the same quote", shown(_TEMPLATE, examples.TEMPLATE)),
                 "400": _WRONG,
                 "401": UNKNOWN,
                 "404": MISSING,
                 "429": _MANY,
                 "503": UNAVAILABLE,
             },
-            brings=body(record({"quote": _QUOTE})),
+            brings=body(shown(record({"quote": _QUOTE}), examples.TEMPLATE_WISH)),
             security=BRC103,
         )
     },
@@ -81,14 +86,14 @@ NATIVE_PATHS: Final[Mapping[str, JsonObject]] = {
             {
                 "200": answer(
                     "The receipt; or, of a payment that came too late to buy anything, how it is given back",
-                    record({"receipt": nullable(RECEIPT)}, {"refund": REFUND}),
+                    shown(record({"receipt": nullable(RECEIPT)}, {"refund": REFUND}), examples.NATIVE_PAID),
                 ),
                 "400": _WRONG,
                 "401": UNKNOWN,
                 "404": MISSING,
                 "503": _LATER,
             },
-            brings=body(record({"template": HASH, "transaction": TEXT})),
+            brings=body(shown(record({"template": HASH, "transaction": TEXT}), examples.NATIVE_PAYMENT)),
             security=BRC103,
         )
     },

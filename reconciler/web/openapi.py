@@ -32,6 +32,11 @@ BRC103: Final = "brc103"
 """The security scheme of routes that want to know who asks."""
 
 
+def shown(schema: JsonObject, example: JsonObject) -> JsonObject:
+    """The same, with an example."""
+    return {**schema, "example": example}
+
+
 def listed(items: JsonObject) -> JsonObject:
     """An array of these."""
     return {"type": "array", "items": items}

@@ -5,13 +5,16 @@ from __future__ import annotations
 import secrets
 import time
 
+import jsonschema
 import pytest
 
 from reconciler.gateway.app import build_app
-from reconciler.gateway.openapi import DOCUMENT
+from reconciler.gateway.examples import RECEIPT
+from reconciler.gateway.openapi import DOCUMENT, SELLING
 from reconciler.web.metrics import Metrics
 from reconciler.web.operators import Operator
 from reconciler.wire.http import Reply
+from reconciler.wire.receipt import Receipt
 from tests.describing import check, described, hammer, routed
 
 
@@ -103,3 +106,38 @@ async def test_whatever_is_asked_a_few_times_the_answer_is_one_of_these(app, pub
 async def test_whatever_is_asked_the_answer_is_one_of_these(app, publisher, make):
     await publisher.publish([make("dataset/prices/btc")])
     await hammer(DOCUMENT, app, examples=15)
+
+
+def examples(document):
+    """Path, method, what is exampled, and its schema, of everything in JSON that is brought or given."""
+    for path, item in document["paths"].items():
+        for method, operation in item.items():
+            given = {status: each for status, each in operation["responses"].items() if status.startswith("2")}
+            for name, each in {"body": operation.get("requestBody", {}), **given}.items():
+                schema = each.get("content", {}).get("application/json", {}).get("schema")
+                if schema is not None:
+                    yield path, method, name, schema
+
+
+def test_what_is_sold_over_has_examples_that_are_as_described():
+    seen = set()
+    for path, method, name, schema in examples(SELLING):
+        if "example" in schema:
+            jsonschema.validate(schema["example"], schema)
+            seen.add((method, path, name))
+    counted = {(method, path, name) for path, method, name, _ in examples(SELLING) if path.startswith(COUNTER)}
+    assert counted <= seen
+    Receipt.parse(RECEIPT).check()
+
+
+COUNTER = (
+    "/v1/quotes",
+    "/v1/datasets/{name}/access",
+    "/v1/tiers/",
+    "/v1/payments",
+    "/v1/receipts",
+    "/v1/settlements",
+    "/v1/whoami",
+    "/v1/catalog",
+)
+"""What a buyer uses."""
