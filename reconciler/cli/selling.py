@@ -1,4 +1,4 @@
-"""What `serve` sells with, wired: the transaction processors that the rules name, the till, and the treasury.
+"""What `serve` sells with, wired: the transaction processors that the rules name, till, treasury and backup.
 
 Rules are those of the live root: who applies others does not have to start this again.
 """
@@ -6,14 +6,18 @@ Rules are those of the live root: who applies others does not have to start this
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
 from reconciler.chain.providers import Provider, Providers
 from reconciler.cli.wiring import Site, clock
+from reconciler.clients.storage import StorageClient
+from reconciler.control.bundles import Bundler
 from reconciler.control.notify import Secrets
+from reconciler.control.restore import storage_hosts
 from reconciler.gateway.rules import Arc as NamedArc
 from reconciler.gateway.rules import ArcPreset, Rules, arcs_of, settle_of
 from reconciler.model.amounts import FeeRate
@@ -111,26 +115,52 @@ class RuledArcs:
         return Provider(name, Arc(self._site.http, url, token=token), clock=clock)
 
 
-def till_of(site: Site, keys: Keys, arcs: RuledArcs) -> Till:
-    """Where this gateway is paid."""
-    return Till(
-        database=site.database,
-        receiver=keys,
-        miner=arcs,
-        chain=Headers(site.http, site.endpoints.headers),
-        clock=clock,
-        randomness=secrets.token_bytes,
-    )
+@dataclass(frozen=True, slots=True)
+class Business:
+    """What a gateway sells with, and what it does in the background."""
+
+    till: Till
+    treasury: Treasury
+    bundler: Bundler
 
 
-def treasury_of(site: Site, keys: Keys, producer: IdentityKey, arcs: RuledArcs, rules: LiveRules) -> Treasury:
-    """What becomes of what it is paid."""
-    return Treasury(
-        database=site.database,
-        keys=keys,
-        producer=producer,
-        miner=arcs,
-        chain=Headers(site.http, site.endpoints.headers),
-        clock=clock,
-        cadence=rules.cadence,
+def business_of(
+    site: Site, keys: Keys, producer: IdentityKey, secret_of: Secrets, tell: Callable[[str], None]
+) -> Business:
+    """The business of the gateway that has these keys."""
+    rules, headers = LiveRules(site, keys.identity), Headers(site.http, site.endpoints.headers)
+    arcs = RuledArcs(site, rules, secret_of, tell)
+
+    async def hosts() -> Mapping[str, StorageClient]:
+        root = await site.database.read(lambda connection: Published(connection).root())
+        world = site.world()
+        return {} if root is None else world.storage(storage_hosts(root.record.sealed, world), keys)
+
+    return Business(
+        till=Till(
+            database=site.database,
+            receiver=keys,
+            miner=arcs,
+            chain=headers,
+            clock=clock,
+            randomness=secrets.token_bytes,
+        ),
+        treasury=Treasury(
+            database=site.database,
+            keys=keys,
+            producer=producer,
+            miner=arcs,
+            chain=headers,
+            clock=clock,
+            cadence=rules.cadence,
+        ),
+        bundler=Bundler(
+            database=site.database,
+            keys=keys,
+            hosts=hosts,
+            index=site.index(),
+            clock=clock,
+            randomness=secrets.token_bytes,
+            tell=tell,
+        ),
     )

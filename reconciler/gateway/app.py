@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import Final
@@ -40,7 +40,7 @@ from reconciler.store.usage import Usage
 from reconciler.web import openapi
 from reconciler.web.auth import Authenticated, required_identity
 from reconciler.web.authrite import Authrite
-from reconciler.web.background import Turns, always, at_work
+from reconciler.web.background import Turns, Work, always, at_work
 from reconciler.web.lifespans import running
 from reconciler.web.limits import Buckets, LimitedAddresses, LimitedIdentities, Limits
 from reconciler.web.metrics import Metrics
@@ -75,6 +75,7 @@ def build_app(
     metrics: Metrics | None = None,
     till: Till | None = None,
     treasury: Treasury | None = None,
+    works: Sequence[Work] = (),
     audit: Audit = to_nobody,
     turns: Turns = always,
     limits: Limits | None = None,
@@ -85,7 +86,7 @@ def build_app(
     gateway's is its, errors included, and its lifespan runs within this app's. `keys` are the gateway's own; without them it
     shows what is public, and nobody can authenticate to it. `contents` are what it delivers, with keys. Where there is a
     `till`, which has the same keys, it sells: `audit` is told what happens at the counter, and what goes on with payments in
-    the background, and with what a `treasury` does with the money, goes on in `turns`. `limits` are on how often one client
+    the background, and with what a `treasury` does with the money, and more `works`, goes on in `turns`. `limits` are on how often one client
     may ask. With `metrics` requests are counted, and what was counted is shown.
     """
     shelf = Shelf(database, None if keys is None else keys.identity)
@@ -116,8 +117,8 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        works = [*([] if till is None else [till.settling]), *([] if treasury is None else [treasury.rounds])]
-        async with running(host), at_work(*(partial(turns, work) for work in works)):
+        money = [*([] if till is None else [till.settling]), *([] if treasury is None else [treasury.rounds])]
+        async with running(host), at_work(*(partial(turns, work) for work in (*money, *works))):
             yield
         await delivery.settled()
         await shop.standings.written()

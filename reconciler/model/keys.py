@@ -122,6 +122,9 @@ QUOTE_KEY: Final = KeyRef("payment quotes", "1", "self")
 GRANT_KEY: Final = KeyRef("content grants", "1", "self")
 """The key under which a gateway seals the URLs that it gives out for downloads (gateway/grants.py)."""
 
+BUNDLE_KEY: Final = KeyRef("gateway coin bundle", "1", "self")
+"""The key under which a gateway seals what it was paid, for storage hosts to keep (PROTOCOL §5)."""
+
 UPLOAD_KEY: Final = KeyRef("storage upload", "1", "self")
 """The key under which a storage host seals the URLs that it gives out for uploads (WIRE §4.3)."""
 

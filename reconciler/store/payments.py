@@ -345,6 +345,11 @@ class Payments:
         found = await self.proven(payments.c.state.in_(sorted(EARNED)), payments.c.vout.is_not(None), ~taken)
         return tuple((payment, payment.coin, proof) for payment, proof in found if payment.coin is not None)
 
+    async def where(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Payment, ...]:
+        """What meets conditions, oldest first: for the other tables of this package."""
+        query = select(payments).where(*conditions).order_by(payments.c.booked, payments.c.txid).limit(limit)
+        return tuple(_payment(row) for row in await self._connection.execute(query))
+
     async def proven(
         self, *conditions: ColumnElement[bool], limit: int | None = None
     ) -> tuple[tuple[Payment, MerklePath], ...]:

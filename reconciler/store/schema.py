@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
 from reconciler.store import (
+    bundles,
     buyer_credits,
     coins,
     documents,
@@ -48,6 +49,7 @@ from reconciler.store.database import Database, metadata
 
 TABLES: Final = (
     buyer_credits,
+    bundles,
     coins,
     documents,
     handovers,

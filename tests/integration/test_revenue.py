@@ -191,6 +191,7 @@ async def test_revenue_pays_for_the_next_apply_and_the_audit_balances(market):
     assert 0 < balance.total < payout.satoshis <= PRICE * 3 // 4
 
 
+@pytest.mark.long
 async def test_what_the_gateway_has_is_read_after_an_apply_where_it_answers(market):
     await market.bought()
     await market.settled()
@@ -216,6 +217,7 @@ def replace_url(host, url):
     return host
 
 
+@pytest.mark.long
 async def test_without_a_gateway_that_answers_an_apply_says_so_and_what_is_missing(market):
     await market.bought()
     await market.settled()
@@ -236,6 +238,7 @@ async def closed(scope, receive, send):
     await send({"type": "http.response.body", "body": b""})
 
 
+@pytest.mark.long
 async def test_a_lost_database_has_its_revenue_back(market, tmp_path):
     await market.bought()
     await market.settled()
@@ -250,6 +253,7 @@ async def test_a_lost_database_has_its_revenue_back(market, tmp_path):
     assert len(await market.coins()) == 1
 
 
+@pytest.mark.long
 async def test_what_was_spent_since_is_not_taken_in_again(market):
     await market.bought()
     await market.settled()

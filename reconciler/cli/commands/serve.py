@@ -24,7 +24,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.libraries import open_library
 from reconciler.cli.places import Places
 from reconciler.cli.posts import Post, supervise
-from reconciler.cli.selling import LiveRules, RuledArcs, till_of, treasury_of
+from reconciler.cli.selling import business_of
 from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, gateway_of, open_site
 from reconciler.clients.peers import Neighbours
 from reconciler.control.follow import Follower
@@ -158,11 +158,9 @@ async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, l
             turns=leader.in_turn,
         )
         keys = None if reader is None else await _gateway_keys(site, reader, invocation.console)
-        till, treasury = None, None
+        places, business = Places(invocation, "the API key of an ARC"), None
         if keys is not None:
-            rules = LiveRules(site, keys.identity)
-            arcs = RuledArcs(site, rules, Places(invocation, "the API key of an ARC"), invocation.console.note)
-            till, treasury = till_of(site, keys, arcs), treasury_of(site, keys, identity, arcs, rules)
+            business = business_of(site, keys, identity, places, invocation.console.note)
         app = build_app(
             metrics=metrics,
             database=site.database,
@@ -172,8 +170,9 @@ async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, l
             keys=keys,
             clock=clock,
             randomness=secrets.token_bytes,
-            till=till,
-            treasury=treasury,
+            till=None if business is None else business.till,
+            treasury=None if business is None else business.treasury,
+            works=[] if business is None else [business.bundler.rounds],
             turns=leader.in_turn,
             audit=audit,
             limits=limits,
