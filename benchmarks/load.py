@@ -46,6 +46,8 @@ class Question:
     """Seconds that a connection waits between a reply and its next request."""
     statuses: tuple[int, ...] = (200,)
     """What is answered: so many requests belong together, go one after the other on one connection, and count as one."""
+    patient: bool = False
+    """Whether what is not answered as it must be is counted, and does not end the run."""
     rate: float = 0
     """How many begin in a second, whether or not those before them are answered; 0 is as many as can be."""
     discard: bool = False
@@ -63,6 +65,10 @@ class Answer:
     """In seconds, sorted; at a `rate` from when it was their time, whoever they had to wait for."""
     size: int
     """Bytes of the first reply's body."""
+    failed: int = 0
+    """How many were not answered as they must be."""
+    why: str = ""
+    """The first of these answers."""
 
     @property
     def rate(self) -> float:
@@ -161,10 +167,10 @@ class _Connection(asyncio.Protocol):
                 return
             self._size = end + 4 + _content_length(self._buffer[:end])
         if len(self._buffer) >= self._size:
-            self._load.check(self._place, bytes(self._buffer))
+            is_right = self._load.check(self._place, bytes(self._buffer))
             self._buffer.clear()
             self._size = None
-            if self._rest:
+            if self._rest and is_right:
                 self._place += 1
                 self._transport.write(self._rest.pop(0))
                 return
@@ -251,6 +257,9 @@ class _Load:
         self._statuses = [f"HTTP/1.1 {status}".encode() for status in question.statuses]
         self._rate = question.rate
         self._given = 0
+        self._patient = question.patient
+        self.failed = 0
+        self.why = ""
         self._began = 0.0
         self._ended = 0.0
         self.latencies: list[float] = []
@@ -272,12 +281,18 @@ class _Load:
         self._ended = time.perf_counter()
         self.latencies.append(latency)
 
-    def check(self, place: int, reply: bytes) -> None:
+    def check(self, place: int, reply: bytes) -> bool:
+        """Whether a reply is what it must be."""
         is_last = place == len(self._statuses) - 1
         if is_last and not self.first:
             self.first = reply
-        if not reply.startswith(self._statuses[place]) or (is_last and self._holds not in reply):
-            self._fail(f"a reply is not what it must be: {reply[:600]!r}")
+        if reply.startswith(self._statuses[place]) and (not is_last or self._holds in reply):
+            return True
+        self.failed += 1
+        self.why = self.why or f"a reply is not what it must be: {reply[:600]!r}"
+        if not self._patient:
+            self._fail(self.why)
+        return False
 
     def lost(self, error: Exception | None) -> None:
         self._connections -= 1
@@ -297,6 +312,8 @@ class _Load:
             seconds=self._ended - self._began,
             latencies=tuple(sorted(self.latencies)),
             size=len(self.body),
+            failed=self.failed,
+            why=self.why,
         )
 
     def _fail(self, why: str) -> None:

@@ -46,17 +46,18 @@ class Made:
 
 @dataclass(frozen=True, slots=True)
 class Coin:
-    """The first output of a transaction that a block proves."""
+    """An output of a transaction that a block proves."""
 
     number: int
     """Of the coin, in its material."""
     ancestor: Transaction
     proof: MerklePath
+    vout: int = 0
 
     @property
     def spendable(self) -> Spendable:
         """The coin, for the purse to spend."""
-        return Spendable(self.ancestor.outpoint(0), self.ancestor.outputs[0], FUNDING_KEY, Lock.P2PKH)
+        return Spendable(self.ancestor.outpoint(self.vout), self.ancestor.outputs[self.vout], FUNDING_KEY, Lock.P2PKH)
 
     def spent_by(self, transaction: Transaction) -> Beef:
         """A transaction that spends it, with its ancestry."""

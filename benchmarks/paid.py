@@ -71,10 +71,10 @@ class Stock:
     def made(cls, setting: Setting) -> Self:
         """As many as the fastest server could take."""
         material = Material("paid")
-        purchases = Purchases(material=material, seller=GATEWAY, buyer=_BUYER, expires=int(time.time()) + _SECONDS)
+        purchases = Purchases(purse=material.purse, seller=GATEWAY, buyer=_BUYER, expires=int(time.time()) + _SECONDS)
         count = round(((setting.rounds + 1) * 2 * _FASTEST + 2 * _RATE) * setting.seconds) + 10
         setting.tell(f"making {count} payments")
-        return cls(tuple(purchases.payments(count)), material)
+        return cls(tuple(purchases.payments(material.coins(count))), material)
 
 
 class Client:
@@ -103,7 +103,7 @@ class Client:
         header = payment if self.prefix is None else replace(payment, prefix=self.prefix)
         return _request(next(self._peer.exchange(_call(quantity, {PAYMENT_HEADER: header.to_text()}))))
 
-    def requests(self, statuses: tuple[int, ...], stock: Stock, count: int) -> Iterator[bytes]:
+    def requests(self, statuses: tuple[int, ...], payments: Sequence[PaymentHeader], count: int) -> Iterator[bytes]:
         """For so many purchases, those legs that are answered so; no payment is brought twice."""
         if 200 not in statuses:  # nobody pays for it, so it may be asked for again and again
             yield from (self.asking(_NEVER_PAID) for _ in range(count))
@@ -111,7 +111,7 @@ class Client:
         for quantity in islice(self._next, count):
             if 402 in statuses:
                 yield self.asking(quantity)
-            yield self.paying(quantity, stock.payments[quantity - 1])
+            yield self.paying(quantity, payments[quantity - 1])
 
 
 def _measure(setting: Setting, stock: Stock, database: str | None, workers: int) -> Iterator[Row]:
@@ -165,7 +165,7 @@ def _question(
     setting: Setting, stock: Stock, client: Client, statuses: tuple[int, ...], count: int, *, rate: float = 0
 ) -> Question:
     path = setting.folder / f"{client.side.name}.requests"
-    write_requests(path, client.requests(statuses, stock, count))
+    write_requests(path, client.requests(statuses, stock.payments, count))
     return Question(
         url=client.side.server.url,
         requests=str(path),

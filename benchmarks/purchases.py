@@ -6,12 +6,13 @@ has the seller's key can write what his 402 would ask, so nobody needs to be ask
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import partial
+from hashlib import sha256
 from typing import Final
 
-from benchmarks.material import Coin, Material
+from benchmarks.material import Coin
 from benchmarks.shop import DATASET
 from reconciler.model.amounts import Satoshis
 from reconciler.model.goods import Good
@@ -32,22 +33,23 @@ _SUFFIX: Final = "YmVuY2htYXJr"
 class Purchases:
     """What one buyer pays one seller; `expires` (unix seconds) is until when the prices hold."""
 
-    material: Material
+    purse: Keys
+    """Whose coins are spent."""
     seller: Keys
     buyer: Keys
     expires: int
 
-    def payments(self, count: int) -> Iterator[PaymentHeader]:
-        """One for each quantity from 1 to `count`."""
-        for quantity, coin in enumerate(self.material.coins(count), start=1):
+    def payments(self, coins: Iterable[Coin]) -> Iterator[PaymentHeader]:
+        """One with each coin, for the quantities from 1 on."""
+        for quantity, coin in enumerate(coins, start=1):
             good = Good(RecordId(Kind.DATASET, DATASET), quantity)
             yield self._payment(Offer(self.buyer.identity, str(good), Satoshis(quantity)), coin)
 
     def _payment(self, offer: Offer, coin: Coin) -> PaymentHeader:
-        random = bytes.fromhex(coin.ancestor.txid)[:RANDOM]
+        random = sha256(coin.spendable.outpoint.to_bytes()).digest()[:RANDOM]
         prefix = prefix_of(offer, seal=partial(self.seller.mac, QUOTE_KEY), random=random, expires=self.expires)
         key = self.buyer.public_for(payment_key(prefix, _SUFFIX, self.seller.identity))
         rest = Satoshis(coin.spendable.output.satoshis - offer.price - _FEE)
         outputs = [TxOutput(offer.price, p2pkh(key)), TxOutput(rest, p2pkh(self.buyer.public(FUNDING_KEY)))]
-        transaction = signed([coin.spendable], outputs, self.material.purse)
+        transaction = signed([coin.spendable], outputs, self.purse)
         return PaymentHeader(prefix, _SUFFIX, coin.spent_by(transaction), transaction.txid)

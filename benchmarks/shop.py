@@ -56,7 +56,7 @@ _MANIFEST: Final = f"""\
 apiVersion: overlay/v1
 kind: Producer
 metadata: {{name: shop}}
-spec: {{displayName: Shop, network: NETWORK}}
+spec: SPEC
 ---
 apiVersion: overlay/v1
 kind: Dataset
@@ -76,15 +76,20 @@ def environment(home: Path, database: str | None) -> dict[str, str]:
     return {**inherited, **named, "OVERLAY_HOME": str(home), "OVERLAY_IDENTITY_KEY": _KEY}
 
 
-def stocked(home: Path, database: str | None, network: str = "embedded", *, content: bytes = TICKS) -> None:
-    """Apply what is sold. Raises StateError where that fails."""
+def stocked(
+    home: Path, database: str | None, world: Mapping[str, Any] | None = None, *, content: bytes = TICKS
+) -> None:
+    """Apply what is sold, in an embedded world, or in a local one that has said where it is. Raises StateError."""
     home.mkdir(parents=True)
-    (home / "producer.yaml").write_text(_MANIFEST.replace("NETWORK", network), encoding="ascii")
+    spec: dict[str, Any] = {"displayName": "Shop", "network": "embedded"}
+    if world is not None:
+        spec["network"] = {"preset": "local", **{name: world[name] for name in ("arc", "chainTracker", "hosts")}}
+        spec["storageHosts"] = world["storageHosts"]
+    (home / "producer.yaml").write_text(_MANIFEST.replace("SPEC", json.dumps(spec)), encoding="ascii")
     (home / "ticks.csv").write_bytes(content)
     commands = [["apply", "--yes"]]
     if database is not None:
-        name = json.loads(network)["preset"] if network.startswith("{") else network
-        commands.insert(0, ["db", "upgrade", "--network", name])
+        commands.insert(0, ["db", "upgrade", "--network", "embedded" if world is None else "local"])
     for words in commands:
         command(words, home, database)
 
