@@ -6,7 +6,7 @@ against each other, and every live coin against the chain.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,6 +21,8 @@ from reconciler.model.journal import COMMITTED, UNFINISHED
 from reconciler.model.keys import (
     FUNDING_KEY,
     GATEWAY_KEY,
+    PAYMENT_PROTOCOL,
+    KeyRef,
     batch_key,
     change_key,
     is_settlement,
@@ -108,17 +110,19 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
 def unspent_outputs(
     stored: Mapping[Txid, StoredTransaction],
     committed: Iterable[Txid],
-    coins: Iterable[StoredCoin],
+    coins: Collection[StoredCoin],
     keys: Keys,
     gateways: Iterable[IdentityKey] = (),
 ) -> dict[Outpoint, int]:
     """The outputs of ours, with their satoshis, that no committed transaction spends.
 
     They come from committed transactions and from those that were received or rebuilt (coins that no entry created), among
-    them what `gateways` have settled.
+    them what `gateways` have settled, and what came by BRC-29.
     """
     payers = tuple(gateways)
     ours = set(committed)
+    # The name of a key of BRC-29 is in no transaction: refunds are found where the books say, and are what transactions say.
+    named = {coin.outpoint: coin.key for coin in coins if coin.key.protocol == PAYMENT_PROTOCOL}
     sources = {coin.outpoint.txid for coin in coins if coin.created_by is None} | ours
     foreign = {coin.outpoint for coin in coins if coin.state is CoinState.SPENT and coin.spent_by not in ours}
     spent = {each.outpoint for txid in ours for each in stored[txid].transaction.inputs} | foreign
@@ -126,7 +130,7 @@ def unspent_outputs(
     owned: dict[Outpoint, int] = {}
     for txid in sources & stored.keys():
         transaction = stored[txid].transaction
-        for vout in _ours(transaction, keys, payers):
+        for vout in _ours(transaction, keys, payers, named):
             outpoint = transaction.outpoint(vout)
             if outpoint not in spent and (outpoint in known or txid in ours):
                 owned[outpoint] = transaction.outputs[vout].satoshis
@@ -139,12 +143,19 @@ def _gateways(coins: Iterable[StoredCoin], root: ObservedRoot | None, child: Key
     return frozenset(before | {child.identity} | ({root.gateway_key} if root is not None else set()))
 
 
-def _ours(transaction: Transaction, keys: Keys, gateways: Iterable[IdentityKey]) -> Iterator[int]:
-    """Which outputs these keys can unlock: our address, tokens, settlements, and what a transaction of ours leaves over."""
+def _ours(
+    transaction: Transaction, keys: Keys, gateways: Iterable[IdentityKey], named: Mapping[Outpoint, KeyRef]
+) -> Iterator[int]:
+    """Which outputs these keys can unlock: our address, tokens, settlements, and what a transaction of ours leaves over.
+
+    `named` are keys that nothing but the books can name.
+    """
     first = str(transaction.inputs[0].outpoint) if transaction.inputs else ""
     for vout, output in enumerate(transaction.outputs):
         made = (key(first, vout) for key in (change_key, purse_key, batch_key, sweep_key))
-        money = (FUNDING_KEY, *made, *(settlement_key(first, vout, gateway) for gateway in gateways))
+        given = named.get(transaction.outpoint(vout))
+        settled = (settlement_key(first, vout, gateway) for gateway in gateways)
+        money = (FUNDING_KEY, *made, *settled, *(() if given is None else (given,)))
         if _is_token(output.locking, keys) or any(output.locking == p2pkh(keys.public(key)) for key in money):
             yield vout
 

@@ -12,6 +12,7 @@ from reconciler.clients.gateway import GatewayClient
 from reconciler.consumer.cashier import Cashier, RefundPendingError
 from reconciler.consumer.download import Blame
 from reconciler.consumer.ports import Payment
+from reconciler.control.audit import audit
 from reconciler.gateway.access import Access
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import GuardError, LockedError, RefusedError, UnreachableError, VerificationError
@@ -34,10 +35,13 @@ async def market(stocked):
 
 
 async def balanced(buyer):
-    """What the wallet has, and what orders cost, is what came."""
+    """What the wallet has, and what orders cost, is what came; and books, coins and chain agree."""
     spent = await buyer.books.spent_since(0)
     balance = await buyer.balance()
     assert balance.total + spent == 100_000
+    around = buyer.surroundings
+    found = await audit(database=buyer.books._database, keys=buyer.keys, arc=around.arcs, headers=around.headers)
+    assert found.differences == ()
     return spent
 
 
