@@ -9,7 +9,7 @@ import pytest
 from reconciler.model.errors import RefusedError
 from reconciler.model.payment import PaymentState
 from reconciler.store.payments import Payments
-from reconciler.store.receipts import Receipts
+from reconciler.store.receipts import Receipts, Use, Used
 from reconciler.wire.payment import PaymentHeader
 from reconciler.wire.receipt import Receipt
 from tests.paying import GOOD, PRICE, Between, bring, in_children, kill, offer, open_shop
@@ -106,6 +106,34 @@ def test_one_payment_is_one_sale_in_two_processes(tmp_path, database_url, reques
     Receipt.parse(here).check()
     found = asyncio.run(count())
     assert (found.agree, found.revenue) == (True, PRICE)
+
+
+def test_what_a_receipt_allows_is_given_once_by_two_processes(tmp_path, database_url, request):
+    name = request.node.name
+
+    async def sell():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            await open_books(shop.database)
+            order = offer(shop.buyer())
+            header = await shop.buyer().pay(shop.till().charge(order))
+            payment = await bring(shop.till(), header, order, selling(downloads=10, bytes=1000))
+            stored = await shop.database.read(lambda connection: Receipts(connection).of_payment(payment.txid))
+            return stored.receipt.id
+
+    async def have():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            uses = (shop.database.write(Use(receipt, 1, 90, int(shop.clock()))) for _ in range(8))
+            given = await asyncio.gather(*uses, return_exceptions=True)
+            assert all(isinstance(each, RefusedError) for each in given if isinstance(each, BaseException))
+            return sum(not isinstance(each, BaseException) for each in given)
+
+    async def left():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            return (await shop.database.read(lambda connection: Receipts(connection).find(receipt))).used
+
+    receipt = asyncio.run(sell())
+    assert sum(in_children(have, have)) == 10
+    assert asyncio.run(left()) == Used(10, 900)
 
 
 def dies_checked(shop):
