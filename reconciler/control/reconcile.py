@@ -219,6 +219,7 @@ class Reconciler:
         go_on(halted)
         if planned.plan.is_empty:
             await self._keep_found(planned)
+            await self._collect_where_it_runs()
             await self._collect_from_running()
             return Finished(planned=planned, applied=None, agreed=True, recovered=recovered)
         check_guards(planned.plan)
@@ -326,6 +327,11 @@ class Reconciler:
         if self.revenue is None or root is None:
             return ()
         return (await self.revenue.collect(root.gateway_key)).doubts
+
+    async def _collect_where_it_runs(self) -> None:
+        """For the next apply, where the gateway has answered; what does not come now is asked for when coins are wanting."""
+        if self.revenue is not None and self.world.own.url == self.revenue.url:
+            await self._collect()
 
     @asynccontextmanager
     async def lease(self, patience: float, *, halted: Callable[[], bool] = lambda: False) -> AsyncIterator[Lease]:
