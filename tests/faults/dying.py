@@ -1,0 +1,59 @@
+"""A gateway's process that ends itself at a given instant, as power cuts do; started by tests/bazaar.py.
+
+`never`, or `before Book`, `after Note accepted`, ...: before or after the database has committed a work of payments.books, and, after
+it, only where it has left the payment in that state. `after it is sent` is the instant at which ARC has taken a payment and nobody knows.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+
+from reconciler.payments.network import Network
+from reconciler.payments.till import Till
+from reconciler.store.database import Database
+from reconciler.store.works import Work
+
+SENT = "after it is sent"
+
+
+HELD = 3.0
+"""Seconds for which a payment is waited for here, where nobody else waits."""
+
+
+def install(when: str) -> None:
+    """Have this process die then."""
+    Till.__init__.__kwdefaults__["hold_seconds"] = HELD
+    if when == SENT:
+        _wrap_sending()
+    elif when != "never":
+        _wrap_writing(*when.split())
+
+
+def _wrap_writing(moment: str, name: str, state: str | None = None) -> None:
+    honest = Database.write
+
+    async def write(database: Database, work: Work) -> object:
+        if moment == "before" and type(work).__name__ == name:
+            _die()
+        result = await honest(database, work)
+        if moment == "after" and type(work).__name__ == name and state in {None, getattr(result, "state", None)}:
+            _die()
+        return result
+
+    Database.write = write
+
+
+def _wrap_sending() -> None:
+    honest = Network._report
+
+    async def report(network: Network, payment: object) -> object:
+        answered = await honest(network, payment)
+        _die()
+        return answered
+
+    Network._report = report
+
+
+def _die() -> None:
+    os.kill(os.getpid(), signal.SIGKILL)
