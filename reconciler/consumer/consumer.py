@@ -17,7 +17,7 @@ from reconciler.consumer.report import Report, report_of
 from reconciler.consumer.surroundings import Surroundings
 from reconciler.consumer.trust import Trust, TrustedCatalog
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import GuardError, OverlayError, RefusedError, UsageError, VerificationError
+from reconciler.model.errors import GuardError, LockedError, OverlayError, RefusedError, UsageError, VerificationError
 from reconciler.model.goods import Good, TierId
 from reconciler.model.ids import Digest, IdentityKey, RecordId
 from reconciler.model.order import NOTHING, Order, OrderEvent, OrderState
@@ -121,8 +121,15 @@ class Consumer:
 
     async def finish(self, order: Order) -> Order:
         """Bring an order that was left as far as *paid*: the same payment again, never another one."""
-        if order.state is OrderState.PAYING:
+        if order.state is not OrderState.PAYING:
+            return order
+        try:
             order, _ = await self._cashier.present(order)
+        except LockedError:
+            current = await self.books.order(order.id)
+            if current is None or current.state is OrderState.PAYING:
+                raise
+            return current  # another process was at it, too, and was there first
         return order
 
     async def get(self, order: Order, target: Path, *, tell: Tell = tell_nobody) -> Got:

@@ -8,17 +8,19 @@ record, and what a large set leaves to its sweeps is nobody's mistake.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final, Protocol
 from urllib.parse import urlsplit
 
 from reconciler.clients.gateway import GatewayClient
-from reconciler.clients.host import HostClient
+from reconciler.clients.host import FoundOutput, HostClient
 from reconciler.consumer.ports import Books
 from reconciler.consumer.surroundings import Surroundings
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, IdentityKey, Kind, RecordId
+from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer
 from reconciler.model.order import Sighting
 from reconciler.observe.roots import SERVICE, LiveRoot, RootReadings, read_roots
@@ -27,6 +29,10 @@ from reconciler.wire.record import check
 from reconciler.wire.state_root import Leaf, state_root
 from reconciler.wire.uris import origin_fault
 
+_MOST_STRANGERS: Final = 8
+"""Hosts that are asked beside those of the network: anybody may advertise any number."""
+_WITHIN: Final = 30.0
+"""Seconds that a host has for all pages of an answer."""
 _NAMED: Final = 5
 """Records that one sentence names."""
 
@@ -98,8 +104,8 @@ class Trust:
                 f"{gateway.url} shows generation {claimed.generation} of {producer}, "
                 f"and generation {root.document.generation} is live"
             )
-        witnesses = self._witnesses(readings, root, gateway)
-        doubts += self._lagging(readings, root)
+        witnesses, hearsay = self._witnesses(readings, root, gateway)
+        doubts += [*hearsay, *self._lagging(readings, root)]
         await self._check_memory(root, gateway)
         records, more = await self._records(root, gateway, witnesses)
         return TrustedCatalog(
@@ -136,19 +142,17 @@ class Trust:
         return GatewayClient(self.surroundings.strangers, origin)
 
     async def _readings(self, producer: IdentityKey, gateway: GatewayClient | None) -> RootReadings:
-        hosts = await self._hosts()
-        if gateway is not None:
-            hosts = {**hosts, gateway.url: HostClient(self.surroundings.strangers, gateway.url)}
+        urls = [*self.surroundings.hosts, *([] if gateway is None else [gateway.url]), *await self._advertised()]
+        hosts = {url: _Hurried(self._host(url)) for url in urls}
         return await read_roots(producer, hosts=hosts, verifier=self.surroundings.headers, now=self._now())
 
-    async def _hosts(self) -> dict[str, HostClient]:
-        """Those of the network, and those that advertise the catalog service."""
-        known = dict(self.surroundings.hosts)
+    async def _advertised(self) -> Sequence[str]:
+        """Who says to keep catalogs; anybody may."""
         try:
             found = await self.surroundings.resolver.hosts_for(SERVICE)
         except UnreachableError:
-            found = ()
-        return known | {url: HostClient(self.surroundings.strangers, url) for url in found if url not in known}
+            return ()
+        return [url for url in found if url not in self.surroundings.hosts][:_MOST_STRANGERS]
 
     def _live(self, readings: RootReadings, producer: IdentityKey) -> LiveRoot:
         root = readings.newest
@@ -183,22 +187,30 @@ class Trust:
         if root.document.network_id != chain:
             raise VerificationError(f"the root is of another chain, {root.document.network_id}", where=root.host)
 
-    def _witnesses(self, readings: RootReadings, root: LiveRoot, gateway: GatewayClient | None) -> tuple[str, ...]:
-        """Who shows this root besides the gateway, by the machine's name. Raises UnreachableError where too few do."""
+    def _witnesses(
+        self, readings: RootReadings, root: LiveRoot, gateway: GatewayClient | None
+    ) -> tuple[tuple[str, ...], list[str]]:
+        """Who shows this root besides the gateway, and what to say of them. Raises UnreachableError where too few do.
+
+        Hosts of the network's own count. Where none of these keeps catalogs, strangers do: whoever has a gateway may have them, too.
+        """
         own = None if gateway is None else urlsplit(gateway.url).hostname
-        named = {
+        known = any(reading.host in self.surroundings.hosts for reading in readings.readings)
+        showing = {
             reading.host
             for reading in readings.readings
             if reading.root == root.outpoint and (gateway is None or reading.host != gateway.url)
         }
-        strangers = tuple(sorted(url for url in named if own is None or self._is_other(url, own)))
-        if len(strangers) < self.witnesses:
+        others = sorted(url for url in showing if own is None or self._is_other(url, own))
+        counted = tuple(url for url in others if url in self.surroundings.hosts or not known)
+        if len(counted) < self.witnesses:
             raise UnreachableError(
-                f"{len(strangers)} hosts besides the gateway show the root of {root.document.producer}, and "
+                f"{len(counted)} hosts besides the gateway show the root of {root.document.producer}, and "
                 f"{self.witnesses} have to",
                 hint="try again later; one host alone could show an old generation and nobody would know",
             )
-        return strangers
+        is_hearsay = bool(counted) and not known
+        return counted, ["only hosts that strangers advertise show the root"] if is_hearsay else []
 
     def _is_other(self, url: str, own: str) -> bool:
         """On toy networks all are of this machine."""
@@ -274,7 +286,7 @@ class Trust:
 
     async def _listed(self, url: str, root: LiveRoot) -> tuple[Leaf, ...]:
         """The records of this producer that a host shows, one for each name: the one of the root's own set, where there are two."""
-        host = self._host(url)
+        host = _Hurried(self._host(url))
         found: dict[RecordId, tuple[bool, Leaf]] = {}
         current = {root.outpoint.txid, *(spent.outpoint.txid for spent in root.transaction.inputs)}
         identities = {root.document.producer, *(key.key for key in root.document.keys.previous)}
@@ -303,6 +315,32 @@ class Trust:
 
     def _now(self) -> int:
         return int(self.clock())
+
+
+@dataclass(frozen=True, slots=True)
+class _Hurried:
+    """Satisfies observe.roots.CatalogHost: one that has so long, and no longer, for all of an answer."""
+
+    host: HostClient
+
+    async def services(self) -> frozenset[str]:
+        """See CatalogHost."""
+        async with _in_time(self.host.url):
+            return await self.host.services()
+
+    async def lookup(self, service: str, query: JsonObject) -> Sequence[FoundOutput]:
+        """See CatalogHost."""
+        async with _in_time(self.host.url):
+            return await self.host.lookup(service, query)
+
+
+@asynccontextmanager
+async def _in_time(url: str) -> AsyncIterator[None]:
+    try:
+        async with asyncio.timeout(_WITHIN):
+            yield
+    except TimeoutError as error:
+        raise UnreachableError(f"{url} does not come to an end", where=url) from error
 
 
 def _by_id(leaves: Iterable[Leaf]) -> dict[RecordId, Digest]:

@@ -280,6 +280,30 @@ async def test_a_gateway_that_does_not_answer_is_brought_the_same_payment_again(
         assert await balanced(again) == order.paid + order.fee
 
 
+async def test_two_processes_that_bring_the_same_payment_have_the_same_receipt(market):
+    buyer = await market.buyer()
+    lost = market.meddling(after=losing_paid)
+    async with market.opened(door=lost) as unlucky:
+        with pytest.raises(UnreachableError):
+            await replace(unlucky, patience=0.0).buy(await buyer.catalog(URL), SOLD)
+    (order,) = await buyer.orders()
+    async with market.opened() as twin:
+        ended = await asyncio.gather(buyer.finish(order), twin.finish(order))
+    assert {(each.id, each.state, each.payment) for each in ended} <= {
+        (order.id, state, order.payment) for state in (OrderState.PAID, OrderState.RECEIVED)
+    }
+    assert len({each.receipt for each in ended}) == 1
+    await buyer.recover()
+    assert await balanced(buyer) == order.paid + order.fee
+
+
+def losing_paid(method, url, reply):
+    """Answers that were paid for are lost."""
+    if url.endswith("/access") and reply.status == 200:
+        raise UnreachableError("the answer is lost")
+    return reply
+
+
 async def payment_of(buyer, order):
     beef = await buyer.books.beef([order.payment])
     return Payment(transaction=beef.transactions[order.payment].transaction, paid=order.paid, fee=order.fee)

@@ -176,3 +176,32 @@ async def test_books_are_one_buyers(market):
     with pytest.raises(GuardError, match="belongs to the buyer"):
         async with market.opened("bob"):
             pass
+
+
+async def test_hosts_that_strangers_advertise_count_only_where_the_networks_own_keep_no_catalogs(market):
+    crony = "http://crony.embedded"
+    market.site.http.mount(crony, await shop_window(market))
+    services = f"{PUBLIC}/listLookupServiceProviders"
+
+    def nothing(method, url, reply):
+        return replace(reply, body=b"{}") if url == services else reply
+
+    def silent(method, url, content):
+        if url == services:
+            raise UnreachableError("gone")
+
+    class Advertised:
+        async def hosts_for(self, name):
+            return (crony,)
+
+    for door, is_believed in ((market.meddling(after=nothing), True), (market.meddling(before=silent), False)):
+        async with market.opened(door=door) as buyer:
+            around = replace(buyer.surroundings, resolver=Advertised())
+            asking = replace(buyer, surroundings=around)
+            if is_believed:
+                catalog = await asking.catalog(URL)
+                assert catalog.witnesses == (crony,)
+                assert "only hosts that strangers advertise show the root" in catalog.doubts
+            else:
+                with pytest.raises(UnreachableError, match="0 hosts besides the gateway"):
+                    await asking.catalog(URL)
