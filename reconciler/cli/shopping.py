@@ -16,6 +16,7 @@ from reconciler.cli.console import Console
 from reconciler.cli.implied import implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.wiring import clock, new_keys, open_toy
+from reconciler.clients.gateway import GatewayClient
 from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.clients.reputations import Reputations
@@ -103,6 +104,7 @@ class Market:
             host=lambda url: HostClient(self.strangers, url),
             verifier=self.headers,
             greet=Greeter(self.strangers, new_keys(), clock=clock),
+            listing=lambda url: GatewayClient(self.strangers, url).catalog(),
             clock=clock,
             plain_http=self.network.is_toy,
         )

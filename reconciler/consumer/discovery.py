@@ -7,11 +7,12 @@ adds up to that root's Merkle root, and counts as open once its gateway has auth
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final, Protocol
 
+from reconciler.clients.host import FoundOutput
 from reconciler.clients.survey import Answers
 from reconciler.clients.trackers import SERVICES
 from reconciler.consumer.offers import Offer, Wish, words_of
@@ -19,25 +20,24 @@ from reconciler.model.capabilities import capability_of, service_of
 from reconciler.model.errors import (
     OverlayError,
     RefusedError,
-    StalePlanError,
     TransientError,
     UnreachableError,
     VerificationError,
 )
-from reconciler.model.ids import AdProtocol, IdentityKey, Kind
+from reconciler.model.ids import AdProtocol, IdentityKey, Kind, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer
-from reconciler.observe.catalog import LiveRecord, read_records
 from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
 from reconciler.wire.advertisement import parse as parse_ad
+from reconciler.wire.canonical import sha256_hex
+from reconciler.wire.documents import RecordDocument, parse_record_document
 from reconciler.wire.record import parse as parse_record
+from reconciler.wire.state_root import Leaf, state_root
 
 MOST: Final = 64
 """Producers that are looked at; anybody may advertise any number."""
 
 _AT_ONCE: Final = 8
-_TRIES: Final = 3
-"""A catalog may be published anew while it is read."""
 
 
 class Lookups(Protocol):
@@ -81,6 +81,10 @@ class GatewayState:
 
 Greet = Callable[[str, IdentityKey], Awaitable[GatewayState]]
 """Speaks to the gateway at a URL, which is to have this key."""
+
+
+Listing = Callable[[str], Awaitable[Sequence[Leaf]]]
+"""All records that the gateway at a URL shows, unproven."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,6 +164,7 @@ class Discovery:
     host: Callable[[str], CatalogHost]
     verifier: Verifier
     greet: Greet
+    listing: Listing
     clock: Callable[[], float]
     plain_http: bool = False
     most: int = MOST
@@ -192,47 +197,53 @@ class Discovery:
         anything, VerificationError where none shows a catalog that adds up.
         """
         hosts = {**{url: self.host(url) for url in urls if url not in self.hosts}, **self.hosts}
-        for _ in range(_TRIES):
-            readings = await read_roots(identity, hosts=hosts, verifier=self.verifier, now=self._now())
-            live = _newest(readings, identity)
-            try:
-                records, faults = await self._records(live, readings, hosts)
-                break
-            except StalePlanError:
-                continue
-        else:
-            raise UnreachableError(f"{identity} publishes faster than its catalog can be read")
+        readings = await read_roots(identity, hosts=hosts, verifier=self.verifier, now=self._now())
+        live = _newest(readings, identity)
+        showing = {reading.host: hosts[reading.host] for reading in readings.readings if reading.root == live.outpoint}
+        offers, faults = await self._offers(live, showing)
         return Seller(
             root=live,
-            offers=tuple(_offer(identity, record) for record in records),
-            hosts=tuple(reading.host for reading in readings.readings if reading.root == live.outpoint),
+            offers=offers,
+            hosts=tuple(showing),
             gateway=await self._gateway(live),
             faults=(*readings.faults, *faults),
         )
 
-    async def _records(
-        self, live: LiveRoot, readings: RootReadings, hosts: Mapping[str, CatalogHost]
-    ) -> tuple[tuple[LiveRecord, ...], tuple[str, ...]]:
-        """All records under a root, from the first host that shows them whole, and what was wrong with those before it."""
+    async def _offers(
+        self, live: LiveRoot, showing: Mapping[str, CatalogHost]
+    ) -> tuple[tuple[Offer, ...], tuple[str, ...]]:
+        """All records under a root, from the first host that shows them whole, and what was wrong with those before it.
+
+        What adds up to the root's Merkle root was committed to by its transaction, and needs no other proof.
+        """
         faults: list[str] = []
-        showing = [reading.host for reading in readings.readings if reading.root == live.outpoint]
-        for url in showing:
+        everything: dict[Leaf, RecordDocument] = {}
+        for url, host in showing.items():
             try:
-                records, _ = await read_records(
-                    live,
-                    host=hosts[url],
-                    opened=lambda _: {},
-                    lineage=readings.lineage,
-                    verifier=self.verifier,
-                    now=self._now(),
-                )
-            except (VerificationError, RefusedError, TransientError) as error:
+                shown, latest = _shown(await host.lookup(SERVICE, {"producer": live.document.producer}), live)
+            except (RefusedError, TransientError) as error:
                 faults.append(f"{url}: {error.message}")
-            else:
-                return records, tuple(faults)
+                continue
+            if _adds_up(latest, live):
+                return _offered(live, latest, shown), tuple(faults)
+            everything |= shown
+            faults.append(
+                f"{url} lists {len(latest)} records, the root commits to {live.document.leaf_count} or to others"
+            )
+        leaves = await self._listed(live)
+        if leaves is not None and _adds_up(leaves, live) and everything.keys() >= set(leaves):
+            return _offered(live, leaves, everything), tuple(faults)
         raise VerificationError(
             f"no host shows the catalog of {live.document.name} whole: {'; '.join(faults)}", where=live.host
         )
+
+    async def _listed(self, live: LiveRoot) -> Sequence[Leaf] | None:
+        """What the gateway calls its records: it knows which tokens a large set has left to its sweeps, and hosts do not."""
+        url = live.document.keys.gateway_url
+        try:
+            return None if url is None else await self.listing(url)
+        except OverlayError:
+            return None
 
     async def _gateway(self, live: LiveRoot) -> GatewayState:
         url = live.document.keys.gateway_url
@@ -309,11 +320,43 @@ def _faults(answers: Answers) -> list[str]:
     return [f"{url} is {answer.verdict}: {answer.detail}" for url, answer in answers.by_host.items() if answer.detail]
 
 
-def _offer(identity: IdentityKey, record: LiveRecord) -> Offer:
-    return Offer(
-        producer=identity,
-        id=record.observed.id,
-        document_hash=record.observed.document_hash,
-        public=record.observed.public,
-        content=record.content,
+def _shown(found: Sequence[FoundOutput], live: LiveRoot) -> tuple[dict[Leaf, RecordDocument], tuple[Leaf, ...]]:
+    """The documents that a host shows, and for each name the one that is newest, as far as the root's transaction tells."""
+    spent = {each.outpoint for each in live.transaction.inputs}
+    newest = {live.outpoint.txid, *(outpoint.txid for outpoint in spent)}
+    documents: dict[Leaf, RecordDocument] = {}
+    latest: dict[RecordId, tuple[bool, Leaf]] = {}
+    for output in found:
+        document = None if output.outpoint in spent else _document(output)
+        if document is None or output.context is None:
+            continue
+        leaf, is_new = Leaf(document.id, sha256_hex(output.context)), output.outpoint.txid in newest
+        documents[leaf] = document
+        if document.id not in latest or is_new > latest[document.id][0]:
+            latest[document.id] = is_new, leaf
+    return documents, tuple(leaf for _, leaf in latest.values())
+
+
+def _document(output: FoundOutput) -> RecordDocument | None:
+    """What an output says of a record; None for roots, and for what is no document."""
+    try:
+        return None if output.context is None else parse_record_document(output.context)
+    except VerificationError:
+        return None
+
+
+def _adds_up(leaves: Sequence[Leaf], live: LiveRoot) -> bool:
+    return len(leaves) == live.document.leaf_count and state_root(leaves) == live.document.state_root
+
+
+def _offered(live: LiveRoot, leaves: Sequence[Leaf], documents: Mapping[Leaf, RecordDocument]) -> tuple[Offer, ...]:
+    return tuple(
+        Offer(
+            producer=live.document.producer,
+            id=leaf.id,
+            document_hash=leaf.document_hash,
+            public=documents[leaf].public,
+            content=documents[leaf].content,
+        )
+        for leaf in sorted(leaves, key=lambda leaf: leaf.id)
     )

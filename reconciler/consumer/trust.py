@@ -288,11 +288,12 @@ class Trust:
         """The records of this producer that a host shows, one for each name: the one of the root's own set, where there are two."""
         host = _Hurried(self._host(url))
         found: dict[RecordId, tuple[bool, Leaf]] = {}
-        current = {root.outpoint.txid, *(spent.outpoint.txid for spent in root.transaction.inputs)}
+        spent = {each.outpoint for each in root.transaction.inputs}
+        current = {root.outpoint.txid, *(outpoint.txid for outpoint in spent)}
         identities = {root.document.producer, *(key.key for key in root.document.keys.previous)}
         for output in await host.lookup(SERVICE, {"producer": root.document.producer}):
             token = check(output.transaction, output.outpoint.vout)
-            if token.identity not in identities or token.id.kind is Kind.PRODUCER:
+            if token.identity not in identities or token.id.kind is Kind.PRODUCER or output.outpoint in spent:
                 continue
             is_new = output.outpoint.txid in current
             if token.id not in found or is_new > found[token.id][0]:

@@ -12,9 +12,11 @@ from reconciler.cli.shopping import open_market
 from reconciler.consumer.offers import Wish
 from reconciler.consumer.search import search, services
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import RefusedError
+from reconciler.model.errors import RefusedError, VerificationError
+from reconciler.plan.options import DeleteLimit
 from reconciler.wallet.keyfile import read_key
 from reconciler.wallet.keys import Keys
+from reconciler.wire.state_root import Leaf
 
 MANIFEST = """\
 apiVersion: overlay/v1
@@ -92,7 +94,15 @@ class Lying:
 async def test_every_producer_is_found_and_compared_by_price_capability_and_region(published):
     acme, _ = published
     async with looking(acme) as market:
-        found = (await market.discovery().market(Wish())).sellers
+        discovery = market.discovery()
+        found = (await discovery.market(Wish())).sellers
+        assert len((await discovery.market(Wish(capability="tables"))).sellers) == 2
+        assert not (await discovery.market(Wish(capability="weather"))).sellers
+        few = await replace(discovery, most=1).market(Wish())
+        with pytest.raises(RefusedError, match="no host knows a producer"):
+            await discovery.seller(keys_of("nobody").identity)
+    assert len(few.sellers) == 1
+    assert "1 more producers are named, and were not looked at" in few.faults
     offered = services(found, Wish(), service_type="lookup-tables")
     assert [(each.capability, each.price.satoshis, len(each.goods)) for each in offered] == [
         ("tables", 0, 1),
@@ -104,16 +114,6 @@ async def test_every_producer_is_found_and_compared_by_price_capability_and_regi
     assert not services(found, Wish(region="EU"))
     assert [each.offer.id.name for each in search(found, Wish(max_price=Satoshis(6)))] == ["tables/data/a.csv"]
     assert len(search(found, Wish(), name="tables/*")) == 3
-
-
-async def test_a_capability_a_tag_or_a_price_narrows_down_who_is_looked_at(published):
-    acme, _ = published
-    async with looking(acme) as market:
-        discovery = market.discovery()
-        assert len((await discovery.market(Wish(capability="tables"))).sellers) == 2
-        assert not (await discovery.market(Wish(capability="weather"))).sellers
-        with pytest.raises(RefusedError, match="no host knows a producer"):
-            await discovery.seller(keys_of("nobody").identity)
 
 
 async def test_a_host_that_hides_a_record_is_named_and_another_one_is_read(published):
@@ -133,9 +133,50 @@ async def test_a_host_that_hides_a_record_is_named_and_another_one_is_read(publi
         assert any("no host shows the catalog of acme whole" in fault for fault in alone.faults)
 
 
-async def test_no_more_producers_are_looked_at_than_one_can_bear(published):
-    acme, _ = published
-    async with looking(acme) as market:
-        found = await replace(market.discovery(), most=1).market(Wish())
-    assert len(found.sellers) == 1
-    assert "1 more producers are named, and were not looked at" in found.faults
+class Slow:
+    """A host that still shows what has been replaced since, before what there is."""
+
+    def __init__(self, host, earlier) -> None:
+        self._host, self._earlier = host, earlier
+
+    async def services(self):
+        return await self._host.services()
+
+    async def lookup(self, service, query):
+        now = await self._host.lookup(service, query)
+        return now if "kind" in query else (*self._earlier, *now)
+
+
+async def test_what_was_replaced_counts_for_nothing_and_what_is_gone_is_the_gateways_to_say(producer):
+    producer.write(MANIFEST)
+    await producer.apply()
+    identity = identity_of(producer)
+    async with looking(producer) as market:
+        (host,) = market.discovery().hosts.values()
+        earlier = await host.lookup("ls_data_catalog", {"producer": identity})
+    producer.write(MANIFEST.replace('"Table {stem}"', '"Tables, {stem}"'))
+    await producer.apply()
+    async with looking(producer) as market:
+        discovery = replace(market.discovery(), hosts={"http://slow": Slow(host=_only(market), earlier=earlier)})
+        seller = await discovery.seller(identity)
+        assert {offer.title for offer in seller.goods} == {"Tables, a", "Tables, b"}
+
+    (producer.folder / "data" / "b.csv").unlink()
+    await producer.apply(max_delete=DeleteLimit.parse("100%"))
+    async with looking(producer) as market:
+        slow = Slow(host=_only(market), earlier=[each for each in earlier if b"b.csv" in (each.context or b"")])
+        discovery = replace(market.discovery(), hosts={"http://slow": slow})
+        with pytest.raises(VerificationError, match="no host shows the catalog of acme whole"):
+            await discovery.seller(identity)
+        there = {offer.id: offer for offer in (await market.discovery().seller(identity)).offers}
+
+        async def listing(url: str):
+            return [Leaf(offer.id, offer.document_hash) for offer in there.values()]
+
+        seller = await replace(discovery, listing=listing).seller(identity)
+        assert [offer.id.name for offer in seller.goods] == ["tables/data/a.csv"]
+
+
+def _only(market):
+    (host,) = market.discovery().hosts.values()
+    return host
