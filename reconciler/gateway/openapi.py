@@ -117,13 +117,27 @@ _GIVEN: Final[Mapping[str, JsonObject]] = {
     "206": {"description": "The range that was asked for", "content": _BYTES, "headers": _ETAG},
     "304": {"description": "It is the one that the client has", "headers": _ETAG},
     "400": NOT_GOOD,
-    "402": {"description": "There is something to pay first (BRC-105, BRC-121)"},
+    "402": {
+        "description": (
+            "There is something to pay first: as for access (BRC-105) where the request is signed, else x-bsv-sats to a key of "
+            "x-bsv-server (BRC-121), and for a payment that is not good x-bsv-payment-error; a replay names its receipt in a link"
+        )
+    },
     "403": answer("Not for this grant, or not any more; or not for this consumer", PROBLEM_BODY, PROBLEM),
     "404": MISSING,
     "416": answer("There is no such range; one is given at a time", PROBLEM_BODY, PROBLEM),
     "429": answer("The quota is used up", PROBLEM_BODY, PROBLEM, retry_after="Seconds"),
+    "500": {"description": "Whether a payment by BRC-121 is good cannot be found out now: the same again, later"},
     "503": LATER,
 }
+_PAYING: Final = (
+    parameter("header", "x-bsv-payment", "BRC-105, of a signed request"),
+    parameter("header", "x-bsv-beef", "BRC-121, with the four that follow: base64 of an Atomic BEEF"),
+    parameter("header", "x-bsv-sender", "Who pays, and can open the answer: its key is named by x-bsv-receipt"),
+    parameter("header", "x-bsv-nonce", "The derivation prefix: base64"),
+    parameter("header", "x-bsv-time", "Milliseconds since 1970, not half a minute away; its base64 is the suffix"),
+    parameter("header", "x-bsv-vout", "Which output pays"),
+)
 _CONTENT_ROUTE: Final = operation(
     "A dataset's plaintext: for a grant, for a payment that comes along where it is small, or free",
     _GIVEN,
@@ -133,6 +147,7 @@ _CONTENT_ROUTE: Final = operation(
         parameter("header", "range", "One range of bytes, such as bytes=0-1023"),
         parameter("header", "if-range", "The etag of what was had before"),
         parameter("header", "if-none-match", "The etag of what was had before"),
+        *_PAYING,
     ],
 )
 _WHO: Final = answer("Who was proven to ask, and how they stand with this producer", STANDING)
