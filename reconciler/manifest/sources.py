@@ -15,7 +15,7 @@ from reconciler.manifest.kinds import Dataset
 from reconciler.manifest.patterns import matches, split_pattern
 from reconciler.manifest.tree import Path as TreePath
 from reconciler.model.diagnostics import Diagnostic
-from reconciler.model.ids import Kind, RecordId, name_fault
+from reconciler.model.ids import Kind, RecordId, name_fault, verb_fault
 
 _NOT_IN_NAMES = re.compile(r"[^a-z0-9._/-]")
 _PATH: TreePath = ("spec", "source", "path")
@@ -149,7 +149,7 @@ class _Search:
     def _match(self, document: Document, path: Path, home: str) -> DatasetSource | None:
         relative = self._relative(path)
         name = record_name(document.name, Path(os.path.relpath(path, home)).as_posix())
-        problem = name_fault(name)
+        problem = name_fault(name) or verb_fault(Kind.DATASET, name)
         if not relative.isprintable():
             summary = "a file's name has characters that cannot be printed"
         elif problem:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import NewType, Self
+from typing import Final, NewType, Self
 
 Txid = NewType("Txid", str)
 """64 hex digits in display order (the reverse of the bytes inside a transaction)."""
@@ -119,6 +119,19 @@ class AdProtocol(StrEnum):
     """A host that takes a topic."""
     SLAP = "SLAP"
     """A host that answers a look-up service."""
+
+
+VERBS: Final = {
+    Kind.DATASET: frozenset({"access", "content"}),
+    Kind.STREAM: frozenset({"sessions", "ws", "events", "packets", "webhooks", "agents"}),
+}
+"""Last words of a gateway's URLs, behind the names of what is asked for (DESIGN §5)."""
+
+
+def verb_fault(kind: Kind, name: str) -> str | None:
+    """Why nothing of this kind is published under `name`, though it could be a name; None if it can."""
+    last = name.rpartition("/")[2]
+    return f"must not end in '{last}', which ends URLs of the gateway" if last in VERBS.get(kind, ()) else None
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, WithJsonSchema, model_validator
 
 from reconciler.manifest.kinds.addresses import url_of
-from reconciler.manifest.kinds.envelope import Part, RecordMetadata
+from reconciler.manifest.kinds.envelope import Part, RecordMetadata, check_verb
 from reconciler.manifest.kinds.fault import fault
 from reconciler.manifest.kinds.goods import PaymentRuleChoice, ReplicationChoice
 from reconciler.manifest.kinds.paths import RelativePath
@@ -246,3 +246,9 @@ class Dataset(Part):
     kind: Literal["Dataset"]
     metadata: RecordMetadata
     spec: DatasetSpec
+
+    @model_validator(mode="after")
+    def _no_verb(self) -> Self:
+        if self.spec.source.glob is None:  # else each file makes a name
+            check_verb(self.RECORD, self.metadata.name)
+        return self

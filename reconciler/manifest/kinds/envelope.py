@@ -10,6 +10,7 @@ from pydantic.alias_generators import to_camel
 from reconciler.manifest.kinds.fault import fault
 from reconciler.manifest.kinds.scalars import NOTHING, Line, Name
 from reconciler.manifest.kinds.visibility import LOCAL, PUBLIC, SEALED
+from reconciler.model.ids import Kind, verb_fault
 
 API_VERSION: Final = "overlay/v1"
 
@@ -51,6 +52,14 @@ class RecordMetadata(Metadata):
 
     renamed_from: Annotated[Name | None, LOCAL] = None
     """The name under which it was published before: the plan moves it instead of deleting and creating."""
+
+
+def check_verb(kind: Kind, name: str) -> None:
+    """Raises a fault of `metadata.name` where a gateway's URLs could not tell the name from what is asked for."""
+    problem = verb_fault(kind, name)
+    if problem:
+        expected = "a name such as btc-history or prices/btc_live"
+        raise fault("bad-name", f"the name {problem}", expected=expected, at=("metadata", "name"))
 
 
 class SettingMetadata(Metadata):

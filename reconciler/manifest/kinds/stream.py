@@ -9,7 +9,7 @@ from typing import Annotated, ClassVar, Final, Literal, Self
 from pydantic import BeforeValidator, WithJsonSchema, model_validator
 
 from reconciler.manifest.kinds.addresses import Url, url_of
-from reconciler.manifest.kinds.envelope import Part, RecordMetadata
+from reconciler.manifest.kinds.envelope import Part, RecordMetadata, check_verb
 from reconciler.manifest.kinds.fault import fault
 from reconciler.manifest.kinds.goods import PaymentRuleChoice
 from reconciler.manifest.kinds.paths import RelativePath
@@ -318,3 +318,8 @@ class Stream(Part):
     kind: Literal["Stream"]
     metadata: RecordMetadata
     spec: StreamSpec
+
+    @model_validator(mode="after")
+    def _no_verb(self) -> Self:
+        check_verb(self.RECORD, self.metadata.name)
+        return self
