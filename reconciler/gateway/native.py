@@ -56,7 +56,7 @@ class _Desk:
     async def template(self, request: Request) -> Response:
         """POST /v1/payments/templates."""
         buyer = required_identity(request)
-        quote, good, price = _quote(await read_body(request, _MAX_QUOTE))
+        quote, good, price = parse_quote(await read_body(request, _MAX_QUOTE))
         try:
             template = await self._sales.template(buyer, good, quote, price)
         except RefusedError as error:
@@ -70,7 +70,7 @@ class _Desk:
         """POST /v1/payments. Whatever is wrong with a payment, it is never answered 402."""
         buyer = required_identity(request)
         try:
-            template, beef, subject = _payment(await read_body(request, _MAX_PAYMENT))
+            template, beef, subject = parse_payment(await read_body(request, _MAX_PAYMENT))
             payment = await self._sales.pay(buyer, template, beef, subject)
         except VerificationError as error:
             return payment_error(400, PaymentError.MALFORMED.value, error)
@@ -107,7 +107,8 @@ def _refused(error: RefusedError) -> Response:
     return payment_error(400, error.code, error)
 
 
-def _quote(body: bytes) -> tuple[str, Good, Satoshis]:
+def parse_quote(body: bytes) -> tuple[str, Good, Satoshis]:
+    """The quote that a template is asked for: its id, the good, and the price. Raises VerificationError."""
     value = parse_json(body, "the request")
     return read_object(value, "the request", lambda fields: fields.nested("quote", _read_quote))
 
@@ -125,7 +126,8 @@ def _quote_json(quote: str, good: Good, price: Satoshis) -> JsonObject:
     return {"id": quote, "kind": str(sold.kind), "name": sold.name, "quantity": good.quantity, "satoshis": price}
 
 
-def _payment(body: bytes) -> tuple[Digest, Beef, Txid]:
+def parse_payment(body: bytes) -> tuple[Digest, Beef, Txid]:
+    """A payment: the template that it was made from, and the transaction. Raises VerificationError."""
     value = parse_json(body, "the request")
     template, data = read_object(value, "the request", _read_payment)
     beef, subject = parse_beef(data, max_bytes=MAX_BEEF, max_transactions=MAX_TRANSACTIONS)

@@ -13,6 +13,7 @@ from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.gasp import GaspClient
 from reconciler.clients.gateway import GatewayClient
 from reconciler.clients.host import HostClient
+from reconciler.clients.settlements import SettlementsClient
 from reconciler.clients.storage import StorageClient
 from reconciler.clients.trackers import Tracker
 from reconciler.clients.webhooks import post
@@ -40,7 +41,7 @@ async def chunks(count: int = 1) -> AsyncIterator[bytes]:
         yield b"x" * 1000
 
 
-async def drained(chunks: AsyncIterator[bytes]) -> None:
+async def drained(chunks: AsyncIterator[object]) -> None:
     async for _ in chunks:
         pass
 
@@ -89,6 +90,7 @@ CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
     "gateway payment": lambda http, url: GatewayClient(http, url).pay_native(SHA, b"beef"),
     "gateway receipt": lambda http, url: GatewayClient(http, url).receipt(SHA),
     "gateway receipts": lambda http, url: GatewayClient(http, url).outcome(TXID),
+    "gateway settlements": lambda http, url: drained(SettlementsClient(http, url).since(0)),
     "gateway plaintext": lambda http, url: drained(GatewayClient(http, url).plaintext(url, start=0, stop=1_000_000)),
 }
 

@@ -15,6 +15,7 @@ from typing import Any, Final
 from urllib.parse import parse_qsl
 
 from reconciler.chain.blocks import parse_header
+from reconciler.gateway import native
 from reconciler.gateway import query as gateway_query
 from reconciler.gateway.grants import parse_grant
 from reconciler.host.catalog import entry_of, token_of
@@ -59,6 +60,7 @@ from reconciler.wire.packetpay import parse_envelope, parse_packet
 from reconciler.wire.payment import Charge, PaymentHeader, parse_atomic
 from reconciler.wire.record import Anchor, RecordToken
 from reconciler.wire.sealed_content import sold_layout
+from reconciler.wire.settlements import parse_settlements
 from reconciler.wire.spend import Allowance, ScriptError, Spending
 from reconciler.wire.spv import verify
 from reconciler.wire.stream_cipher import Layout, Opening, SegmentCipher, key_commitment
@@ -308,6 +310,9 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
             selling.parse_standing,
             selling.parse_receipts,
         )
+    }
+    | {
+        "settlements": Target(of_json(lambda value: parse_settlements(value, "the answer")), (parse_settlements,)),
     },
     "clients": {"answered": Target(_clients, ())},
     "requests": {
@@ -317,6 +322,8 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         "ads": Target(_query, (ad_lookup.parse_query,), _FAULTS),
         "catalog": Target(of_json(catalog_lookup.parse_query), (catalog_lookup.parse_query,), _FAULTS),
         "uhrp": Target(of_json(lambda query: uhrp_lookup.parse_query(query, NOW)), (uhrp_lookup.parse_query,), _FAULTS),
+        "native quote": Target(native.parse_quote, (native.parse_quote,)),
+        "native payment": Target(native.parse_payment, (native.parse_payment,)),
         "wish": Target(of_json(Wish.parse), (Wish.parse,), _FAULTS),
         "grant": Target(_grant, (Grant.parse,), _FAULTS),
         "content grant": Target(
@@ -485,6 +492,25 @@ _BODIES: Final[tuple[Json, ...]] = (
         "refund": {"state": "seen", "credit": 0, "beef": "AAAA", "derivationPrefix": "a", "derivationSuffix": "b"},
     },
     {"receipt": None, "refund": {"state": "credited", "credit": 5}},
+    {"quote": {"id": "AAAA", "kind": "dataset", "name": "a", "quantity": 2, "satoshis": 9}},
+    {"template": "ab" * 32, "transaction": "AQEBAQ=="},
+    {
+        "settlements": [
+            {
+                "txid": "ab" * 32,
+                "vout": 0,
+                "satoshis": 9,
+                "protocol": "data catalog coin",
+                "keyId": "settle a 0",
+                "counterparty": KEY,
+                "state": "mined",
+                "height": 7,
+                "beef": "AQEBAQ==",
+            }
+        ],
+        "unsettled": {"count": 1, "satoshis": 9},
+        "next": "7",
+    },
     {"topics": ["tm_a"], "identityKey": KEY, "limit": 1, "skip": 0, "sortOrder": "asc", "findAll": False},
     {"service": "ls_a", "domain": "https://a.example"},
     {"producer": KEY, "kind": "dataset", "name": "a", "price": {"min": 0, "max": 1, "model": "once"}, "history": 1},
