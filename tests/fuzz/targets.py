@@ -58,6 +58,7 @@ from reconciler.wire.javascript import javascript_json
 from reconciler.wire.merkle import parse_path, read_path
 from reconciler.wire.packetpay import parse_envelope, parse_packet
 from reconciler.wire.payment import Charge, PaymentHeader, parse_atomic
+from reconciler.wire.receipt import Receipt
 from reconciler.wire.record import Anchor, RecordToken
 from reconciler.wire.sealed_content import sold_layout
 from reconciler.wire.settlements import parse_settlements
@@ -312,6 +313,8 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         )
     }
     | {
+        "receipt": Target(of_json(Receipt.parse), (Receipt.parse,)),
+        "receipt bytes": Target(Receipt.from_bytes, (Receipt.from_bytes,)),
         "settlements": Target(of_json(lambda value: parse_settlements(value, "the answer")), (parse_settlements,)),
     },
     "clients": {"answered": Target(_clients, ())},
@@ -379,11 +382,15 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
 """Targets by group; a group is one fuzzer."""
 
 EXEMPT: Final = {
+    "reconciler.web.workers.Inheritance.parse": "reads what the parent process says",
     "reconciler.chain.tables.open_world": "opens our own file",
     "reconciler.content.cache.PartCache.read": "reads what was downloaded, which is held against its hash",
     "reconciler.content.serving.Library.read": "opens by SegmentCipher.open",
     "reconciler.content.joined.open_joined": "opens our own files",
     "reconciler.content.opening.open_content": "takes bytes by Opening.feed",
+    "reconciler.gateway.settings.read_setting": "reads what the producer's own root seals",
+    "reconciler.gateway.wishes.read_quantity": "as read_wish",
+    "reconciler.gateway.wishes.read_wish": "parse_json over a bounded body, and two names that are checked",
     "reconciler.host.lookups.query.Query.read": "called by every look-up's parse_query",
     "reconciler.storage.disk.Disk.read": "reads what we have stored",
     "reconciler.storage.s3.S3.read": "reads what we have stored",
