@@ -1,4 +1,4 @@
-"""AuthFetch, with a wallet that makes real transactions, buys from `overlay serve`: it pays once, whatever it is answered.
+"""AuthFetch, with a wallet that makes real transactions, buys from `overlay serve`: it pays once, whatever it is answered. So does PacketPay.
 
 What is counted is what its wallet has signed, and what the chain says of its coins.
 """
@@ -47,15 +47,16 @@ def front(bazaar) -> Iterator[Between]:
 def buy(run_peer, bazaar, front):
     """AuthFetch takes the steps with three coins to spend: its answers, once it was seen that one was spent and no more."""
 
-    def buy(url: str, *steps):
+    def buy(url: str, *steps, program="buyer.mjs"):
         front.target = url
         locking = p2pkh(BUYER.identity).hex()
         coins = []
         for _ in range(3):
             wish = {"lockingScript": locking, "satoshis": 10 * PRICE}
             coins.append(httpx.post(f"{bazaar.arc}/faucet", json=wish).raise_for_status().json())
-        question = {"origin": front.url, "key": BUYER.secret().hex(), "coins": coins, "steps": steps}
-        told = run_peer("buyer.mjs", question)
+        paths = [step["path"] for step in steps]
+        question = {"origin": front.url, "key": BUYER.secret().hex(), "coins": coins, "steps": steps, "paths": paths}
+        told = run_peer(program, question)
         spent = [httpx.get(f"{bazaar.arc}/tx/{coin['txid']}/{coin['vout']}/spent").status_code for coin in coins]
         assert len(told["made"]) == 1, told
         assert bazaar.standing(told["made"][0]) in {"SEEN_ON_NETWORK", "MINED"}
@@ -164,4 +165,14 @@ def test_authfetch_pays_once_where_workers_take_turns(bazaar, buy):
         answers = buy(shop.url, *[ACCESS] * 6)
         assert len({json.loads(answer["body"])["receipt"]["id"] for answer in answers}) == 1
         check_served(answers[0])
+    bazaar.audited()
+
+
+def test_packetpay_buys_over_authrite_and_asks_again_for_nothing(bazaar, buy):
+    with bazaar.open() as shop:
+        access, again = buy(shop.url, ACCESS, ACCESS, program="packetpay.mjs")
+        check_served(access)
+        receipt = json.loads(access["body"])["receipt"]
+        assert (receipt["method"], receipt["buyer"]) == ("brc41", BUYER.identity)
+        assert json.loads(again["body"])["receipt"] == receipt
     bazaar.audited()
