@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from reconciler.apply.receiving import funding_address
+from reconciler.apply.receiving import funding_address, receive
 from reconciler.cli import errors, options
 from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
@@ -20,14 +22,17 @@ from reconciler.cli.views.wallet import (
 )
 from reconciler.cli.wiring import clock, gateway_of, open_site
 from reconciler.control.audit import audit as audit_wallet
+from reconciler.control.binding import check_identity
 from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
 from reconciler.control.settling import settle_wallet
 from reconciler.control.takings import takings
 from reconciler.model.amounts import satoshis
-from reconciler.model.errors import StateError, UsageError
+from reconciler.model.errors import StateError, UsageError, VerificationError
+from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.networks import endpoints_of
 from reconciler.store.coins import Coins
 from reconciler.wallet.gatewayfile import Gateway
+from reconciler.wire.beef import Beef, parse_beef
 
 app = typer.Typer(help="The coins that pay for applies.", no_args_is_help=True)
 
@@ -61,6 +66,19 @@ def fund(
     """Take coins from the faucet of an embedded or local network; elsewhere, say where to send them."""
     invocation = Invocation.of(context)
     invocation.finish(_fund(invocation, amount, as_json=json))
+
+
+@app.command("import", epilog="Example: overlay wallet import payment.beef")
+def import_(
+    context: typer.Context,
+    file: Annotated[Path, typer.Argument(metavar="FILE|-", help="A payment with its proof (BEEF), as bytes or hex.")],
+    *,
+    json: options.Json = False,
+) -> None:
+    """Take in a payment to this wallet's address that somebody hands over with its proof, and nobody has spent since."""
+    invocation = Invocation.of(context)
+    data = sys.stdin.buffer.read() if str(file) == "-" else (invocation.directory / file).read_bytes()
+    invocation.finish(_import(invocation, data, as_json=json))
 
 
 @app.command("audit", epilog="Example: overlay wallet audit")
@@ -121,6 +139,48 @@ async def _fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
     else:
         invocation.console.result(f"Received {received:,} satoshis.\n{balance_text(found)}")
     return errors.DONE
+
+
+async def _import(invocation: Invocation, data: bytes, *, as_json: bool) -> int:
+    beef, subject = _payment(data)
+    network = implied_network(invocation)
+    keys = await implied_keys(invocation, network, create=True)
+    async with open_site(invocation, network, identity=keys.identity) as site:
+        world = site.world()
+        await check_identity(site.database, keys.identity)
+        if beef.proof(subject) is None:
+            raise VerificationError(
+                "no block proves the payment yet", where=subject, hint="import it with its proof, once it is mined"
+            )
+        outputs = range(len(beef.transactions[subject].transaction.outputs))
+        points = [Outpoint(subject, vout) for vout in outputs]
+        unspent = [point for point in points if await world.index.spender(point) is None]
+        received = await receive(
+            beef,
+            subject,
+            keys=keys,
+            database=site.database,
+            verifier=world.headers,
+            now=int(clock()),
+            unspent=unspent,
+        )
+        async with site.database.begin() as connection:
+            found = await Coins(connection).balance()
+    if as_json:
+        invocation.console.document({"received": received, **balance_json(found)})
+    else:
+        invocation.console.result(f"Received {received:,} satoshis.\n{balance_text(found)}")
+    return errors.DONE
+
+
+def _payment(data: bytes) -> tuple[Beef, Txid]:
+    """A transaction with its ancestry, as bytes or hex. Raises VerificationError."""
+    try:
+        raw = bytes.fromhex(data.decode("ascii").strip())
+    except ValueError:
+        raw = data
+    beef, subject = parse_beef(raw)
+    return beef, beef.subject_or_last(subject)
 
 
 async def _audit(invocation: Invocation, *, as_json: bool) -> int:
