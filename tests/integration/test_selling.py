@@ -146,6 +146,7 @@ async def test_what_another_machine_applies_is_sold_here_by_the_gateways_own_key
         assert (refused.status, json.loads(refused.body)["code"]) == (403, "ERR_CONSUMER_SUSPENDED")
 
 
+@pytest.mark.long
 async def test_a_membership_lasts_over_generations_and_its_discount_is_quoted(seller):
     await seller.apply()
     async with selling(seller) as stand:

@@ -413,11 +413,11 @@ async def test_several_terms_are_one_good(customer, publish):
     assert receipt.allowance.until == receipt.issued + 90 * 86_400
 
 
-@pytest.mark.parametrize("tier", ["new", "none"])
-async def test_there_is_no_membership_of_a_tier_without_a_fee(customer, publish, tier):
+async def test_there_is_no_membership_of_a_tier_without_a_fee(customer, publish):
     await publish(policy=CLUB)
-    assert (await customer.ask(f"/v1/tiers/{tier}/access")).status == 404
-    assert (await customer.ask("/v1/quotes", {"kind": "tier", "name": tier})).status == 404
+    for tier in ("new", "none"):
+        assert (await customer.ask(f"/v1/tiers/{tier}/access")).status == 404
+        assert (await customer.ask("/v1/quotes", {"kind": "tier", "name": tier})).status == 404
 
 
 QUOTA = {"defaultTier": "small", "tiers": {"small": {"quota": {"requests": 3, "bytes": 100, "window": "1h"}}}}
@@ -565,30 +565,29 @@ async def test_by_the_megabyte_it_is_sold_whole(customer, publish):
     assert (reply.status, problem(reply)["code"], problem(reply)["quantity"]) == (409, "ERR_QUANTITY", 3)
 
 
-@pytest.mark.parametrize(
-    "body",
-    [
+async def test_what_cannot_be_asked_is_refused(customer, publish):
+    await publish()
+    for body in (
         {"name": "a"},
         {"kind": "file", "name": "a"},
         {"kind": "dataset", "name": "../a"},
         {"kind": "dataset", "name": "a", "quantity": 0},
         {"kind": "dataset", "name": "a", "quantity": 1.5},
         {"kind": "dataset", "name": "a", "quantity": True},
+        {"kind": "dataset", "name": "a", "quantity": 10**12},
         {"kind": "dataset", "name": "a", "price": 1},
         {"kind": "dataset", "name": "a" * 9000},
-    ],
-)
-async def test_what_cannot_be_asked_is_refused(customer, publish, body):
-    await publish()
-    reply = await customer.ask("/v1/quotes", body)
-    assert reply.status in {400, 413}
-    problem(reply)
+        ["dataset", "a"],
+    ):
+        reply = await customer.ask("/v1/quotes", body)
+        assert reply.status in {400, 413}, body
+        problem(reply)
 
 
-@pytest.mark.parametrize(("kind", "name"), [("stream", "ticks"), ("dataset", "none"), ("producer", "acme")])
-async def test_what_is_not_on_offer_has_no_price(customer, publish, kind, name):
+async def test_what_is_not_on_offer_has_no_price(customer, publish):
     await publish()
-    assert (await customer.ask("/v1/quotes", {"kind": kind, "name": name})).status == 404
+    for kind, name in (("stream", "ticks"), ("dataset", "none"), ("producer", "acme")):
+        assert (await customer.ask("/v1/quotes", {"kind": kind, "name": name})).status == 404
 
 
 @pytest.mark.parametrize("settings", [{"rule": {"cash": {}}}, {"policy": {"tiers": {"a": {"speed": 1}}}}])

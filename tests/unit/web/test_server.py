@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
 import pytest
@@ -107,3 +107,26 @@ async def test_a_request_in_flight_ends_before_the_lifespan_does():
             asyncio.get_running_loop().call_later(0.2, go.set)
         assert (await asked).text == "late"
     assert told == ["answered", "down"]
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        b"x: " + b"a" * 2_000_000 + b"\r\n\r\n",
+        b"".join(b"x-%d: %s\r\n" % (number, b"a" * 100) for number in range(20_000)) + b"\r\n",
+        b"a" * 2_000_000,
+    ],
+    ids=["one", "many", "endless"],
+)
+async def test_more_headers_than_anyone_needs_are_not_kept_and_the_next_client_is_served(bomb):
+    async with serving([door("here")]) as (url,), httpx.AsyncClient() as client:
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(url.rpartition(":")[2]))
+        writer.write(b"GET / HTTP/1.1\r\nhost: x\r\n" + bomb)
+        answer = b""
+        with suppress(ConnectionError):  # what was on its way when the server closed may take the answer with it
+            answer = await reader.read(-1)
+        assert answer[:12] in {b"", b"HTTP/1.1 400", b"HTTP/1.1 431"}
+        writer.close()
+        with suppress(ConnectionError):
+            await writer.wait_closed()
+        assert (await client.get(url)).text == "here"
