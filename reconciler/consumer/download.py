@@ -18,7 +18,7 @@ from reconciler.clients.host import HostClient
 from reconciler.consumer.cashier import Cashier
 from reconciler.consumer.ports import Books
 from reconciler.consumer.surroundings import Surroundings
-from reconciler.content.fetching import download
+from reconciler.content.fetching import download, piece
 from reconciler.content.locating import locate
 from reconciler.content.opening import Came, Fault, open_content
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, UnreachableError, VerificationError
@@ -190,7 +190,7 @@ class Downloads:
 
 @dataclass(frozen=True, slots=True)
 class _Keeper:
-    """Satisfies content.opening.PartSource: one storage host, at all the URLs that its tokens name."""
+    """Satisfies content.opening.PieceSource: one storage host, at all the URLs that its tokens name."""
 
     url: str
     urls: Mapping[Digest, str]
@@ -200,13 +200,25 @@ class _Keeper:
         """See PartSource."""
         return self._download(sha256, size)
 
+    def piece(self, sha256: Digest, *, size: int, start: int) -> AsyncIterator[bytes]:
+        """See PieceSource."""
+        return self._piece(sha256, size, start)
+
     async def _download(self, sha256: Digest, size: int) -> AsyncGenerator[bytes, None]:
+        around, at = self.surroundings, self._at(sha256)
+        async for chunk in download(around.strangers, at, sha256=sha256, size=size, plain_http=around.plain_http):
+            yield chunk
+
+    async def _piece(self, sha256: Digest, size: int, start: int) -> AsyncGenerator[bytes, None]:
+        around, at = self.surroundings, self._at(sha256)
+        async for chunk in piece(around.strangers, at, size=size, start=start, plain_http=around.plain_http):
+            yield chunk
+
+    def _at(self, sha256: Digest) -> str:
         at = self.urls.get(sha256)
         if at is None:
             raise RefusedError(f"{self.url} does not say that it keeps this part", code="404", where=self.url)
-        plain_http = self.surroundings.plain_http
-        async for chunk in download(self.surroundings.strangers, at, sha256=sha256, size=size, plain_http=plain_http):
-            yield chunk
+        return at
 
 
 @dataclass(slots=True)

@@ -114,26 +114,41 @@ async def download(
 
     Follows redirects, but never out of https. Raises VerificationError for other bytes, RefusedError and UnreachableError.
     """
-    digest, count = hashlib.sha256(), 0
-    at = url
+    digest = hashlib.sha256()
+    async with aclosing(piece(http, url, size=size, start=0, plain_http=plain_http)) as chunks:
+        async for chunk in chunks:
+            digest.update(chunk)
+            yield chunk
+    if digest.hexdigest() != sha256:
+        raise VerificationError(f"{url} gives other content than {sha256}", where=url)
+
+
+async def piece(
+    http: Http, url: str, *, size: int, start: int, plain_http: bool = False
+) -> AsyncGenerator[bytes, None]:
+    """The bytes from `start` on of what has so many at a URL: as many as it takes, of which nothing else is verified.
+
+    Raises as `download` does, and UnreachableError where a host does not begin in the middle.
+    """
+    at, count = url, start
+    headers = {"range": f"bytes={start}-"} if start else None
     for _ in range(_MOST_REDIRECTS + 1):
         _check_location(at, plain_http=plain_http)
-        async with http.stream(at, within=_READ_SECONDS) as streamed:
+        async with http.stream(at, headers=headers, within=_READ_SECONDS) as streamed:
             location = streamed.headers.get("location")
             if streamed.status in _REDIRECTS and location:
                 at = urljoin(at, location)
                 continue
-            if streamed.status != 200:
+            if streamed.status != (206 if start else 200):
                 checked(Reply(at, streamed.status, streamed.headers, b""))
                 raise UnreachableError(f"{at} answers HTTP {streamed.status} to a download", where=at)
             async for chunk in streamed.chunks():
                 count += len(chunk)
                 if count > size:
                     raise VerificationError(f"{at} gives more than {size} bytes", where=url)
-                digest.update(chunk)
                 yield chunk
-        if count != size or digest.hexdigest() != sha256:
-            raise VerificationError(f"{at} gives other content than {sha256}", where=url)
+        if count != size:
+            raise VerificationError(f"{at} gives other content than the {size} bytes that it should", where=url)
         return
     raise UnreachableError(f"{url} redirects more than {_MOST_REDIRECTS} times", where=url)
 

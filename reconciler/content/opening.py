@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterat
 from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Lock
-from typing import BinaryIO, Final, Protocol
+from typing import BinaryIO, Final, Protocol, runtime_checkable
 
 from reconciler.content.partial import How, Partial, fresh, resuming
 from reconciler.model.errors import OverlayError, RefusedError, UnreachableError, VerificationError
@@ -18,6 +18,8 @@ from reconciler.wire.documents import PublishedContent, StoredPart
 from reconciler.wire.sealed_content import sold_layout
 from reconciler.wire.stream_cipher import Opening, SaltedDigest, SegmentCipher
 
+STEP: Final = 16 << 20
+"""Bytes of free content after which a part that is on its way is noted: there is no end to how large one may be."""
 PARALLEL: Final = 4
 """Parts that are downloaded at once; of each, one segment and one chunk are in memory."""
 _READ: Final = 1 << 20
@@ -33,6 +35,15 @@ class PartSource(Protocol):
 
     def download(self, sha256: Digest, *, size: int) -> AsyncIterator[bytes]:
         """The bytes with this hash; right only if the iteration ends without an error."""
+        ...
+
+
+@runtime_checkable
+class PieceSource(PartSource, Protocol):
+    """One that can begin in the middle."""
+
+    def piece(self, sha256: Digest, *, size: int, start: int) -> AsyncIterator[bytes]:
+        """The bytes from `start` on, of those that have this hash and size. Nobody has verified them."""
         ...
 
 
@@ -308,21 +319,45 @@ class _Download:
         self.progress(self.done)
 
     async def _from(self, source: PartSource, index: int) -> None:
-        part, feed, at = self.parts[index], self.form.feed(index), self.form.offset(index)
+        part = self.parts[index]
+        if self.form.proof(index) is not None and isinstance(source, PieceSource):
+            await self._pieces(index, source.url, lambda start: source.piece(part.sha256, size=part.size, start=start))
+            return
+        feed, at = self.form.feed(index), self.form.offset(index)
         async for chunk in source.download(part.sha256, size=part.size):
             at += await asyncio.to_thread(self._write, feed, chunk, at)
         feed.end()
 
     async def _read(self, source: PlainSource, index: int) -> None:
-        begin, proof, digest = self.form.offset(index), self.form.proof(index), hashlib.sha256()
-        at, stop = begin, begin + self.form.extent(index)
-        async for chunk in source.read(begin, stop):
-            if at + len(chunk) > stop:
-                raise VerificationError(f"{source.url} gives more than it was asked for", where=source.url)
+        begin = self.form.offset(index)
+        stop = begin + self.form.extent(index)
+        await self._pieces(index, source.url, lambda start: source.read(begin + start, stop))
+
+    async def _pieces(self, index: int, url: str, bring: Callable[[int], AsyncIterator[bytes]]) -> None:
+        """Plaintext of a part, from where an earlier call has ended. If that does not add up, it may be the disk's fault."""
+        if self.partial.begun.get(index, 0):
+            try:
+                await self._rest(index, url, bring)
+            except VerificationError:
+                self.partial.forget([index])
+            else:
+                return
+        await self._rest(index, url, bring)
+
+    async def _rest(self, index: int, url: str, bring: Callable[[int], AsyncIterator[bytes]]) -> None:
+        begin, proof, size = self.form.offset(index), self.form.proof(index), self.form.extent(index)
+        at = marked = 0 if proof is None else min(self.partial.begun.get(index, 0), size)
+        digest = await asyncio.to_thread(self.target.hashed, begin, at)
+        async for chunk in bring(at):
+            if at + len(chunk) > size:
+                raise VerificationError(f"{url} gives more than it was asked for", where=url)
             digest.update(chunk)
-            at += await asyncio.to_thread(self.target.write, chunk, at)
-        if at != stop or (proof is not None and digest.hexdigest() != proof):
-            raise VerificationError(f"{source.url} gives other plaintext than the document names", where=source.url)
+            at += await asyncio.to_thread(self.target.write, chunk, begin + at)
+            if proof is not None and at - marked >= STEP:
+                await asyncio.to_thread(self.target.do, functools.partial(self.partial.mark, index, at))
+                marked = at
+        if at != size or (proof is not None and digest.hexdigest() != proof):
+            raise VerificationError(f"{url} gives other plaintext than the document names", where=url)
 
     def _write(self, feed: _Feed, chunk: bytes, at: int) -> int:
         """Write what a chunk tells of the plaintext; returns how many bytes that are."""
@@ -347,6 +382,19 @@ class _Target:
                 raise ValueError("the file is not written any more")
             self._file.seek(at)
             return self._file.write(data)
+
+    def hashed(self, at: int, size: int) -> hashlib._Hash:
+        """The hash of so many bytes from an offset on, to be gone on with."""
+        digest = hashlib.sha256()
+        while size:
+            with self._lock:
+                self._file.seek(at)
+                chunk = self._file.read(min(size, _READ))
+            if not chunk:
+                break
+            digest.update(chunk)
+            at, size = at + len(chunk), size - len(chunk)
+        return digest
 
     def do(self, work: Callable[[], None]) -> None:
         """Something with the file that nobody may write meanwhile."""

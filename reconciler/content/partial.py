@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from enum import StrEnum
@@ -17,6 +18,7 @@ from reconciler.content.writing import appearing
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Digest
 
+_NUMBER: Final = re.compile(r"[0-9]{1,18}")
 _NAME: Final = 100
 """Characters of the target's name that its partial file has."""
 
@@ -31,37 +33,63 @@ class How(StrEnum):
 
 
 class Partial:
-    """A file that is being filled. `done` are the parts that are there whole, by index."""
+    """A file that is being filled, part by part."""
 
     def __init__(self, file: BinaryIO, notes: BinaryIO | None = None) -> None:
         self.file = file
-        self.done: dict[int, How] = {} if notes is None else _read(notes)
+        self.done: dict[int, How] = {}
+        """The parts that are there whole, by index."""
+        self.begun: dict[int, int] = {}
+        """Those of which so many bytes are there, by index."""
         self._notes = notes
+        if notes is not None:
+            self._read(notes)
 
     def note(self, part: int, how: How) -> None:
         """A part is whole: on the disk first, and then in the notes."""
         self.done[part] = how
-        if self._notes is not None:
-            self.file.flush()
-            os.fsync(self.file.fileno())
-            self._write()
+        self.begun.pop(part, None)
+        self._keep()
+
+    def mark(self, part: int, size: int) -> None:
+        """So many bytes of a part are there."""
+        self.begun[part] = size
+        self._keep()
 
     def forget(self, parts: Iterable[int]) -> None:
         """These are wrong after all."""
         for part in parts:
             self.done.pop(part, None)
-        if self._notes is not None:
-            self._write()
+            self.begun.pop(part, None)
+        self._keep()
 
-    def _write(self) -> None:
-        """All of it anew: a line is shorter than what a disk writes at once, and one that is cut off is not read."""
+    def _keep(self) -> None:
+        """The file first, then the notes, all of them anew: a line that is cut off is not read."""
         if self._notes is None:
             return
+        self.file.flush()
+        os.fsync(self.file.fileno())
+        lines = [
+            *(f"{part} {how}\n" for part, how in self.done.items()),
+            *(f"{part} {size}\n" for part, size in self.begun.items()),
+        ]
         self._notes.seek(0)
         self._notes.truncate()
-        self._notes.write("".join(f"{part} {how}\n" for part, how in sorted(self.done.items())).encode())
+        self._notes.write("".join(sorted(lines)).encode())
         self._notes.flush()
         os.fsync(self._notes.fileno())
+
+    def _read(self, notes: BinaryIO) -> None:
+        """What was noted; what is no note is none."""
+        notes.seek(0)
+        for line in notes.read().splitlines(keepends=True):
+            number, _, said = line.decode("ascii", "replace").partition(" ")
+            if not (said.endswith("\n") and _NUMBER.fullmatch(number)):
+                continue
+            if said.strip() in set(How):
+                self.done[int(number)] = How(said.strip())
+            elif _NUMBER.fullmatch(said.strip()):
+                self.begun[int(number)] = int(said)
 
 
 @contextmanager
@@ -110,14 +138,3 @@ def _is_there(path: Path, file: BinaryIO) -> bool:
         return path.stat().st_ino == os.fstat(file.fileno()).st_ino
     except FileNotFoundError:
         return False
-
-
-def _read(notes: BinaryIO) -> dict[int, How]:
-    """The parts that were noted; what is no note is none."""
-    notes.seek(0)
-    found: dict[int, How] = {}
-    for line in notes.read().splitlines(keepends=True):
-        number, _, how = line.decode("ascii", "replace").partition(" ")
-        if how.endswith("\n") and number.isascii() and number.isdecimal() and how.strip() in set(How):
-            found[int(number)] = How(how.strip())
-    return found

@@ -17,7 +17,7 @@ from reconciler.clients.settlements import SettlementsClient
 from reconciler.clients.storage import StorageClient
 from reconciler.clients.trackers import Tracker
 from reconciler.clients.webhooks import post
-from reconciler.content.fetching import download
+from reconciler.content.fetching import download, piece
 from reconciler.control.serving import serves
 from reconciler.model.amounts import Satoshis
 from reconciler.model.goods import Good
@@ -65,6 +65,7 @@ CALLS: dict[str, Callable[[Http, str], Awaitable[Any]]] = {
     "storage list": lambda http, url: StorageClient(http, url).listing(),
     "storage download": lambda http, url: drained(StorageClient(http, url).download(SHA, size=1000, url=url)),
     "content": lambda http, url: drained(download(http, url, sha256=SHA, size=1000, plain_http=True)),
+    "content from its middle": lambda http, url: drained(piece(http, url, size=1000, start=1, plain_http=True)),
     "headers root": lambda http, url: Headers(http, url).root(7),
     "headers height": lambda http, url: Headers(http, url).height(),
     "headers network": lambda http, url: Headers(http, url).network_id(),

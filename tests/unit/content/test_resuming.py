@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from contextlib import suppress
 
 import pytest
 
+from reconciler.content import opening
 from reconciler.content.opening import Came, Fault, open_content
 from reconciler.content.partial import How, resuming
 from reconciler.model.errors import LockedError, RefusedError, UnreachableError, VerificationError
@@ -130,23 +132,81 @@ async def test_a_partial_file_that_was_damaged_is_found_out_and_begun_anew(shelf
     assert target.read_bytes() == DATA
 
 
+def broken_off(target, look):
+    """A download that ends before its time."""
+    with suppress(UnreachableError), resuming(target, FREE.digest) as partial:
+        look(partial)
+        raise UnreachableError("broken off")
+
+
 async def test_notes_that_were_cut_off_say_nothing(target):
-    with resuming(target, FREE.digest) as partial:
+    def begin(partial):
         partial.note(3, How.STORED)
-        (notes,) = target.parent.glob(".*.done")
-        notes.write_bytes(b"3 stored\n12 plain\n5 stor\n-1 stored\nx plain\n7 stored")
-        with pytest.raises(LockedError, match="another process"), resuming(target, FREE.digest):
-            pass
-        raise_later = {3: How.STORED, 12: How.PLAIN}
-        found = _read_again(notes)
-    assert found == raise_later
+        with pytest.raises(LockedError, match="another process"):
+            broken_off(target, lambda _: None)
+
+    broken_off(target, begin)
+    (notes,) = target.parent.glob(".*.done")
+    assert notes.read_text() == "3 stored\n"
+
+    notes.write_bytes(b"3 stored\n12 plain\n5 stor\n-1 stored\nx plain\n4 77\n6 -1\n8 99999999999999999999\n7 stored")
+    seen = []
+    broken_off(target, lambda partial: seen.append((partial.done, partial.begun)))
+    assert seen == [({3: How.STORED, 12: How.PLAIN}, {4: 77})]
 
 
-def _read_again(notes):
-    from reconciler.content.partial import _read
+class Pieces:
+    """Satisfies PieceSource; breaks off after so many bytes."""
 
-    with notes.open("rb") as file:
-        return _read(file)
+    def __init__(self, data: bytes, *, breaks: int | None = None) -> None:
+        self.url = "https://pieces.example"
+        self.data = data
+        self.breaks = breaks
+        self.asked: list[int] = []
+
+    def download(self, sha256, *, size):
+        return self.piece(sha256, size=size, start=0)
+
+    async def piece(self, sha256, *, size, start):
+        self.asked.append(start)
+        for at in range(start, len(self.data), 100):
+            if self.breaks is not None and at >= self.breaks:
+                raise UnreachableError("broken off")
+            yield self.data[at : at + 100]
+
+
+LARGE = bytes(range(256)) * 20
+ONE = PublishedContent(
+    sha256(LARGE), len(LARGE), "text/plain", (StoredPart(url_of(sha256(LARGE)), sha256(LARGE), len(LARGE)),), None
+)
+
+
+@pytest.fixture
+def small_steps(monkeypatch):
+    monkeypatch.setattr(opening, "STEP", 1000)
+
+
+async def test_a_large_part_goes_on_in_its_middle(target, small_steps):
+    broken, whole = Pieces(LARGE, breaks=3500), Pieces(LARGE)
+    with pytest.raises(UnreachableError):
+        await open_content(ONE, target, key=None, sources=[broken], resume=True)
+    assert _noted(target) == ["0 3000"]
+    await open_content(ONE, target, key=None, sources=[whole], resume=True)
+    assert (broken.asked, whole.asked) == ([0], [3000])
+    assert target.read_bytes() == LARGE
+
+
+async def test_a_beginning_that_was_damaged_on_the_disk_is_not_the_hosts_fault(target, small_steps):
+    with pytest.raises(UnreachableError):
+        await open_content(ONE, target, key=None, sources=[Pieces(LARGE, breaks=3500)], resume=True)
+    (path,) = target.parent.glob(".*.part")
+    with path.open("r+b") as file:
+        file.write(b"damage")
+    whole, told = Pieces(LARGE), []
+    await open_content(ONE, target, key=None, sources=[whole], resume=True, tell=told.append)
+    assert whole.asked == [3000, 0]
+    assert [each for each in told if isinstance(each, Fault)] == []
+    assert target.read_bytes() == LARGE
 
 
 async def test_a_gateway_stands_in_for_parts_that_no_host_has(shelf, target):
