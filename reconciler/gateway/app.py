@@ -34,6 +34,7 @@ from reconciler.model.ids import IdentityKey, digest
 from reconciler.model.keys import GRANT_KEY
 from reconciler.payments.till import Till
 from reconciler.payments.treasury import Treasury
+from reconciler.payments.undelivered import Undelivered
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays
 from reconciler.store.usage import Usage
@@ -117,7 +118,12 @@ def build_app(
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        money = [*([] if till is None else [till.settling]), *([] if treasury is None else [treasury.rounds])]
+        money: list[Work] = []
+        if till is not None:
+            owed = Undelivered(database=database, till=till, stock=delivery, clock=clock)
+            money += [till.settling, owed.rounds]
+        if treasury is not None:
+            money.append(treasury.rounds)
         async with running(host), at_work(*(partial(turns, work) for work in (*money, *works))):
             yield
         await delivery.settled()

@@ -21,7 +21,7 @@ from reconciler.gateway.grants import Seal, parse_grant
 from reconciler.gateway.live import Entry, Shelf
 from reconciler.gateway.ports import Allowances, Bought, Contents, DirectSale, Plaintext
 from reconciler.gateway.recent import Recent
-from reconciler.model.errors import OverlayError, RefusedError, StateError
+from reconciler.model.errors import OverlayError, RefusedError, StateError, UnreachableError
 from reconciler.model.ids import Digest, Kind, RecordId
 from reconciler.web.auth import identity_of
 from reconciler.web.content import HARMLESS, Selected, is_one_range, selected
@@ -64,6 +64,16 @@ class Delivery:
                 raise RefusedError("this has no content", code="404")
             self._known.put(document_hash, known)
         return known
+
+    async def has(self, document_hash: Digest) -> bool:
+        """Whether a version can be had now: satisfies payments.undelivered.Stock."""
+        try:
+            content = await self.content(document_hash)
+            plaintext = await self._contents.read(content, 0, min(1, content.size))
+            await plaintext.aclose()
+        except (RefusedError, StateError, UnreachableError):
+            return False
+        return True
 
     async def free(self, request: Request, entry: Entry) -> Response:
         """The answer to a GET or HEAD of content that costs nothing."""
