@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Final
 
 from reconciler.cli.wiring import Site, fetcher_of
 from reconciler.content.cache import LIMIT, PartCache
+from reconciler.content.fetching import Fetcher
 from reconciler.content.serving import Library
 from reconciler.model.errors import StateError
-from reconciler.model.ids import IdentityKey
+from reconciler.model.ids import Digest, IdentityKey
 from reconciler.store.documents import Documents
 from reconciler.store.published import Published
 from reconciler.store.works import Connection
@@ -20,6 +21,9 @@ from reconciler.wallet.sealing import unseal
 from reconciler.wire.documents import parse_root_document
 
 _FOLDER: Final = "parts"
+_PATIENCE: Final = 2.0
+_PACE: Final = 16 << 20
+"""Bytes a second: so much time each place has to give a part, and those seconds, before the next one is asked as well."""
 
 
 @asynccontextmanager
@@ -34,11 +38,26 @@ async def open_library(site: Site, keys: Keys | None, *, limit: int = LIMIT) -> 
             raise StateError("what is sold is opened with a gateway's key, and there is none here")
         return await content_seed(site, keys)
 
-    cache = PartCache(replace(fetcher_of(site), folder=site.home.cache / _FOLDER), limit=limit)
+    cache = PartCache(_fetcher(site), limit=limit)
     try:
         yield Library(cache, seed=seed)
     finally:
         await cache.close()
+
+
+def _fetcher(site: Site) -> Fetcher:
+    """Asks the producer's own storage hosts first, and others beside whoever takes his time: anybody may say that he has a part."""
+    fetcher = fetcher_of(site)
+    own = tuple(f"{host.url}/" for host in site.endpoints.storage)
+
+    async def places(content: Digest) -> Sequence[str]:
+        return sorted(await fetcher.locate(content), key=lambda url: not url.startswith(own))
+
+    return replace(fetcher, folder=site.home.cache / _FOLDER, locate=places, pause=_pause)
+
+
+def _pause(size: int) -> float:
+    return _PATIENCE + size / _PACE
 
 
 async def content_seed(site: Site, keys: Keys) -> bytes:

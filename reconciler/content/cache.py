@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from reconciler.content.fetching import Fetcher, Pin
-from reconciler.model.errors import OverlayError, RefusedError, UnreachableError
+from reconciler.model.errors import OverlayError, RefusedError, StateError, UnreachableError
 from reconciler.model.ids import Digest
 from reconciler.wire.documents import StoredPart
 
@@ -84,6 +84,8 @@ class PartCache:
                 return await asyncio.shield(self._task(part))
         except TimeoutError as error:
             raise UnreachableError(f"{part.uhrp} is still on its way here", where=part.uhrp) from error
+        except StateError as error:  # a disk that is full, for example
+            raise UnreachableError(error.message, where=part.uhrp) from error
         except OverlayError as error:  # that a host gives other bytes, or none, is no fault of who asks
             raise UnreachableError(f"no storage host gives {part.uhrp}: {error.message}", where=part.uhrp) from error
 

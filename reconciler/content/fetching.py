@@ -7,12 +7,14 @@ import hashlib
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Final
 from urllib.parse import quote, urljoin, urlsplit
 
+from reconciler.content.racing import first_of
 from reconciler.content.writing import appearing
-from reconciler.model.errors import OverlayError, RefusedError, UnreachableError, VerificationError
+from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest
 from reconciler.wire.http import Http, Reply, checked
 from reconciler.wire.uhrp import digest_of, location_fault
@@ -48,6 +50,8 @@ class Fetcher:
     folder: Path
     locate: Locate
     plain_http: bool = False
+    pause: Callable[[int], float] | None = None
+    """Seconds, for so many bytes, after which the next place is asked beside one that is not done; None waits for each."""
 
     async def fetch(self, pin: Pin) -> Path:
         """Where the bytes lie now; they hash to what they should.
@@ -57,17 +61,11 @@ class Fetcher:
         path = self.folder / pin.sha256
         if await asyncio.to_thread(_is_there, path, pin.sha256):
             return path
-        failures: list[OverlayError] = []
-        for url in await self._places(pin):
-            try:
-                await self._fetch(url, pin, path)
-            except (VerificationError, RefusedError, UnreachableError) as error:
-                failures.append(error)
-            else:
-                return path
-        if failures:
-            raise failures[0]
-        raise UnreachableError(f"nobody says that they keep content with the hash {pin.sha256}", where=pin.uhrp)
+        places = await self._places(pin)
+        if not places:
+            raise UnreachableError(f"nobody says that they keep content with the hash {pin.sha256}", where=pin.uhrp)
+        pause = None if self.pause is None else self.pause(pin.size)
+        return await first_of([partial(self._fetch, url, pin, path) for url in places], pause=pause)
 
     async def _places(self, pin: Pin) -> tuple[str, ...]:
         named = () if pin.url is None else (https_url(pin.url),)
@@ -81,13 +79,14 @@ class Fetcher:
             raise VerificationError(f"{pin.uhrp} names other content than {pin.sha256}", where=pin.uhrp)
         return (*named, *await self.locate(pin.sha256))
 
-    async def _fetch(self, url: str, pin: Pin, path: Path) -> None:
+    async def _fetch(self, url: str, pin: Pin, path: Path) -> Path:
         with appearing(path) as file:
             http = self.http if pin.url is not None and url == https_url(pin.url) else self.strangers
             chunks = download(http, url, sha256=pin.sha256, size=pin.size, plain_http=self.plain_http)
             async with aclosing(chunks):
                 async for chunk in chunks:
                     await asyncio.to_thread(file.write, chunk)
+        return path
 
 
 @dataclass(frozen=True, slots=True)

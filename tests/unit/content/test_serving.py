@@ -70,11 +70,11 @@ async def cached(http, folder):
     """Makes caches as processes have them, all of one folder."""
     made = []
 
-    def make(**more) -> PartCache:
+    def make(pause=None, **more) -> PartCache:
         async def locate(content):
             return [f"{origin}/{content}" for origin in HOSTS]
 
-        fetcher = Fetcher(http=http, strangers=http, folder=folder, locate=locate, plain_http=True)
+        fetcher = Fetcher(http=http, strangers=http, folder=folder, locate=locate, plain_http=True, pause=pause)
         made.append(PartCache(fetcher, **more))
         return made[-1]
 
@@ -183,6 +183,17 @@ async def test_a_host_that_lies_or_has_nothing_is_passed_over(make_sold, library
         hosts[HOSTS[0]].kept[name] = spoil(data)
     assert await read(library, content) == sold.path.read_bytes()
     assert [len(host.asked) for host in hosts.values()] == [1, 1]
+
+
+async def test_a_host_that_dawdles_has_the_next_one_asked_beside_it(make_sold, hosts, cached, folder):
+    sold = make_sold(MIB)
+    content = await stored(sold, *hosts.values())
+    slow, fast = hosts.values()
+    slow.gate.clear()
+    assert await read(Library(cached(pause=lambda size: 0.0), seed=nobody), content) == sold.path.read_bytes()
+    assert (len(slow.asked), len(fast.asked)) == (1, 1)
+    assert [path.name for path in folder.iterdir()] == [content.published.parts[0].sha256]
+    slow.gate.set()
 
 
 async def test_swapped_segments_and_parts_are_not_taken_for_others(library, hosts, tmp_path):
