@@ -110,7 +110,8 @@ async def open_content(
         plain: Asked for the plaintext of a part that no source gives.
         resume: Go on with the parts that an earlier call has left beside `target`, and leave those that came where this one
             fails.
-        progress: Told the stored bytes that were read and found right so far, those of an earlier call among them.
+        progress: Told the stored bytes that are here so far, those of an earlier call among them: of parts that were found
+            right, and now and then of a large one that is on its way.
         tell: Told of each part that came, and of each source that failed.
 
     Raises:
@@ -264,6 +265,7 @@ class _Download:
     tell: Callable[[Fault | Came], None]
     gate: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(PARALLEL))
     liars: set[str] = field(default_factory=set)
+    underway: dict[int, int] = field(default_factory=dict)
     done: int = 0
 
     async def run(self) -> None:
@@ -308,6 +310,7 @@ class _Download:
             yield reader.url, how, functools.partial(self._read, reader, index)
 
     def _failed(self, url: str, index: int, error: OverlayError) -> OverlayError:
+        self.underway.pop(index, None)
         fault = Fault(url=url, part=index, error=error)
         if fault.lied:
             self.liars.add(url)
@@ -315,8 +318,14 @@ class _Download:
         return error
 
     def _count(self, index: int) -> None:
+        self.underway.pop(index, None)
         self.done += self.parts[index].size
-        self.progress(self.done)
+        self.progress(self.done + sum(self.underway.values()))
+
+    def _mark(self, index: int, at: int) -> None:
+        """So many bytes of a part are on the disk."""
+        self.partial.mark(index, at)
+        self.underway[index] = at
 
     async def _from(self, source: PartSource, index: int) -> None:
         part = self.parts[index]
@@ -354,7 +363,8 @@ class _Download:
             digest.update(chunk)
             at += await asyncio.to_thread(self.target.write, chunk, begin + at)
             if proof is not None and at - marked >= STEP:
-                await asyncio.to_thread(self.target.do, functools.partial(self.partial.mark, index, at))
+                await asyncio.to_thread(self.target.do, functools.partial(self._mark, index, at))
+                self.progress(self.done + sum(self.underway.values()))
                 marked = at
         if at != size or (proof is not None and digest.hexdigest() != proof):
             raise VerificationError(f"{url} gives other plaintext than the document names", where=url)

@@ -191,7 +191,9 @@ async def test_a_large_part_goes_on_in_its_middle(target, small_steps):
     with pytest.raises(UnreachableError):
         await open_content(ONE, target, key=None, sources=[broken], resume=True)
     assert _noted(target) == ["0 3000"]
-    await open_content(ONE, target, key=None, sources=[whole], resume=True)
+    told = []
+    await open_content(ONE, target, key=None, sources=[whole], resume=True, progress=told.append)
+    assert told == [4000, 5000, len(LARGE)]
     assert (broken.asked, whole.asked) == ([0], [3000])
     assert target.read_bytes() == LARGE
 
