@@ -109,6 +109,24 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True)
+class Replace:
+    """Make a payout that everybody refused anew: from the very same coins, so that at most one of the two is ever mined."""
+
+    refused: Txid
+    payout: Payout
+
+    async def __call__(self, connection: Connection) -> Payout:
+        """The new one; or the former as it stands, where it is not refused any more."""
+        payouts = Payouts(connection)
+        former = await _found(payouts, self.refused)
+        if former.state is not JournalState.REFUSED or former.inputs != self.payout.inputs:
+            return former
+        await payouts.move(former, JournalEvent.LOSE, reason=f"it was refused, and made anew: {self.payout.txid}")
+        await payouts.prepare(self.payout)
+        return self.payout
+
+
+@dataclass(frozen=True, slots=True)
 class Unmine:
     """Forget the proofs by blocks that are gone, by height and root."""
 

@@ -16,9 +16,10 @@ from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import RefusedError, StateError, TransientError
 from reconciler.model.ids import IdentityKey
 from reconciler.model.journal import JournalState
-from reconciler.payments.disbursing import GiveBack, Look, Prepare, Start, Unmine
+from reconciler.model.payout import PayoutKind
+from reconciler.payments.disbursing import GiveBack, Look, Prepare, Replace, Start, Unmine
 from reconciler.payments.network import Network
-from reconciler.payments.payout import MOST_COINS, Signer, refund, settlement, worth_spending
+from reconciler.payments.payout import MOST_COINS, Signer, fee_of, refund, settlement, worth_spending
 from reconciler.payments.ports import Chain, Miner
 from reconciler.store.coins import StoredCoin
 from reconciler.store.database import Database
@@ -114,7 +115,22 @@ class Treasury:
         if payout.state is JournalState.PREPARED:  # given up meanwhile
             return payout
         told = await self._network.ask(payout)
-        return await self._database.write(Look(payout.txid, told, self._now()))
+        payout = await self._database.write(Look(payout.txid, told, self._now()))
+        return await self._anew(payout) if payout.state is JournalState.REFUSED else payout
+
+    async def _anew(self, refused: Payout) -> Payout:
+        """The same with a higher fee, where more is asked for by now: else the same bytes are tried again."""
+        rate = await self._miner.policy()
+        found = await self._database.read(lambda connection: Payouts(connection).coins(refused))
+        if not found or fee_of(len(found), rate) <= refused.fee:
+            return refused
+        coins = [(coin, _proven(payment, path)) for payment, coin, path in found]
+        if refused.kind is PayoutKind.SETTLEMENT:
+            made = settlement(coins, producer=refused.recipient, rate=rate, keys=self._keys, now=self._now())
+        else:
+            (only,) = coins
+            made = refund(*only, buyer=refused.recipient, rate=rate, keys=self._keys, now=self._now())
+        return refused if made is None else await self._database.write(Replace(refused.txid, made))
 
     async def _give_back(self) -> None:
         """Decide about payments that are to be given back: what their own coin brings is sent, the rest is credited."""

@@ -259,6 +259,14 @@ class Payouts:
         found = await Payments(self._connection).proven(*ours, ~taken, ~spent, limit=limit)
         return tuple((payment, payment.coin, proof) for payment, proof in found if payment.coin is not None)
 
+    async def coins(self, payout: Payout) -> tuple[tuple[Payment, StoredCoin, MerklePath], ...]:
+        """What it spends, in its order: each with its payment and the proof; none at all where one is not proven now."""
+        found = await Payments(self._connection).proven(payments.c.txid.in_([each.txid for each in payout.inputs]))
+        by_coin = {payment.coin.outpoint: (payment, payment.coin, path) for payment, path in found if payment.coin}
+        if any(outpoint not in by_coin for outpoint in payout.inputs):
+            return ()
+        return tuple(by_coin[outpoint] for outpoint in payout.inputs)
+
     async def unsettled(self) -> Sum:
         """What was earned and no payout has spent, proven or not."""
         spent = exists().where(payout_inputs.c.txid == payments.c.txid, payout_inputs.c.vout == payments.c.vout)

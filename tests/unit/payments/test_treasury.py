@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -19,6 +20,7 @@ from reconciler.store.buyer_credits import Credits
 from reconciler.store.payments import Payments
 from reconciler.store.payouts import Payouts
 from reconciler.wallet.signing import Lock, Spendable, signed
+from reconciler.wire.arc import TxStatus
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import TxOutput
 from tests.paying import FEE, PRICE, Between, bring, keys_of, offer
@@ -293,6 +295,37 @@ async def test_nothing_is_owed_for_a_payment_that_is_lost_and_all_again_when_it_
     async with shop.database.reading() as connection:
         assert (await Payments(connection).find(payment.txid)).state is PaymentState.RETRACTED
     assert (await find(shop, payout.txid)).state is JournalState.VOID
+
+
+@pytest.mark.parametrize("kind", PayoutKind)
+async def test_what_is_refused_is_made_anew_from_the_same_coins_when_mining_costs_more(shop, buyer, kind):
+    refunds = kind is PayoutKind.REFUND
+    payment = await (returned if refunds else earned)(shop, buyer, 5000)
+    await proven(shop)
+    rates = [FeeRate(1, 1000)]
+
+    async def policy():
+        return rates[-1]
+
+    async def refused(report):
+        return replace(report, status=TxStatus.REJECTED)
+
+    stern = Between(shop.arc, after={"submit": refused, "status": refused})
+    arc = SimpleNamespace(submit=stern.submit, status=stern.status, policy=policy)
+    recipient = buyer.identity if refunds else PRODUCER.identity
+    counter = treasury(shop, above=1, miner=arc)
+    await rounds(shop, counter)
+    (first,) = await all_payouts(shop, kind, recipient)
+    assert (first.state, first.fee) == (JournalState.REFUSED, 1)
+    await rounds(shop, counter)  # nothing is asked for but what it pays: the same bytes again
+    assert await all_payouts(shop, kind, recipient) == (await find(shop, first.txid),)
+    rates.append(FeeRate(100, 1000))
+    await rounds(shop, counter, 1)
+    (second,) = await all_payouts(shop, kind, recipient)
+    assert (second.inputs, second.fee > first.fee) == ((payment.coin.outpoint,), True)
+    assert (await find(shop, first.txid)).state is JournalState.VOID
+    await rounds(shop, treasury(shop), 3)
+    assert len([each for each in await all_payouts(shop, kind, recipient) if each.state is JournalState.SEEN]) == 1
 
 
 class TestCredits:
