@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.gateway.offers import Offered, Offers
@@ -41,6 +41,8 @@ class Deal:
     rule: Rule
     tier: Tier
     terms: Terms
+    size: int | None = None
+    """Bytes of the one whole content that it is; None where it is more than that, or something else."""
 
     def check_taken(self) -> None:
         """Raises ProblemError where so much is paid by no way."""
@@ -56,6 +58,11 @@ class Deal:
     def least(self) -> Satoshis:
         """What is to be paid whatever credit there is: the smallest payment that is taken."""
         return Satoshis(1) if self.rule.http is None or self.way is Way.NATIVE else self.rule.http.min
+
+    @property
+    def is_everybodys(self) -> bool:
+        """Whether it costs this buyer what it costs anybody."""
+        return self.price == max(self.listed, self.least)
 
     @property
     def conditions(self) -> Conditions:
@@ -90,7 +97,8 @@ def deal_for(offers: Offers, offered: Offered, pricing: Pricing, quantity: int |
         seconds=seconds,
         tier=tier.name,
     )
-    return _deal(terms, listed, discounted(listed, tier.discount), offered.rule, tier)
+    deal = _deal(terms, listed, discounted(listed, tier.discount), offered.rule, tier)
+    return replace(deal, size=offered.size) if wanted == whole else deal
 
 
 def membership(offers: Offers, name: str, fee: Fee, quantity: int | None, tier: Tier) -> Deal:

@@ -155,7 +155,6 @@ def _live(root: ObservedRoot, documents: Mapping[Digest, bytes], records: Iterab
 
 def _offers(live: Live, root: ObservedRoot, records: Mapping[RecordId, ObservedRecord], gateway: IdentityKey) -> Offers:
     return Offers(
-        outpoint=live.outpoint,
         network=live.root.network_id,
         producer=live.root.producer,
         document_hash=live.document_hash,

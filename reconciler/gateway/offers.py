@@ -11,7 +11,7 @@ from reconciler.gateway.pricing import Pricing, pricing_of
 from reconciler.gateway.rules import Rule, Rules
 from reconciler.gateway.tiers import Consumers, consumers_of
 from reconciler.model.errors import RefusedError, StateError
-from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId
+from reconciler.model.ids import Digest, IdentityKey, Kind, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import ObservedRecord
 
@@ -38,8 +38,6 @@ class Offered:
 class Offers:
     """See the module. What is read of settings and records is read when it is asked for: one that is broken stops itself."""
 
-    outpoint: Outpoint
-    """Of the root."""
     document_hash: Digest
     """Of the root's document."""
     network: Digest

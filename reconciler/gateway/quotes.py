@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from reconciler.gateway.audit import Audit, Event, Outcome, What
 from reconciler.gateway.deals import Deal
+from reconciler.gateway.delivery import SMALL
 from reconciler.gateway.rules import Way
 from reconciler.gateway.shop import Free, Shop, refusals
 from reconciler.gateway.standing import Standing
@@ -45,10 +46,16 @@ def path_of(sold: Sold, verb: str) -> str:
 
 
 def methods_of(deal: Deal) -> list[JsonObject]:
-    """By which methods a deal can be paid, and where."""
+    """By which methods a deal can be paid, and where.
+
+    Small content is bought by asking for it, too, by who does not say who he is: for what it costs anybody.
+    """
     if deal.way is Way.NATIVE:
         return [{"method": PaymentMethod.NATIVE.value, "url": TEMPLATES}]
-    return [{"method": PaymentMethod.BRC105.value, "url": path_of(deal.good.sold, "access")}]
+    methods: list[JsonObject] = [{"method": PaymentMethod.BRC105.value, "url": path_of(deal.good.sold, "access")}]
+    if deal.size is not None and deal.size <= SMALL and deal.is_everybodys:
+        methods.append({"method": PaymentMethod.BRC121.value, "url": path_of(deal.good.sold, "content")})
+    return methods
 
 
 class Quotes:

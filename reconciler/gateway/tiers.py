@@ -105,11 +105,6 @@ class Consumers:
         return next(held, NO_TIER)
 
     @property
-    def asks_spending(self) -> bool:
-        """Whether it matters what a consumer has spent."""
-        return any(tier.promoted_from is not None for tier in self.tiers.values())
-
-    @property
     def asks_membership(self) -> bool:
         """Whether it matters what a consumer is a paying member of."""
         return any(tier.fee is not None for tier in self.tiers.values())

@@ -168,7 +168,7 @@ async def test_the_example_is_sold(producer):
         assert (quote["satoshis"], quote["tier"], [each["method"] for each in quote["methods"]]) == (
             2500,
             "standard",
-            ["brc105"],
+            ["brc105", "brc121"],
         )
         given = await buyer.buy("/v1/datasets/crypto-history/data/bitcoin-subsidy.csv/access")
         content = await stand.site.http.request("GET", given["urls"][0])

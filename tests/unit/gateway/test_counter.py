@@ -164,6 +164,11 @@ async def test_a_quote_says_what_it_costs_this_buyer_until_when_and_how_it_is_pa
         "recipient": shop.keys.identity,
         "methods": [{"method": "brc105", "url": ACCESS}],
     }
+    once = await customer.quote()
+    assert once["methods"] == [
+        {"method": "brc105", "url": ACCESS},
+        {"method": "brc121", "url": "/v1/datasets/a/content"},
+    ]
     assert root.generation == 1
 
 
@@ -374,6 +379,7 @@ async def test_a_discount_is_taken_off_last_and_the_quote_says_so(customer, publ
     quote = await customer.quote()
     assert (quote["satoshis"], quote["listSatoshis"]) == (876, 1001)
     assert (quote["tier"], quote["discount"]) == ("friends", "12.5%")
+    assert [each["method"] for each in quote["methods"]] == ["brc105"]  # nobody has a tier who is nobody known
 
 
 async def test_who_has_paid_enough_rises_into_a_tier(customer, publish):

@@ -27,7 +27,7 @@ async def test_a_dataset_is_on_offer_at_its_price_by_its_rule(shelf, publisher, 
     assert (sold.pricing.model, sold.pricing.satoshis, sold.size) == (PriceModel.PER_REQUEST, 5, 12)
     assert sold.rule is ANY_AMOUNT
     assert free.pricing is None
-    assert (offers.producer, offers.outpoint) == (publisher.identity, root.record.outpoint)
+    assert (offers.producer, offers.document_hash) == (publisher.identity, root.record.document_hash)
 
 
 @pytest.mark.parametrize("name", ["dataset/none", "stream/ticks", "advertisement/ad", "producer/acme"])

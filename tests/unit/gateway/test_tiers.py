@@ -85,15 +85,12 @@ def test_without_a_policy_everybody_is_served_at_list_prices_without_a_quota():
     nobody = consumers_of({})
     assert nobody.tier(key("anybody"), spent=10**9, paid=frozenset()) is NO_TIER
     assert nobody.state(key("anybody")) is ConsumerState.ACTIVE
-    assert not nobody.asks_spending
     assert not nobody.asks_membership
 
 
-def test_a_policy_says_what_it_wants_to_know_of_a_consumer():
-    assert consumers().asks_spending
+def test_a_policy_says_whether_memberships_matter():
     assert consumers().asks_membership
     plain = consumers({"defaultTier": "a", "tiers": {"a": {}}})
-    assert not plain.asks_spending
     assert not plain.asks_membership
 
 
