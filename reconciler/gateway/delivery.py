@@ -50,7 +50,8 @@ class Delivery:
 
     async def settled(self) -> None:
         """When all that did not leave has been put back."""
-        await asyncio.gather(*self._tasks)
+        if self._tasks:  # one that cannot be written is told by the event loop, and keeps no server from ending
+            await asyncio.wait(self._tasks)
 
     async def content(self, document_hash: Digest) -> KnownContent:
         """What a version of a record has. Raises RefusedError (code 404) where that is nothing, StateError as `Contents` does."""
