@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import authentication, busy, content, growth, lookup, paid, submit
+from benchmarks import access, authentication, busy, content, growth, lookup, paid, submit
 from benchmarks.setting import Line, Row, Setting, table
 
 LINES: Final[dict[str, Line]] = {
@@ -22,6 +22,7 @@ LINES: Final[dict[str, Line]] = {
     "growth": growth,
     "authentication": authentication,
     "paid": paid,
+    "access": access,
     "content": content,
 }
 

@@ -17,7 +17,7 @@ from itertools import count, islice
 from typing import Final, Self
 
 from benchmarks.hosts import CONNECTIONS, Side, postgresql, row
-from benchmarks.load import Question, ask, write_requests
+from benchmarks.load import Answer, Question, ask, write_requests
 from benchmarks.material import Material
 from benchmarks.node import peer
 from benchmarks.processes import python, started
@@ -51,7 +51,7 @@ _WAITING: Final = 64
 
 def measure(setting: Setting) -> Iterator[Row]:
     """On both databases, by one process and by two; the reference has one process, a wallet that takes anything, and no database."""
-    stock = Stock.made(setting)
+    stock = Stock.made(setting, round(((setting.rounds + 1) * 2 * _FASTEST + 2 * _RATE) * setting.seconds) + 10)
     for workers in (1, 2):
         yield from _measure(setting, stock, None, workers)
     for workers in (1, 2):
@@ -68,11 +68,10 @@ class Stock:
     material: Material
 
     @classmethod
-    def made(cls, setting: Setting) -> Self:
-        """As many as the fastest server could take."""
+    def made(cls, setting: Setting, count: int) -> Self:
+        """So many."""
         material = Material("paid")
         purchases = Purchases(purse=material.purse, seller=GATEWAY, buyer=_BUYER, expires=int(time.time()) + _SECONDS)
-        count = round(((setting.rounds + 1) * 2 * _FASTEST + 2 * _RATE) * setting.seconds) + 10
         setting.tell(f"making {count} payments")
         return cls(tuple(purchases.payments(material.coins(count))), material)
 
@@ -115,21 +114,23 @@ class Client:
 
 
 def _measure(setting: Setting, stock: Stock, database: str | None, workers: int) -> Iterator[Row]:
-    title = f"{'PostgreSQL' if database else 'SQLite'}, {workers} worker{'s' * (workers > 1)}"
-    with _sides(setting, stock, database, workers) as clients:
-        sides = [client.side for client in clients]
+    with sides(setting, stock, database, workers, with_peers=setting.with_peers) as clients:
         for legs, statuses, budget in (
             ("paid request", (402, 200), BUDGET),
             ("402 leg", (402,), None),
             ("payment leg", (200,), None),
         ):
             _alternate(setting, stock, clients, statuses)
-            yield row(f"{legs}, {title}", sides, budget=budget)
-        yield from _latencies(setting, stock, clients[0], title)
+            yield row(f"{legs}, {title(database, workers)}", [client.side for client in clients], budget=budget)
+        question = _question(setting, stock, clients[0], (402, 200), round(_RATE * setting.seconds), rate=_RATE)
+        yield from limited(ask(question), f"paid request at {_RATE}/s, {title(database, workers)}", _LATE)
 
 
 @contextmanager
-def _sides(setting: Setting, stock: Stock, database: str | None, workers: int) -> Iterator[list[Client]]:
+def sides(
+    setting: Setting, stock: Stock, database: str | None, workers: int, *, with_peers: bool
+) -> Iterator[list[Client]]:
+    """Our gateway, and the reference if it is wanted, each with a buyer who has a session."""
     home = setting.folder / secrets.token_hex(4)
     stocked(home, database)
     roots = setting.folder / "roots.json"
@@ -140,11 +141,11 @@ def _sides(setting: Setting, stock: Stock, database: str | None, workers: int) -
         )
         question = {"home": str(home), "database": database, "world": world.url, "workers": workers}
         ours = started(python("benchmarks.shop", question), setting.folder / "shop.log")
-        sides = [Side("ours", stack.enter_context(ours))]
-        if setting.with_peers:
+        found = [Side("ours", stack.enter_context(ours))]
+        if with_peers:
             command = [*peer("payment", setting.cache), json.dumps({"key": _KEY, "price": 1000})]
-            sides.append(Side("reference", stack.enter_context(started(command, setting.folder / "reference.log"))))
-        clients = [Client(side) for side in sides]
+            found.append(Side("reference", stack.enter_context(started(command, setting.folder / "reference.log"))))
+        clients = [Client(side) for side in found]
         for client in clients:
             asyncio.run(client.meet())
         yield clients
@@ -177,18 +178,22 @@ def _question(
     )
 
 
-def _latencies(setting: Setting, stock: Stock, client: Client, title: str) -> Iterator[Row]:
-    """How long a purchase takes, both legs, at a rate."""
-    answer = ask(_question(setting, stock, client, (402, 200), round(_RATE * setting.seconds), rate=_RATE))
-    for part, which, limit in _LATE:
+def limited(answer: Answer, work: str, late: Sequence[tuple[float, str, float | None]]) -> Iterator[Row]:
+    """What shares of requests have waited, and whether that is within limits: share, name, milliseconds at most."""
+    for part, which, limit in late:
         milliseconds = answer.quantile(part) * 1000
         yield Row(
-            work=f"paid request at {_RATE}/s, {title}, {which}",
+            work=f"{work}, {which}",
             ours=Figures((milliseconds,), "ms"),
             ratio=limit / milliseconds if limit else None,
             budget=1 if limit else None,
             note=f"at most {limit:g} ms" if limit else "",
         )
+
+
+def title(database: str | None, workers: int) -> str:
+    """What is measured, for people."""
+    return f"{'PostgreSQL' if database else 'SQLite'}, {workers} worker{'s' * (workers > 1)}"
 
 
 def _call(quantity: int, headers: Mapping[str, str] | None = None) -> Call:

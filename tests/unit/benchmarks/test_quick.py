@@ -16,6 +16,7 @@ from benchmarks.setting import Figures, Row, table
         pytest.param("growth", 3, marks=pytest.mark.long),
         pytest.param("authentication", 1, marks=pytest.mark.long),
         pytest.param("paid", 12, marks=pytest.mark.long),
+        pytest.param("access", 6, marks=pytest.mark.long),
         pytest.param("content", 2, marks=pytest.mark.long),
     ],
 )
@@ -24,7 +25,7 @@ def test_a_line_runs_to_its_end_without_a_peer(line, least, capsys):
 
     _head, _rule, *rows = [row for row in capsys.readouterr().out.splitlines() if row.startswith("| ")]
     assert len(rows) >= least
-    assert all(any(unit in row for unit in ("/s", "MB", "ms CPU")) for row in rows)
+    assert all(any(unit in row for unit in ("/s", "MB", "ms CPU", "%")) for row in rows)
 
 
 def test_a_budget_that_is_missed_is_shown_as_such():
