@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sqlite3
+from contextlib import closing
 
 import pytest
 from sqlalchemy import text
@@ -93,3 +95,22 @@ def test_no_form_of_url_makes_a_command_say_a_password(overlay, server, url):
         assert "hint:" in ran.stderr
         assert "CAN" not in ran.stdout + ran.stderr
         assert "ARY" not in ran.stdout + ran.stderr
+
+
+def test_a_buyers_database_is_upgraded_too_and_is_none_of_a_producers(overlay):
+    overlay.state = {}
+    overlay.run("consumer", "init", *NETWORK)
+    path = overlay.home / "embedded" / "consumer.db"
+    newest = overlay.json("db", "check", *NETWORK)["consumer"]["revision"]
+
+    def pretend(revision: str) -> None:
+        with closing(sqlite3.connect(path)) as database:
+            database.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+            database.commit()
+
+    pretend("0000")
+    assert "overlay db upgrade" in overlay.run("consumer", "wallet", *NETWORK, code=1).stderr
+    assert "0000" in overlay.run("db", "check", *NETWORK, code=1).stderr
+    pretend(newest)
+    assert f"The consumer's database is at revision {newest}." in overlay.run("db", "upgrade", *NETWORK).stdout
+    assert not (overlay.home / "embedded" / "state.db").exists()

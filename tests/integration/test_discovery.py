@@ -18,6 +18,8 @@ from reconciler.wallet.keyfile import read_key
 from reconciler.wallet.keys import Keys
 from reconciler.wire.state_root import Leaf
 
+pytestmark = pytest.mark.long
+
 MANIFEST = """\
 apiVersion: overlay/v1
 kind: Producer

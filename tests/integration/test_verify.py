@@ -7,6 +7,8 @@ import json
 
 import pytest
 
+pytestmark = pytest.mark.long
+
 MANIFEST = """\
 apiVersion: overlay/v1
 kind: Producer

@@ -5,9 +5,13 @@ from __future__ import annotations
 import hashlib
 import socket
 
+import pytest
+
 from reconciler.wallet.keys import Keys
 from reconciler.wire.script import address
 from tests.e2e.market import blocks, examples
+
+pytestmark = pytest.mark.long
 
 
 def test_authfetch_buys_by_the_lines_of_the_documentation(overlay, run_peer, request):
