@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import signal
 import socket
 import time
@@ -158,3 +159,20 @@ def _records(server, producer: str) -> int:
 
 def _titles(url: str) -> list[str]:
     return [record["title"] for record in httpx.get(f"{url}/v1/catalog").json()["records"]]
+
+
+@pytest.mark.parametrize("workers", [(), ("--workers", "2")], ids=["alone", "workers"])
+def test_what_happens_at_the_counter_is_in_the_audit_log_of_all_workers(overlay, producer, workers):
+    applied(overlay, producer)
+    options = ("--audit-log", "audit.log", "--rate-limit", "0", *workers)
+    with overlay.started("serve", "--port", "0", *options) as server:
+        for _ in range(6):
+            given = httpx.post(f"{server.ready['url']}/v1/datasets/tables/data/a.csv/access", json={})
+            assert given.status_code == 200
+            assert httpx.get(given.json()["urls"][0]).text == "id,value\n1,one\n"
+        assert server.stop() == 0
+        assert server.log.read_text() == ""
+    lines = [json.loads(line) for line in (producer.folder / "audit.log").read_text().splitlines()]
+    assert [(line["what"], line["outcome"], line["good"]) for line in lines] == [
+        ("access", "served", "dataset/tables/data/a.csv")
+    ] * 6
