@@ -24,7 +24,7 @@ from reconciler.wire.brc121 import Price
 from reconciler.wire.payment import Charge
 from reconciler.wire.receipt import Receipt
 from tests.delivering import DATA, SHA256, SIZE, Contents
-from tests.describing import check, described, routed
+from tests.describing import check, described, hammer, known, routed
 from tests.paying import ORIGIN, Shop
 from tests.simple_paying import SimpleBuyer
 
@@ -659,3 +659,10 @@ async def test_what_is_paid_natively_is_not_sold_with_a_request(shop, customer, 
     await publish(rule={"native": {}})
     assert (await shop.http.request("GET", CONTENT)).status == 403
     assert (await customer.signing.request("GET", CONTENT)).status == 402
+
+
+@pytest.mark.long
+async def test_whatever_somebody_known_asks_the_answer_is_one_of_these(customer, publish, open_counter):
+    await publish(policy=CLUB)
+    paths = {path: item for path, item in SELLING["paths"].items() if path.startswith("/v1/")}
+    await hammer({**SELLING, "paths": paths}, known(open_counter, customer.identity), examples=15)
