@@ -469,6 +469,7 @@ def losing(url):
     return after
 
 
+@pytest.mark.long
 async def test_a_native_payment_that_comes_too_late_is_given_back(native_market, stocked):
     market = native_market
     buyer = await market.buyer()
@@ -510,6 +511,7 @@ async def came_back(buyer):
     return beefs.total - (100_000 - PRICE - order.fee)
 
 
+@pytest.mark.long
 async def test_a_member_of_a_club_pays_less(stocked):
     stock(stocked, manifest=CLUB)
     await stocked.apply()

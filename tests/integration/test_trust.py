@@ -14,6 +14,8 @@ from tests.buying import FREE, SOLD, URL, open_market, shop_window
 
 PUBLIC = "http://public.embedded"
 
+pytestmark = pytest.mark.only("sqlite")  # nothing here is about the producer's database
+
 
 @pytest.fixture
 async def market(stocked):
