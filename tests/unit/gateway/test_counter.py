@@ -16,7 +16,7 @@ from reconciler.clients.payment import PayingHttp
 from reconciler.gateway.app import build_app
 from reconciler.gateway.openapi import SELLING
 from reconciler.model.amounts import Satoshis
-from reconciler.model.errors import StateError, VerificationError
+from reconciler.model.errors import StateError, UnreachableError, VerificationError
 from reconciler.model.keys import delivery_key
 from reconciler.store.usage import Usage, Used, Window
 from reconciler.web.lifespans import running
@@ -666,3 +666,23 @@ async def test_whatever_somebody_known_asks_the_answer_is_one_of_these(customer,
     await publish(policy=CLUB)
     paths = {path: item for path, item in SELLING["paths"].items() if path.startswith("/v1/")}
     await hammer({**SELLING, "paths": paths}, known(open_counter, customer.identity), examples=15)
+
+
+async def test_what_was_paid_without_a_signature_and_could_not_be_fetched_is_given_for_the_same_payment(
+    shop, customer, publish, monkeypatch
+):
+    await publish()
+    buyer, fetch = SimpleBuyer(shop), Contents.read
+    payment = await buyer.pay(Price(Satoshis(1000), shop.keys.identity))
+
+    async def away(*_):
+        raise UnreachableError("no storage host answers")
+
+    monkeypatch.setattr(Contents, "read", away)
+    assert (await shop.http.request("GET", CONTENT, headers=payment.headers())).status == 503
+
+    monkeypatch.setattr(Contents, "read", fetch)
+    shop.clock.now += 3600
+    reply = await shop.http.request("GET", CONTENT, headers=payment.headers())
+    assert reply.status == 200
+    assert content_of(reply, buyer.keys, shop.keys.identity) == DATA
