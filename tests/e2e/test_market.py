@@ -25,8 +25,8 @@ def world(overlay, base_port, command):
         yield World(started.ready, base_port, overlay, command)
 
 
-def settled(vendor, least: int, *, within: float = 60.0) -> int:
-    """What the vendor's wallet holds, once it is at least so much: the settlement has come."""
+def settled(vendor, least: int, *, within: float = 300.0) -> int:
+    """What the vendor's wallet holds, once it is at least so much: the settlement has come. Nobody tells of that."""
     deadline = time.monotonic() + within
     while True:
         vendor.run("apply", "--yes")
@@ -69,9 +69,8 @@ def test_premium_content_is_found_paid_natively_downloaded_and_settled(world):
         (receipt,) = report["receipts"]
         assert (receipt["txid"], receipt["state"], receipt["satoshis"]) == (order["txid"], "live", 60_000)
 
-        ours = 57_000
-        fees = 2_000
-        assert settled(vendor, before + ours - fees) >= before + ours - fees
+        least = before + 57_000 - 2_000  # 95 percent of it, less what settling and applying cost
+        assert settled(vendor, least) >= least
         assert vendor.json("wallet", "audit")["balanced"]
 
 
