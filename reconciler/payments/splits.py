@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Final
@@ -60,11 +60,6 @@ def splits_of(rule: Json, payees: Json, ourselves: IdentityKey) -> tuple[Split, 
     if sum(shares.values()) != 1:
         raise VerificationError("the shares of a payment rule do not add up to 1")
     return tuple(Split(payee, share) for payee, share in shares.items())
-
-
-def others(portions: Iterable[Portion], ourselves: IdentityKey) -> Satoshis:
-    """What goes past us, to the payees."""
-    return Satoshis(sum(portion.satoshis for portion in portions if portion.payee != ourselves))
 
 
 def _written(value: Json) -> tuple[str, Fraction]:

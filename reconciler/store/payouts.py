@@ -222,13 +222,6 @@ class Payouts:
         """Nobody need be asked about it any more."""
         await self._watched.update(payout.txid, next_look=None)
 
-    async def last(self, kind: PayoutKind) -> Payout | None:
-        """The newest of a kind that was not given up."""
-        standing = payouts.c.kind == kind, payouts.c.state.in_(sorted(STANDING))
-        query = select(payouts).where(*standing).order_by(payouts.c.made.desc(), payouts.c.txid).limit(1)
-        row = (await self._connection.execute(query)).one_or_none()
-        return None if row is None else _payout(row)
-
     async def standing(self) -> tuple[Payout, ...]:
         """All that were not given up, oldest first."""
         query = select(payouts).where(payouts.c.state.in_(sorted(STANDING)))

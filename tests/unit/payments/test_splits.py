@@ -8,8 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from reconciler.model.errors import VerificationError
-from reconciler.payments.splits import Split, apportioned, others, splits_of
-from reconciler.store.terms import Portion
+from reconciler.payments.splits import Split, apportioned, splits_of
 from tests.paying import keys_of
 
 KEYS = [keys_of(f"payee {number}").identity for number in range(10)]
@@ -101,10 +100,6 @@ def test_without_splits_everything_is_ours():
 def test_two_names_of_one_key_are_one_payee():
     rule = [{"to": "overlay", "share": "0.25"}, {"to": "producer", "share": "0.5"}, {"to": "twin", "share": "0.25"}]
     assert splits_of(rule, PAYEES, GATEWAY) == (Split(KEYS[0], Fraction(1, 2)), Split(GATEWAY, Fraction(1, 2)))
-
-
-def test_what_goes_past_us_is_told_apart():
-    assert others((Portion(KEYS[0], 5), Portion(GATEWAY, 95), Portion(KEYS[1], 7)), GATEWAY) == 12
 
 
 @pytest.mark.parametrize(
