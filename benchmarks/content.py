@@ -1,7 +1,7 @@
 """Plaintext that was bought, downloaded by its grant: opened from its sealed part, and counted in the database each time.
 
 The limit to compare with is nginx, which sends a file of the same size that lies there as it is, and counts nothing. One client
-asks both, and is itself what limits nginx, since it is slower than that; the processor time of each server is beside it.
+asks both; the processor time of each server is beside its figures.
 """
 
 from __future__ import annotations
