@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import base64
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Final
 
@@ -22,6 +23,7 @@ from reconciler.consumer.wallet import make_payment
 from reconciler.model.amounts import FeeRate, Satoshis
 from reconciler.model.errors import (
     GuardError,
+    LockedError,
     OverlayError,
     RefusedError,
     StateError,
@@ -81,7 +83,8 @@ class Cashier:
         try:
             started = await self._start(order)
         except OverlayError as error:
-            await self.books.move(order, OrderEvent.REFUSE, reason=error.message)
+            with suppress(LockedError):  # it was written down after all: `recover` knows what became of it
+                await self.books.move(order, OrderEvent.REFUSE, reason=error.message)
             raise
         if isinstance(started, Access):
             return await self._given(order, started), started
