@@ -94,65 +94,80 @@ def build_app(
     shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
     allowances = MeteredAllowances(ReceiptAllowances(database, clock), shop, audit)
     delivery = Delivery(shelf=shelf, contents=contents, allowances=allowances)
+    counter = None
+    if keys is not None and till is not None:
+        counter = Counter(
+            shop, till, delivery, database=database, keys=keys, randomness=randomness, audit=audit, read=read_either
+        )
     routes = _Routes(shop, identity)
     api = [*routes.api(), *receipt_routes(database, clock, None if keys is None else keys.identity)]
     if keys is not None:
-        sale = open_sale = None
-        if till is not None:
-            counter = Counter(
-                shop,
-                till,
-                delivery,
-                database=database,
-                keys=keys,
-                randomness=randomness,
-                audit=audit,
-                read=read_either,
-            )
-            api += counter.routes()
-            sale, open_sale = counter.sale, counter.open_sale
-        seal = partial(keys.mac, GRANT_KEY)
-        content = ContentRoute(delivery, shelf=shelf, seal=seal, clock=clock, sale=sale, open_sale=open_sale)
         # Content first, since it is asked for most.
-        api = [*content.routes(), *api, *settlement_routes(database, producer=identity, gateway=keys.identity)]
+        api = [
+            *_content(delivery, shop, keys, counter).routes(),
+            *api,
+            *([] if counter is None else counter.routes()),
+            *settlement_routes(database, producer=identity, gateway=keys.identity),
+        ]
+    if till is not None:
+        works = [till.settling, Undelivered(database=database, till=till, stock=delivery, clock=clock).rounds, *works]
+    if treasury is not None:
+        works = [treasury.rounds, *works]
 
     @asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        money: list[Work] = []
-        if till is not None:
-            owed = Undelivered(database=database, till=till, stock=delivery, clock=clock)
-            money += [till.settling, owed.rounds]
-        if treasury is not None:
-            money.append(treasury.rounds)
-        async with running(host), at_work(*(partial(turns, work) for work in (*money, *works))):
+        async with running(host), at_work(*(partial(turns, work) for work in works)):
             yield
         await delivery.settled()
         await shop.standings.written()
 
     app = Starlette(
         routes=[
-            Route("/", routes.page),
+            *routes.pages(),
             Mount("/v1", app=Router(api, redirect_slashes=False)),
-            openapi.route(DOCUMENT if keys is None or till is None else SELLING),
-            Route("/health/live", routes.alive),
-            *(Route(path, routes.ready) for path in ("/health", "/health/ready")),
+            openapi.route(DOCUMENT if counter is None else SELLING),
             *([] if metrics is None else [metrics.route()]),
             Mount("/", app=host),
         ],
         exception_handlers=HANDLERS,
         lifespan=lifespan,
     )
-    limits = limits or Limits()
     guarded: ASGIApp = app
+    limits = limits or Limits()
     if keys is not None:
-        if limits.identity is not None:
-            guarded = LimitedIdentities(guarded, Buckets(limits.identity, clock))
-        sessions = Sessions(keys=keys, replays=Replays(database), clock=clock, randomness=randomness)
-        guarded = Authenticated(guarded, keys=keys, sessions=sessions, randomness=randomness)
-        guarded = Authrite(guarded, keys=keys, sessions=sessions, randomness=randomness)
+        guarded = _authenticated(app, database, keys, clock=clock, randomness=randomness, limits=limits)
     if limits.address is not None:
         guarded = LimitedAddresses(guarded, Buckets(limits.address, clock), paths=_LIMITED)
     return OpenOrigins(guarded)
+
+
+def _content(delivery: Delivery, shop: Shop, keys: GatewayKeys, counter: Counter | None) -> ContentRoute:
+    """Where content is had: for grants, and for payments where there is a counter."""
+    return ContentRoute(
+        delivery,
+        shelf=shop.shelf,
+        seal=partial(keys.mac, GRANT_KEY),
+        clock=shop.clock,
+        sale=None if counter is None else counter.sale,
+        open_sale=None if counter is None else counter.open_sale,
+    )
+
+
+def _authenticated(
+    app: ASGIApp,
+    database: Database,
+    keys: GatewayKeys,
+    *,
+    clock: Callable[[], float],
+    randomness: Callable[[int], bytes],
+    limits: Limits,
+) -> ASGIApp:
+    """The app for clients that say who they are, by BRC-103/104 or by Authrite, and ask no more often than one client may."""
+    if limits.identity is not None:
+        app = LimitedIdentities(app, Buckets(limits.identity, clock))
+    sessions = Sessions(keys=keys, replays=Replays(database), clock=clock, randomness=randomness)
+    app = Authenticated(app, keys=keys, sessions=sessions, randomness=randomness)
+    return Authrite(app, keys=keys, sessions=sessions, randomness=randomness)
 
 
 class _Routes:
@@ -162,6 +177,14 @@ class _Routes:
         self._shop = shop
         self._shelf = shop.shelf
         self._identity = identity
+
+    def pages(self) -> list[Route]:
+        """What stands beside /v1."""
+        return [
+            Route("/", self.page),
+            Route("/health/live", self.alive),
+            *(Route(path, self.ready) for path in ("/health", "/health/ready")),
+        ]
 
     def api(self) -> list[Route]:
         """What stands under /v1."""
