@@ -24,6 +24,7 @@ from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.networks import ARC_PRESETS
+from reconciler.payments.ports import Miner
 from reconciler.payments.till import Till
 from reconciler.payments.treasury import Cadence, Daily, Treasury
 from reconciler.store.published import Published
@@ -125,9 +126,15 @@ class Business:
 
 
 def business_of(
-    site: Site, keys: Keys, producer: IdentityKey, secret_of: Secrets, tell: Callable[[str], None]
+    site: Site,
+    keys: Keys,
+    producer: IdentityKey,
+    secret_of: Secrets,
+    tell: Callable[[str], None],
+    *,
+    watched: Callable[[Miner], Miner],
 ) -> Business:
-    """The business of the gateway that has these keys."""
+    """The business of the gateway that has these keys. `watched` is the way to ARC on which its answers are counted."""
     rules, headers = LiveRules(site, keys.identity), Headers(site.http, site.endpoints.headers)
     arcs = RuledArcs(site, rules, secret_of, tell)
 
@@ -140,7 +147,7 @@ def business_of(
         till=Till(
             database=site.database,
             receiver=keys,
-            miner=arcs,
+            miner=watched(arcs),
             chain=headers,
             clock=clock,
             randomness=secrets.token_bytes,

@@ -160,7 +160,7 @@ async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, l
         keys = None if reader is None else await _gateway_keys(site, reader, invocation.console)
         places, business = Places(invocation, "the API key of an ARC"), None
         if keys is not None:
-            business = business_of(site, keys, identity, places, invocation.console.note)
+            business = business_of(site, keys, identity, places, invocation.console.note, watched=metrics.watched)
         app = build_app(
             metrics=metrics,
             database=site.database,
