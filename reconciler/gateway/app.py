@@ -90,8 +90,9 @@ def build_app(
     the background, and with what a `treasury` does with the money, and more `works`, goes on in `turns`. `limits` are on how often one client
     may ask. With `metrics` requests are counted, and what was counted is shown.
     """
-    shelf = Shelf(database, None if keys is None else keys.identity)
-    shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), clock=clock)
+    own = None if keys is None else keys.identity
+    shelf = Shelf(database, own)
+    shop = Shop(shelf=shelf, standings=Standings(database, Usage(database), clock), gateway=own, clock=clock)
     allowances = MeteredAllowances(ReceiptAllowances(database, clock), shop, audit)
     delivery = Delivery(shelf=shelf, contents=contents, allowances=allowances)
     counter = None

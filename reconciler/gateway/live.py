@@ -157,6 +157,7 @@ def _offers(live: Live, root: ObservedRoot, records: Mapping[RecordId, ObservedR
     return Offers(
         network=live.root.network_id,
         producer=live.root.producer,
+        gateway=live.root.keys.gateway_key,
         document_hash=live.document_hash,
         settings=root.settings,
         rules=Rules.of(root.settings, root.record.sealed, gateway),

@@ -43,6 +43,8 @@ class Offers:
     network: Digest
     """The hash of block 1."""
     producer: IdentityKey
+    gateway: IdentityKey
+    """Whom the root names as its gateway: whose receipts buyers believe."""
     settings: Mapping[str, JsonObject]
     rules: Rules
     records: Mapping[RecordId, ObservedRecord]

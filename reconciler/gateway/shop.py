@@ -47,6 +47,8 @@ class Shop:
 
     shelf: Shelf
     standings: Standings
+    gateway: IdentityKey | None
+    """Ours, in whose name receipts are signed."""
     clock: Callable[[], float]
 
     async def offers(self) -> Offers:
@@ -74,7 +76,17 @@ class Shop:
         return Free(wanted, offered.document_hash) if offered.pricing is None else None
 
     def deal(self, offers: Offers, wanted: Sold, quantity: int | None, tier: Tier) -> Deal:
-        """What so much of it costs a buyer in this tier. Raises RefusedError where it is not on offer, or not for sale like this."""
+        """What so much of it costs a buyer in this tier. Raises RefusedError where it is not on offer, or not for sale like this.
+
+        Nothing is sold by a gateway that the root does not name: no buyer could check its receipts.
+        """
+        if offers.gateway != self.gateway:
+            raise ProblemError(
+                "the producer's root names another gateway than this one",
+                status=503,
+                code="ERR_NOT_THE_GATEWAY",
+                hint="GET /v1/producer says which",
+            )
         if isinstance(wanted, TierId):
             joined = offers.consumers.tiers.get(wanted.name)
             if joined is None or joined.fee is None:

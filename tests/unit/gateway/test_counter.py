@@ -17,6 +17,7 @@ from reconciler.gateway.app import build_app
 from reconciler.gateway.openapi import SELLING
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError, UnreachableError, VerificationError
+from reconciler.model.ids import IdentityKey
 from reconciler.model.keys import delivery_key
 from reconciler.store.usage import Usage, Used, Window
 from reconciler.web.lifespans import running
@@ -109,6 +110,7 @@ def events():
 @pytest.fixture
 async def open_counter(shop, publisher, host, events):
     publisher.host = host.app()
+    publisher.gateway_key = shop.keys.identity
     async with counter(shop, publisher, events) as app:
         yield app
 
@@ -594,6 +596,17 @@ async def test_what_is_not_on_offer_has_no_price(customer, publish):
     await publish()
     for kind, name in (("stream", "ticks"), ("dataset", "none"), ("producer", "acme")):
         assert (await customer.ask("/v1/quotes", {"kind": kind, "name": name})).status == 404
+
+
+async def test_a_gateway_that_the_root_does_not_name_sells_nothing_that_nobody_could_check(
+    customer, publish, publisher
+):
+    publisher.gateway_key = IdentityKey("02" + "ab" * 32)
+    await publish()
+    for path, body in ((ACCESS, {}), ("/v1/quotes", {"kind": "dataset", "name": "a"})):
+        reply = await customer.ask(path, body)
+        assert (reply.status, problem(reply)["code"]) == (503, "ERR_NOT_THE_GATEWAY")
+    assert (await customer.ask("/v1/datasets/free/access")).status == 200
 
 
 @pytest.mark.parametrize("settings", [{"rule": {"cash": {}}}, {"policy": {"tiers": {"a": {"speed": 1}}}}])
