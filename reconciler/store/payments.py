@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -23,13 +22,10 @@ from sqlalchemy import (
     Row,
     Table,
     Text,
-    Update,
     bindparam,
     delete,
     exists,
-    func,
     select,
-    update,
 )
 
 from reconciler.model.amounts import Satoshis
@@ -49,6 +45,7 @@ from reconciler.store.coins import CoinState, Purpose, StoredCoin, coins
 from reconciler.store.columns import JSON_VALUE, Choice, Instant
 from reconciler.store.database import Hex, metadata
 from reconciler.store.terms import Terms
+from reconciler.store.watched import Watched
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.merkle import MerklePath, parse_path
@@ -108,13 +105,7 @@ _FIND: Final = select(payments).where(payments.c.txid == bindparam("payment"))
 _HOLDER: Final = select(payment_inputs.c.payment).where(
     payment_inputs.c.txid == bindparam("spent"), payment_inputs.c.vout == bindparam("output")
 )
-"""Made once, like `_setting`: to make a statement costs more than to run it."""
-
-
-@cache
-def _setting(columns: tuple[str, ...]) -> Update:
-    changed = update(payments).where(payments.c.txid == bindparam("payment"))
-    return changed.values({name: bindparam(f"new_{name}") for name in columns})
+"""Made once: to make a statement costs more than to run it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -192,6 +183,7 @@ class Payments:
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
+        self._watched = Watched(connection, payments)
 
     async def find(self, txid: Txid) -> Payment | None:
         """The payment that this transaction is."""
@@ -273,7 +265,7 @@ class Payments:
         if doubted != payment.doubted:
             moved["doubted"] = doubted
         if moved:
-            await self._update(payment.txid, **moved)
+            await self._watched.update(payment.txid, **moved)
         if payment.state in HOLDING and state not in HOLDING:
             await self._release(payment)
         if state in HOLDING and payment.state not in HOLDING:
@@ -287,20 +279,12 @@ class Payments:
 
     async def prove(self, payment: Payment, path: MerklePath) -> Payment:
         """Keep its proof: nobody need be asked any more. That it holds is for the caller to know."""
-        await self._update(
-            payment.txid,
-            proof=path.only([payment.txid]).to_bytes(),
-            height=path.height,
-            root=path.block_root,
-            next_look=None,
-        )
+        await self._watched.prove(payment.txid, path)
         return replace(payment, height=path.height)
 
     async def unprove(self, height: int, root: Digest, now: int) -> tuple[Txid, ...]:
         """Forget all proofs by a block that is gone; returns whose they were."""
-        gone = update(payments).where(payments.c.height == height, payments.c.root == root).returning(payments.c.txid)
-        unproven = gone.values(proof=None, height=None, root=None, next_look=now)
-        return tuple(map(Txid, await self._connection.scalars(unproven)))
+        return await self._watched.unprove(height, root, now)
 
     async def due(self, now: int, *, every: int, seldom: int, patience: int, limit: int) -> tuple[Payment, ...]:
         """Payments whose time has come to be looked at, longest first; whoever asks next is given others.
@@ -318,7 +302,7 @@ class Payments:
         for row in (await self._connection.execute(query)).all():
             hopeless = row.state not in HOLDING and row.booked + patience <= now
             pause = every if row.state is PaymentState.PENDING else seldom
-            await self._update(Txid(row.txid), next_look=None if hopeless else now + pause)
+            await self._watched.update(Txid(row.txid), next_look=None if hopeless else now + pause)
             if not hopeless:
                 found.append(_payment(row))
         return tuple(found)
@@ -328,9 +312,7 @@ class Payments:
 
         A reorg shows there first.
         """
-        top = select(func.max(payments.c.height)).scalar_subquery()
-        query = select(payments.c.height, payments.c.root).where(payments.c.height == top).distinct()
-        return tuple((row.height, Digest(row.root)) for row in await self._connection.execute(query))
+        return await self._watched.newest_blocks()
 
     async def earned(self) -> tuple[Payment, ...]:
         """All that were accepted and not lost since, oldest first."""
@@ -379,12 +361,6 @@ class Payments:
         await self._connection.execute(delete(payment_inputs).where(payment_inputs.c.payment == payment.txid))
         taken = coins.c.txid == payment.txid, coins.c.vout == payment.tender.vout, coins.c.state == CoinState.FREE
         await self._connection.execute(delete(coins).where(*taken))
-
-    async def _update(self, txid: Txid, **values: object) -> None:
-        given = {f"new_{name}": value for name, value in values.items()}
-        changed = await self._connection.execute(_setting(tuple(values)), {"payment": txid, **given})
-        if changed.rowcount != 1:
-            raise StateError("there is no such payment in the database", where=txid)
 
 
 def _payment(row: Row[Any]) -> Payment:

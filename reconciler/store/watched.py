@@ -6,7 +6,9 @@ and `next_look`, NULL where nobody need be asked any more. Times are in unix sec
 
 from __future__ import annotations
 
-from sqlalchemy import Table, func, select, update
+from functools import cache
+
+from sqlalchemy import Table, Update, bindparam, func, select, update
 
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, Txid
@@ -23,7 +25,8 @@ class Watched:
 
     async def update(self, txid: Txid, **values: object) -> None:
         """Set columns of one transaction. Raises StateError where there is no such."""
-        changed = await self._connection.execute(update(self._table).where(self._table.c.txid == txid).values(**values))
+        given = {f"new_{name}": value for name, value in values.items()}
+        changed = await self._connection.execute(_setting(self._table, tuple(values)), {"watched": txid, **given})
         if changed.rowcount != 1:
             raise StateError("there is no such transaction in the database", where=txid)
 
@@ -32,10 +35,12 @@ class Watched:
         proof = path.only([txid]).to_bytes()
         await self.update(txid, proof=proof, height=path.height, root=path.block_root, next_look=None)
 
-    async def unprove(self, height: int, root: Digest, now: int) -> None:
-        """Forget all proofs by a block that is gone."""
-        gone = update(self._table).where(self._table.c.height == height, self._table.c.root == root)
-        await self._connection.execute(gone.values(proof=None, height=None, root=None, next_look=now))
+    async def unprove(self, height: int, root: Digest, now: int) -> tuple[Txid, ...]:
+        """Forget all proofs by a block that is gone; returns whose they were."""
+        table = self._table
+        gone = update(table).where(table.c.height == height, table.c.root == root).returning(table.c.txid)
+        unproven = gone.values(proof=None, height=None, root=None, next_look=now)
+        return tuple(map(Txid, await self._connection.scalars(unproven)))
 
     async def newest_blocks(self) -> tuple[tuple[int, Digest], ...]:
         """Height and root of the highest block that proves something; of several where proofs do not agree.
@@ -45,3 +50,10 @@ class Watched:
         top = select(func.max(self._table.c.height)).scalar_subquery()
         query = select(self._table.c.height, self._table.c.root).where(self._table.c.height == top).distinct()
         return tuple((row.height, Digest(row.root)) for row in await self._connection.execute(query))
+
+
+@cache
+def _setting(table: Table, columns: tuple[str, ...]) -> Update:
+    """Made once: to make a statement costs more than to run it."""
+    changed = update(table).where(table.c.txid == bindparam("watched"))
+    return changed.values({name: bindparam(f"new_{name}") for name in columns})

@@ -29,7 +29,7 @@ async def met(database):
 
 
 async def known(database):
-    return await database.read(lambda connection: account(connection, SOMEBODY, now=0))
+    return await database.read(lambda connection: account(connection, SOMEBODY, now=0, memberships=True))
 
 
 async def test_of_whom_nothing_is_known_has_paid_nothing_and_is_served(database, met):

@@ -176,5 +176,5 @@ async def test_the_highest_block_that_proves_something_is_told(database):
 
 async def test_a_payment_that_is_not_there_cannot_be_changed(database):
     async with database.begin() as connection:
-        with pytest.raises(StateError, match="no such payment"):
+        with pytest.raises(StateError, match="no such transaction"):
             await Payments(connection).note(payment(), None, doubted=5)
