@@ -42,7 +42,6 @@ from reconciler.model.keys import GATEWAY_KEY, callback_key
 from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
 from reconciler.store.database import Database
 from reconciler.store.published import Published
-from reconciler.wallet.gatewayfile import Gateway, read_gateway
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
 from reconciler.wire.arc import Callback
@@ -383,17 +382,6 @@ def keys_of(
         if write_key(path, new_keys(), passphrase=invocation.passphrase, randomness=secrets.token_bytes):
             invocation.console.note(f"Made a new identity key: {path}")
     return read_key(path, passphrase=invocation.passphrase, plain_allowed=network.is_toy)
-
-
-def gateway_of(invocation: Invocation, network: Network) -> Gateway | None:
-    """The gateway whose key this machine keeps instead of the producer's; None where it keeps none. Raises StateError."""
-    path = invocation.home.key(GATEWAY_FILE)
-    if not path.exists():
-        return None
-    gateway = read_gateway(path, passphrase=invocation.passphrase, toy=network.is_toy)
-    if gateway.network is not network:
-        raise StateError(f"the gateway's key is for the network {gateway.network}, not {network}", where=str(path))
-    return gateway
 
 
 def key_path(invocation: Invocation, file: str = KEY_FILE) -> Path:

@@ -31,11 +31,12 @@ from reconciler.model.errors import (
     UnreachableError,
     VerificationError,
 )
-from reconciler.model.ids import Txid
+from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import payment_key
 from reconciler.model.order import NOTHING, Order, OrderEvent, OrderState
 from reconciler.model.payment import PaymentMethod
+from reconciler.observe.succession import read_succession
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.http import Reply
@@ -296,7 +297,19 @@ class Cashier:
 
     async def _checked(self, value: JsonObject, order: Order) -> Receipt:
         network = await self.surroundings.headers.network_id()
-        return checked_receipt(value, order, buyer=self.keys.identity, network=network)
+        named = Receipt.parse(value).producer
+        also = {named} if named != order.producer and await self._is_same(named, order.producer) else set[IdentityKey]()
+        return checked_receipt(value, order, buyer=self.keys.identity, network=network, also=also)
+
+    async def _is_same(self, one: IdentityKey, other: IdentityKey) -> bool:
+        """Whether one of two identities took over from the other: a receipt lasts longer than the key in whose name it was given."""
+        for old, new in ((one, other), (other, one)):
+            found = await read_succession(
+                old, hosts=self.surroundings.hosts, verifier=self.surroundings.headers, now=int(self.clock())
+            )
+            if found is not None and found.heir == new:
+                return True
+        return False
 
     async def _header(self, order: Order) -> PaymentHeader:
         subject = _subject(order)

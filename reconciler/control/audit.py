@@ -73,8 +73,10 @@ class Audit:
         return not self.differences
 
 
-async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Headers) -> Audit:
-    """Check everything.
+async def audit(
+    *, database: Database, keys: Keys, arc: Reporter, headers: Headers, gateway: Keys | None = None
+) -> Audit:
+    """Check everything. `gateway` is the gateway's own key, where that is not the identity's child.
 
     Raises UnreachableError where the chain cannot be asked, GuardError where the database belongs to another identity.
     """
@@ -87,12 +89,13 @@ async def audit(*, database: Database, keys: Keys, arc: Reporter, headers: Heade
         storage, unused = await Purchases(connection).paid(), await Purchases(connection).open()
         stored = await _transactions(Transactions(connection), coins, entries)
     child = keys.child(GATEWAY_KEY)
-    gateway = child if root is None or root.gateway_key == child.identity else None
+    own = gateway or child
+    named = own if root is None or root.gateway_key == own.identity else None
     live = {coin.outpoint: coin for coin in coins if coin.state in {CoinState.FREE, CoinState.LOCKED}}
     committed = [txid for entry in entries if entry.state in COMMITTED for txid in entry.txids]
     expected = unspent_outputs(stored, committed, coins, keys, _gateways(coins, root, child))
     proofs = {txid: stored[txid].proof if txid in stored else None for txid in {each.txid for each in live}}
-    sold = await takings(database=database, gateway=gateway, arc=arc, headers=headers)
+    sold = await takings(database=database, gateway=named, arc=arc, headers=headers)
     found = (*_compare(live, expected), *await unconfirmed(proofs, arc=arc, headers=headers), *sold.differences)
     return Audit(
         balance=balance,

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import os
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from reconciler.model.keys import GATEWAY_KEY
+from reconciler.wallet.gatewayfile import read_gateway, write_gateway
 
 MANIFEST = """\
 apiVersion: overlay/v1
@@ -202,3 +206,24 @@ def test_a_key_is_rotated_by_what_the_command_says(machine):
     overlay.run("wallet", "audit")
     overlay.run("identity", "rotate", "--file", "first.key", code=1)
     overlay.run("identity", "rotate", "--transition", "soon", code=1)
+
+
+def test_a_rotation_keeps_the_gateways_key_once_and_overwrites_no_other(machine):
+    overlay = machine.overlay
+    machine.use("first.key")
+    gateway = overlay.json("identity", "show")["gatewayKey"]
+    path = overlay.home / "gateway.key"
+    made = overlay.json("identity", "rotate")
+    kept = read_gateway(path, passphrase=None, toy=True)
+    assert (kept.producer, kept.keys.identity) == (made["identityKey"], gateway)
+    before = path.read_bytes()
+    assert "gateway's key" not in overlay.run("identity", "rotate").stderr  # it is there
+    assert path.read_bytes() == before
+    path.unlink()
+    other = replace(kept, keys=kept.keys.child(GATEWAY_KEY))
+    assert write_gateway(path, other, passphrase=None, randomness=os.urandom)
+    assert f"{path} holds another gateway's key: move it away" in overlay.run("identity", "rotate").stderr
+    assert read_gateway(path, passphrase=None, toy=True).keys.identity == other.keys.identity
+    path.write_text("{}")
+    assert "damaged" in overlay.run("identity", "rotate", "--file", "none.key", code=1).stderr
+    assert not (overlay.home / "none.key").exists()

@@ -13,12 +13,15 @@ from reconciler.apply.receiving import funding_address
 from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.commands import verify
+from reconciler.cli.databases import Otherwise
+from reconciler.cli.gateways import gateway_beside, gateway_keys
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import KEY_FILE, new_keys, open_site
+from reconciler.cli.wiring import GATEWAY_FILE, KEY_FILE, new_keys, open_site
 from reconciler.control.desired import manifest_identity
 from reconciler.model.durations import duration, milliseconds
 from reconciler.model.errors import StateError, UsageError
+from reconciler.model.ids import IdentityKey
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.observed import ObservedRoot
@@ -86,21 +89,61 @@ def rotate(
     The next apply hands over: every record, advertisement and coin, in one step.
     """
     invocation = Invocation.of(context)
-    lasts, current = _transition(transition), _current_key(invocation)
-    keys = new_keys()
+    invocation.finish(_rotate(invocation, file, _transition(transition), as_json=json))
+
+
+async def _rotate(invocation: Invocation, file: str | None, lasts: str, *, as_json: bool) -> int:
+    keys, current = new_keys(), _current_key(invocation)
+    gateway = await _gateway_to_keep(invocation, keys.identity)
     name = file or f"identity-{keys.identity[:_DIGITS]}.key"
     path = _keep(invocation, name, keys)
+    if gateway is not None:
+        _keep_gateway(invocation, gateway)
     text = _ROTATION.format(current=current, file=name, transition=lasts)
     if invocation.passphrase is None:
         invocation.console.note(_PLAIN)
     invocation.console.note(f"Kept in {path}. There is no other copy: back it up, and keep the old one for {lasts}.")
-    if json:
+    if as_json:
         facts = {"identityKey": keys.identity, "file": str(path), "encrypted": invocation.passphrase is not None}
         invocation.console.document({**facts, "transition": lasts, "manifest": text})
     else:
         invocation.console.note("Write this into the Producer's spec, then plan and apply:")
         invocation.console.result(text)
         invocation.console.note(f"When that is applied: identity: {{key: {{file: {name}}}}}, without rotation.")
+    return errors.DONE
+
+
+async def _gateway_to_keep(invocation: Invocation, successor: IdentityKey) -> Gateway | None:
+    """The gateway, as the new identity's, where its key is the old one's child and in no file yet: the root goes on naming it.
+
+    Raises StateError where there is no old key, or a gateway.key that cannot be used.
+    """
+    network = implied_network(invocation)
+    keys = await implied_keys(invocation, network, create=False)
+    async with open_site(invocation, network, identity=keys.identity, otherwise=Otherwise.READ) as site:
+        root = await site.database.read(lambda connection: Published(connection).root())
+    child, kept = keys.child(GATEWAY_KEY), gateway_beside(invocation, network)
+    if root is None or root.gateway_key != child.identity or (kept and kept.keys.identity == child.identity):
+        return None
+    return Gateway(producer=successor, network=network, world=_world(root), keys=child)
+
+
+def _keep_gateway(invocation: Invocation, gateway: Gateway) -> None:
+    """Beside the new key, or say what is to be done for that: without, nothing would be sold after the rotation."""
+    path, console = invocation.home.key(GATEWAY_FILE), invocation.console
+    trouble = ""
+    if invocation.passphrase is None and not gateway.network.is_toy:
+        trouble = f"A plain key file is no use on {gateway.network}: set OVERLAY_PASSPHRASE"
+    elif not write_gateway(path, gateway, passphrase=invocation.passphrase, randomness=secrets.token_bytes):
+        trouble = f"{path} holds another gateway's key: move it away"
+    if trouble:
+        console.note(
+            f"{trouble}, and before you apply: `overlay identity gateway --export {path}`, or nothing is sold then."
+        )
+    else:
+        console.note(
+            f"Kept the gateway's key in {path}: it stays the same, and `overlay serve` goes on selling with it."
+        )
 
 
 def _transition(text: str) -> str:
@@ -172,16 +215,16 @@ def gateway(
 async def _gateway(invocation: Invocation, export: Path | None, *, as_json: bool) -> int:
     network = implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
-    async with open_site(invocation, network, identity=keys.identity) as site, site.database.begin() as connection:
-        root = await Published(connection).root()
-    child = keys.child(GATEWAY_KEY)
-    named = child.identity if root is None else root.gateway_key
+    async with open_site(invocation, network, identity=keys.identity) as site:
+        root = await site.database.read(lambda connection: Published(connection).root())
+        own = await gateway_keys(invocation, site, keys.identity, keys)
+    named = own.identity if root is None else root.gateway_key
     facts: dict[str, Json] = {"producer": keys.identity, "gatewayKey": named, "network": network.value}
     if export is not None:
-        if named != child.identity:
+        if named != own.identity:
             raise StateError(f"the live root names another gateway key, {named}", hint="whoever made that one has it")
         path = invocation.directory / export
-        _export(invocation, path, Gateway(producer=keys.identity, network=network, world=_world(root), keys=child))
+        _export(invocation, path, Gateway(producer=keys.identity, network=network, world=_world(root), keys=own))
         facts["file"] = str(path)
     if as_json:
         invocation.console.document(facts)

@@ -14,6 +14,7 @@ from reconciler.cli import errors, options
 from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.console import Console
 from reconciler.cli.databases import Otherwise
+from reconciler.cli.gateways import gateway_of
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.planfile import keep
 from reconciler.cli.spread import spread
@@ -21,7 +22,7 @@ from reconciler.cli.views import diagnostics
 from reconciler.cli.views.markdown import render_markdown
 from reconciler.cli.views.plan import render
 from reconciler.cli.views.world import render_planned
-from reconciler.cli.wiring import clock, gateway_of, keys_at_hand, keys_for, load_manifests, open_reconciler, open_site
+from reconciler.cli.wiring import clock, keys_at_hand, keys_for, load_manifests, open_reconciler, open_site
 from reconciler.control.desired import Loaded
 from reconciler.control.preview import preview
 from reconciler.control.source import provenance

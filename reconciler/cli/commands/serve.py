@@ -18,6 +18,7 @@ from reconciler.cli import errors, options
 from reconciler.cli.auditing import open_audit
 from reconciler.cli.console import Console
 from reconciler.cli.databases import Otherwise
+from reconciler.cli.gateways import gateway_keys, gateway_of
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
@@ -25,7 +26,7 @@ from reconciler.cli.libraries import open_library
 from reconciler.cli.places import Places
 from reconciler.cli.posts import Post, supervise
 from reconciler.cli.selling import business_of
-from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, gateway_of, open_site
+from reconciler.cli.wiring import Site, callback_token, clock, gateway_key_of, open_site
 from reconciler.clients.peers import Neighbours
 from reconciler.control.follow import Follower
 from reconciler.control.leading import Leader
@@ -34,7 +35,6 @@ from reconciler.gateway.app import build_app
 from reconciler.host.neighbourhood import Neighbourhood
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
-from reconciler.model.keys import GATEWAY_KEY
 from reconciler.model.networks import Endpoints, endpoints_of
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
@@ -126,15 +126,32 @@ async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, l
     if post.number:  # the first one has said it
         invocation = replace(invocation, console=replace(console, quiet=True))
     reader = await _reader(invocation, network)
+    async with open_site(
+        invocation,
+        network,
+        identity=reader.producer if reader else None,
+        otherwise=Otherwise.READ,
+        endpoints=reader.endpoints if reader else None,
+    ) as site:
+        await _serve_at(site, invocation, reader, post, console=console, audit_log=audit_log, limits=limits)
+    return errors.DONE
+
+
+async def _serve_at(
+    site: Site,
+    invocation: Invocation,
+    reader: _Reader | None,
+    post: Post,
+    *,
+    console: Console,
+    audit_log: str | None,
+    limits: Limits,
+) -> None:
+    """Serve at an open site. `console` is told what goes on, the invocation's what only the first worker says."""
+    network = site.network
+    keys = None if reader is None else await _gateway_keys(invocation, site, reader)
     async with (
-        open_site(
-            invocation,
-            network,
-            identity=reader.producer if reader else None,
-            otherwise=Otherwise.READ,
-            endpoints=reader.endpoints if reader else None,
-        ) as site,
-        open_library(site, reader.gateway if reader else None) as library,
+        open_library(site, keys) as library,
         open_audit(audit_log, folder=invocation.directory, clock=clock, tell=console.complain) as audit,
     ):
         follower = None if reader is None else _follower(site, reader)
@@ -152,12 +169,11 @@ async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, l
             clock=clock,
             extensions=site.extensions,
             refresh_every=_PROOF_SECONDS,
-            callback_token=None if reader is None else await _callback_token(site, reader),
+            callback_token=None if reader is None or keys is None else await _callback_token(site, reader, keys),
             neighbourhood=_neighbourhood(site),
             operator=operator,
             turns=leader.in_turn,
         )
-        keys = None if reader is None else await _gateway_keys(site, reader, invocation.console)
         places, business = Places(invocation, "the API key of an ARC"), None
         if keys is not None:
             business = business_of(site, keys, identity, places, invocation.console.note, watched=metrics.watched)
@@ -185,7 +201,6 @@ async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, l
                 await _until(
                     stop, follower, leader, console, _FOLLOW_TOY_SECONDS if network.is_toy else _FOLLOW_SECONDS
                 )
-    return errors.DONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,8 +209,7 @@ class _Reader:
 
     producer: IdentityKey
     keys: Keys
-    gateway: Keys
-    """The gateway's own, in whose name this machine speaks to clients."""
+    """The producer's, or its gateway's on a machine that only serves."""
     endpoints: Endpoints | None = None
     """Where the producer's world is, if the key came with that."""
 
@@ -208,10 +222,10 @@ async def _reader(invocation: Invocation, network: Network) -> _Reader | None:
         gateway = gateway_of(invocation, network)
         if gateway is not None:
             endpoints = endpoints_of(network, {"network": gateway.world}) if gateway.world else None
-            return _Reader(gateway.producer, gateway.keys, gateway.keys, endpoints)
+            return _Reader(gateway.producer, gateway.keys, endpoints)
         invocation.console.note(f"What is applied on other machines will not show here: {error.message}.")
         return None
-    return _Reader(keys.identity, keys, keys.child(GATEWAY_KEY))
+    return _Reader(keys.identity, keys)
 
 
 def _follower(site: Site, reader: _Reader) -> Follower:
@@ -246,22 +260,22 @@ def _neighbourhood(site: Site) -> Neighbourhood:
     return Neighbourhood(peers=peers, dice=random.random, sync_every=every)
 
 
-async def _callback_token(site: Site, reader: _Reader) -> str:
+async def _callback_token(site: Site, reader: _Reader, gateway: Keys) -> str:
     """As an apply has it, which may run on a machine that has the other one of the two keys."""
     if reader.keys.identity != reader.producer:
         return callback_token(reader.keys, reader.producer)
-    return callback_token(reader.keys, await gateway_key_of(site, default=reader.gateway.identity))
+    return callback_token(reader.keys, await gateway_key_of(site, default=gateway.identity))
 
 
-async def _gateway_keys(site: Site, reader: _Reader, console: Console) -> Keys:
+async def _gateway_keys(invocation: Invocation, site: Site, reader: _Reader) -> Keys:
     """In whose name clients are answered (PROTOCOL §3); says so where the root names another one."""
-    async with site.database.reading() as connection:
-        root = await Published(connection).root()
-    if root is not None and root.gateway_key != reader.gateway.identity:
-        console.note(
-            f"The root names another gateway, {root.gateway_key}: clients that look will not take this one for it."
+    keys = await gateway_keys(invocation, site, reader.producer, reader.keys)
+    named = await gateway_key_of(site, default=keys.identity)
+    if named != keys.identity:
+        invocation.console.note(
+            f"The root names another gateway, {named}: clients that look will not take this one for it."
         )
-    return reader.gateway
+    return keys
 
 
 async def _published(site: Site) -> IdentityKey:

@@ -11,11 +11,12 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.databases import Otherwise
+from reconciler.cli.gateways import gateway_keys, gateway_of
 from reconciler.cli.implied import implied_keys, implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.spread import spread
 from reconciler.cli.views.verify import verified_json, verified_text
-from reconciler.cli.wiring import Site, clock, gateway_of, new_keys, open_site
+from reconciler.cli.wiring import Site, clock, new_keys, open_site
 from reconciler.consumer.opening import open_consumer
 from reconciler.control.doctor import Check, checked
 from reconciler.control.reputation import Reputation, reputation
@@ -24,7 +25,6 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError, UsageError
 from reconciler.model.goods import Good
 from reconciler.model.ids import IdentityKey, Network
-from reconciler.model.keys import GATEWAY_KEY
 from reconciler.observe.roots import LiveRoot
 from reconciler.store.published import Published
 from reconciler.wallet.keys import Keys
@@ -79,8 +79,9 @@ def verify(context: typer.Context, *, looks: Looks, json: options.Json = False) 
 
 async def _verify(invocation: Invocation, looks: Looks, *, as_json: bool) -> int:
     network = implied_network(invocation)
-    identity, gateway = await _keys(invocation, network)
+    identity, keys = await _keys(invocation, network)
     async with open_site(invocation, network, identity=identity, otherwise=Otherwise.READ) as site:
+        gateway = await gateway_keys(invocation, site, identity, keys)
         checks, seen = await _looked(site, identity, looks, gateway)
     if as_json:
         invocation.console.document({"identityKey": identity, **verified_json(checks, seen)})
@@ -137,7 +138,7 @@ async def _bought(site: Site, verification: Verification, live: LiveRoot) -> str
 
 
 async def _keys(invocation: Invocation, network: Network) -> tuple[IdentityKey, Keys]:
-    """Whose, and the gateway's keys: the identity key is here, or this machine is a gateway. Raises StateError."""
+    """Whose, and the keys that are here: the identity's, or a gateway's on its machine. Raises StateError."""
     try:
         keys = await implied_keys(invocation, network, create=False)
     except StateError:
@@ -145,4 +146,4 @@ async def _keys(invocation: Invocation, network: Network) -> tuple[IdentityKey, 
         if gateway is None:
             raise
         return gateway.producer, gateway.keys
-    return keys.identity, keys.child(GATEWAY_KEY)
+    return keys.identity, keys

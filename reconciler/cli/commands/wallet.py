@@ -10,6 +10,7 @@ import typer
 
 from reconciler.apply.receiving import funding_address, receive
 from reconciler.cli import errors, options
+from reconciler.cli.gateways import gateway_keys, gateway_of
 from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.views.wallet import (
@@ -20,7 +21,7 @@ from reconciler.cli.views.wallet import (
     takings_json,
     takings_text,
 )
-from reconciler.cli.wiring import clock, gateway_of, open_site
+from reconciler.cli.wiring import clock, open_site
 from reconciler.control.audit import audit as audit_wallet
 from reconciler.control.binding import check_identity
 from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
@@ -195,7 +196,10 @@ async def _audit(invocation: Invocation, *, as_json: bool) -> int:
     async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
         await settle_wallet(site.database, world, clock=clock)
-        found = await audit_wallet(database=site.database, keys=keys, arc=world.arc, headers=world.headers)
+        gateway_own = await gateway_keys(invocation, site, keys.identity, keys)
+        found = await audit_wallet(
+            database=site.database, keys=keys, gateway=gateway_own, arc=world.arc, headers=world.headers
+        )
     if as_json:
         invocation.console.document(audit_json(found))
     else:
