@@ -29,6 +29,9 @@ _NUMBERS: Final = range(1 << 32)
 _REMEMBERED: Final = 10_000
 """Headers; a few megabytes."""
 
+_LATELY: Final = 1_000
+"""Headers near the tip that are kept for a moment."""
+
 _SMALL: Final = 4096
 """Bytes of unproven transactions that are checked in less time than a thread is worth going to."""
 
@@ -36,9 +39,14 @@ _SMALL: Final = 4096
 class Headers:
     """A source of headers, such as `https://api.whatsonchain.com/v1/bsv/main` or the embedded chain."""
 
-    def __init__(self, http: Http, url: str, *, token: str | None = None) -> None:
-        """Name a source by the URL in front of `/block`; `token` goes into Authorization as it is."""
+    def __init__(self, http: Http, url: str, *, token: str | None = None, fresh_for: float = 0.0) -> None:
+        """Name a source by the URL in front of `/block`; `token` goes into Authorization as it is.
+
+        An answer is as good as a new one for so many seconds, within which a reorg is not noticed: for those who ask often.
+        """
         self._http = http
+        self._fresh_for = fresh_for
+        self._fresh: dict[int, tuple[float, JsonObject]] = {}
         self._url = url.rstrip("/")
         self._headers = {"Accept": "application/json"} | ({"Authorization": token} if token else {})
         self._deep: OrderedDict[int, JsonObject] = OrderedDict()
@@ -109,6 +117,10 @@ class Headers:
     async def _header(self, height: int) -> JsonObject | None:
         if height in self._deep:
             return self._deep[height]
+        now = asyncio.get_running_loop().time()
+        kept = self._fresh.get(height)
+        if kept is not None and now < kept[0]:
+            return kept[1]
         reply = await self._get(f"/block/{height}/header")
         if reply.status == 404:
             return None
@@ -120,7 +132,15 @@ class Headers:
             self._deep[height] = {name: header.get(name) for name in ("hash", "merkleroot")}
             if len(self._deep) > _REMEMBERED:
                 self._deep.popitem(last=False)
+        elif self._fresh_for:
+            self._keep_fresh(height, header, now)
         return header
+
+    def _keep_fresh(self, height: int, header: JsonObject, now: float) -> None:
+        if len(self._fresh) >= _LATELY:
+            self._fresh = {each: kept for each, kept in self._fresh.items() if kept[0] > now}
+        if len(self._fresh) < _LATELY:
+            self._fresh[height] = now + self._fresh_for, header
 
     def _digest(self, header: JsonObject, name: str) -> Digest:
         try:

@@ -35,6 +35,9 @@ from reconciler.wire.beef import Beef
 _RULES_SECONDS: Final = 5.0
 """For how long rules are taken for the same: they are asked for with every payment."""
 
+_HEADER_SECONDS: Final = 1.0
+"""For how long a header near the tip is taken for the same: a proof that a reorg takes away later is looked after anyway."""
+
 
 class LiveRules:
     """The PaymentRules of the live root."""
@@ -135,7 +138,10 @@ def business_of(
     watched: Callable[[Miner], Miner],
 ) -> Business:
     """The business of the gateway that has these keys. `watched` is the way to ARC on which its answers are counted."""
-    rules, headers = LiveRules(site, keys.identity), Headers(site.http, site.endpoints.headers)
+    rules, headers = (
+        LiveRules(site, keys.identity),
+        Headers(site.http, site.endpoints.headers, fresh_for=_HEADER_SECONDS),
+    )
     arcs = RuledArcs(site, rules, secret_of, tell)
 
     async def hosts() -> Mapping[str, StorageClient]:

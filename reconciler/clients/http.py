@@ -129,8 +129,9 @@ class _Worlds(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.mounted: dict[bytes, httpx.ASGITransport] = {}
+        # Few that are idle: each request looks at all of them before it takes one.
         self._network = httpx.AsyncHTTPTransport(
-            trust_env=False, limits=httpx.Limits(max_connections=64, max_keepalive_connections=32)
+            trust_env=False, limits=httpx.Limits(max_connections=64, max_keepalive_connections=8)
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:

@@ -33,9 +33,11 @@ from reconciler.model.ids import Digest, IdentityKey, RecordId, Txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.keys import GRANT_KEY, delivery_key
 from reconciler.model.payment import EARNED, PaymentState
+from reconciler.payments.quote import Offer
 from reconciler.store.database import Database
 from reconciler.store.receipts import Receipts, StoredReceipt
 from reconciler.store.works import Connection
+from reconciler.web.auth import required_identity
 from reconciler.web.paywall import Paid, Paywall
 from reconciler.web.problems import problem
 from reconciler.wire.payment import PAID_HEADER, PAYMENT_HEADER, PaymentError
@@ -151,7 +153,8 @@ class Access:
         if not isinstance(deal.good.sold, TierId):
             await self.delivery.content(deal.document)  # nobody is asked to pay for what cannot be opened here
         if deal.way is Way.HTTP:
-            return await self.paywall.admit(request, str(deal.good), deal.price, deal.conditions)
+            offer = Offer(required_identity(request), str(deal.good), deal.price)
+            return self.paywall.challenge(offer, deal.conditions)
         good: JsonObject = {"kind": str(deal.good.sold.kind), "name": deal.good.sold.name}
         return problem(
             402,

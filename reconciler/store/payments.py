@@ -105,6 +105,14 @@ _FIND: Final = select(payments).where(payments.c.txid == bindparam("payment"))
 _HOLDER: Final = select(payment_inputs.c.payment).where(
     payment_inputs.c.txid == bindparam("spent"), payment_inputs.c.vout == bindparam("output")
 )
+_OWED_BY: Final = (
+    select(payments)
+    .where(
+        payments.c.buyer == bindparam("by"), payments.c.good == bindparam("what"), payments.c.state.in_(sorted(OWED))
+    )
+    .order_by(payments.c.state, payments.c.booked, payments.c.txid)  # "accepted" comes first
+    .limit(1)
+)
 """Made once: to make a statement costs more than to run it."""
 
 
@@ -199,13 +207,7 @@ class Payments:
 
     async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
         """The first payment of this buyer for this good that nothing was served for yet, accepted ones before pending ones."""
-        query = (
-            select(payments)
-            .where(payments.c.buyer == buyer, payments.c.good == good, payments.c.state.in_(sorted(OWED)))
-            .order_by(payments.c.state, payments.c.booked, payments.c.txid)  # "accepted" comes first
-            .limit(1)
-        )
-        row = (await self._connection.execute(query)).one_or_none()
+        row = (await self._connection.execute(_OWED_BY, {"by": buyer, "what": good})).one_or_none()
         return None if row is None else _payment(row)
 
     async def holders(self, outpoints: Iterable[Outpoint]) -> frozenset[Txid]:

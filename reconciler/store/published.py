@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Row, delete, insert, select, tuple_
 
@@ -33,6 +33,9 @@ from reconciler.store.live import (
 )
 from reconciler.store.outcome import Outcome
 from reconciler.store.works import Connection
+
+_OUTPOINT: Final = select(published_root.c.txid, published_root.c.vout)
+"""Made once, since every request of a server asks it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,7 +68,7 @@ class Published:
 
     async def outpoint(self) -> Outpoint | None:
         """That of the live root, without the rest of it: enough to know whether anything has changed."""
-        row = (await self._connection.execute(select(published_root.c.txid, published_root.c.vout))).one_or_none()
+        row = (await self._connection.execute(_OUTPOINT)).one_or_none()
         return None if row is None else outpoint_of(row)
 
     async def identity(self) -> IdentityKey | None:

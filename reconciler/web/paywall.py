@@ -78,6 +78,10 @@ class Paywall:
             return paid
         if price == 0:
             return Paid(offer.buyer, good, None, price, None)
+        return self.challenge(offer, conditions)
+
+    def challenge(self, offer: Offer, conditions: Conditions = PLAIN) -> Response:
+        """The 402 that asks for an offer, of whoever has not paid for it yet."""
         charge = self._till.charge(offer, conditions)
         return JSONResponse(charge.body(), status_code=402, headers=charge.headers())
 

@@ -64,6 +64,14 @@ async def test_a_deep_block_is_asked_for_once(headers, source):
     assert source.asked == ["/block/7/header"]
 
 
+@pytest.mark.parametrize(("fresh_for", "questions"), [(3600, 1), (1e-9, 2)])
+async def test_who_asks_often_may_take_a_young_block_for_the_same_for_a_moment(source, fresh_for, questions):
+    headers = Headers(source, "http://woc.example/v1/bsv/main", fresh_for=fresh_for)
+    source.answers["/block/7/header"] = header(7, 1)
+    assert [await headers.root(7), await headers.root(7)] == [ROOT, ROOT]
+    assert source.asked == ["/block/7/header"] * questions
+
+
 async def test_a_source_that_does_not_count_confirmations_is_asked_again(headers, source):
     source.answers["/block/7/header"] = (200, {"merkleroot": ROOT})
     await headers.root(7)
