@@ -25,6 +25,7 @@ from reconciler.store.published import Published
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.web.server import Door, serving
+from tests.delivering import Contents
 
 pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]
 
@@ -100,6 +101,7 @@ async def test_a_mined_transaction_is_proven_by_callback_alone(local, overlay, b
                 identity=keys.identity,
                 host=own,
                 keys=None,
+                contents=Contents(),
                 clock=time.time,
                 randomness=lambda size: b"\1" * size,
             )
