@@ -111,6 +111,7 @@ class Standings:
         async def read(connection: Connection) -> Standing:
             return await _standing(connection, consumer, consumers, now)
 
+        await self._usage.landed(consumer)
         standing: Standing = await self._database.glance(read)
         if standing.window is None:
             return standing

@@ -72,6 +72,7 @@ class Usage:
         self._database = database
         self._next: dict[_Key, Used] = {}
         self._writing: Mapping[_Key, Used] = {}
+        self._landed = asyncio.Event()
         self._writer: asyncio.Task[None] | None = None
         self._pruned = 0
 
@@ -82,10 +83,14 @@ class Usage:
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
 
+    async def landed(self, consumer: IdentityKey) -> None:
+        """Wait until nothing of a consumer's is on its way to the database: nobody could tell whether that is there yet."""
+        while any(of == consumer for _, of in self._writing):
+            await self._landed.wait()
+
     def unwritten(self, consumer: IdentityKey, window: Window) -> Used:
-        """What was counted here and is not in the database yet; for whoever reads there."""
-        key = window, consumer
-        return self._next.get(key, Used()) + self._writing.get(key, Used())
+        """What was counted here and is not in the database yet; for whoever reads there as soon as all has `landed`."""
+        return self._next.get((window, consumer), Used())
 
     async def written(self) -> None:
         """Wait until what was counted here is in the database, or cannot be written."""
@@ -96,16 +101,21 @@ class Usage:
         try:
             while self._next:
                 self._writing, self._next = self._next, {}
+                self._landed.clear()
                 await self._database.write(partial(_add, self._writing))
                 begun = max(window.resets - window.seconds for window, _ in self._writing)
-                self._writing = {}
+                self._land()
                 await self._prune(begun)
         except OverlayError:  # it goes on counting here, and is written with what comes next
             for key, had in self._writing.items():
                 self._next[key] = self._next.get(key, Used()) + had
         finally:
-            self._writing = {}
+            self._land()
             self._writer = None
+
+    def _land(self) -> None:
+        self._writing = {}
+        self._landed.set()
 
     async def _prune(self, begun: int) -> None:
         """Now and then: forget windows that were over when the newest one began."""
