@@ -13,7 +13,7 @@ from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
-from reconciler.wire.beef import Beef
+from reconciler.wire.beef import Beef, ancestry
 from reconciler.wire.script import address, p2pkh
 from reconciler.wire.spv import Verified
 
@@ -84,8 +84,7 @@ async def receive(
     if not coins:
         raise VerificationError("the transaction pays nothing to this wallet's address", where=subject)
     async with database.begin() as connection:
-        for txid, entry in beef.transactions.items():
-            await Transactions(connection).put(entry.transaction, beef.proof(txid))
+        await Transactions(connection).keep(ancestry(beef, [subject]))  # of what else it holds, nothing was verified
         await Coins(connection).add(coins)
     return Satoshis(sum(coin.satoshis for coin in coins))
 

@@ -33,7 +33,7 @@ from reconciler.model.errors import (
 )
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.json import JsonObject
-from reconciler.model.keys import payment_key
+from reconciler.model.keys import KeyRef, payment_key
 from reconciler.model.order import NOTHING, Order, OrderEvent, OrderState
 from reconciler.model.payment import PaymentMethod
 from reconciler.observe.succession import read_succession
@@ -270,9 +270,9 @@ class Cashier:
             )
         back, said = NOTHING, []
         if refund.beef is not None:
-            beef, subject = parse_beef(refund.beef)
-            key = payment_key(refund.prefix, refund.suffix, order.gateway_key)
-            back = await self.books.receive(beef, beef.subject_or_last(subject), key=key)
+            back = await self._came_back(
+                order, refund.beef, payment_key(refund.prefix, refund.suffix, order.gateway_key)
+            )
             said.append(f"gave {back:,} satoshis back")
         if refund.credit:
             said.append(f"owes {refund.credit:,}, which its next quotes take into account")
@@ -282,6 +282,14 @@ class Cashier:
             paid=Satoshis(max(0, order.paid - back)),
             reason=f"{order.gateway} {' and '.join(said)}",
         )
+
+    async def _came_back(self, order: Order, shown: bytes, key: KeyRef) -> Satoshis:
+        """Take in a refund. It spends what the order paid: so no transaction can be shown for the refund of two orders."""
+        beef, named = parse_beef(shown)
+        subject = beef.subject_or_last(named)
+        if order.payment not in {spent.outpoint.txid for spent in beef.transactions[subject].transaction.inputs}:
+            raise VerificationError(f"{order.gateway} shows a refund of another payment", where=order.gateway)
+        return await self.books.receive(beef, subject, key=key)
 
     async def _given(self, order: Order, access: Access) -> Order:
         """Write down what came: the receipt once it is verified, and the key."""

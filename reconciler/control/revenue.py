@@ -22,7 +22,7 @@ from reconciler.store.database import Database
 from reconciler.store.settings import Settings
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
-from reconciler.wire.beef import Beef
+from reconciler.wire.beef import Beef, ancestry
 from reconciler.wire.http import Http
 from reconciler.wire.script import p2pkh
 from reconciler.wire.settlements import Settled
@@ -76,41 +76,43 @@ class Revenue:
 
         A gateway that does not answer is a doubt and no error: its coins are there another time.
         """
-        begin = 0 if everything else max(0, await self._read_up_to(gateway) - _REORG)
+        highest = await self._read_up_to(gateway)
+        begin = 0 if everything else max(0, highest - _REORG)
         signed = AuthenticatedHttp(self.http, self.keys, servers={self.url: gateway})
-        received, highest, doubts = 0, begin, []
+        received, doubts = 0, []
         try:
             async with aclosing(SettlementsClient(signed, self.url).since(begin)) as settled:
                 async for coin in settled:
                     try:
-                        received += await self._take(coin)
+                        satoshis, height = await self._take(coin)
                     except VerificationError as error:
                         doubts.append(f"the settlement {coin.outpoint} is not what the gateway says: {error.message}")
                         continue
-                    highest = max(highest, coin.height or 0)
+                    received, highest = received + satoshis, max(highest, height)
             if not doubts:
                 await self._note(gateway, highest)
         except OverlayError as error:
             doubts.append(f"what {self.url} has settled could not be read: {error.message}")
         return Collected(Satoshis(received), tuple(doubts))
 
-    async def _take(self, settled: Settled) -> int:
-        """Keep one coin, unless it is here already, not proven yet, spent, or a payee's; what it adds."""
+    async def _take(self, settled: Settled) -> tuple[int, int]:
+        """Keep one coin, unless it is here already, not proven yet, spent, or a payee's; what it adds, and the height that proves it."""
         if settled.height is None or not is_settlement(settled.key) or await self._is_known(settled.outpoint):
-            return 0
-        coin = await self._checked(settled)
+            return 0, 0
+        coin, height = await self._checked(settled)
         if await self.index.spender(coin.outpoint) is not None:
-            return 0
+            return 0, height
         async with self.database.begin() as connection:
-            for txid, entry in settled.beef.transactions.items():
-                await Transactions(connection).put(entry.transaction, settled.beef.proof(txid))
+            # of what else the BEEF holds, nothing was verified
+            await Transactions(connection).keep(ancestry(settled.beef, [coin.outpoint.txid]))
             await Coins(connection).add([coin])
-        return coin.satoshis
+        return coin.satoshis, height
 
-    async def _checked(self, settled: Settled) -> StoredCoin:
+    async def _checked(self, settled: Settled) -> tuple[StoredCoin, int]:
         outpoint = settled.outpoint
         transaction = (await self.verifier.verified(settled.beef, outpoint.txid, now=int(self.clock()))).transaction
-        if settled.beef.proof(outpoint.txid) is None:
+        proof = settled.beef.proof(outpoint.txid)
+        if proof is None:
             raise VerificationError("no block proves it")
         key = settled.key
         if key.counterparty in {"self", "anyone"} or key != settlement_key(
@@ -122,9 +124,10 @@ class Revenue:
         output = transaction.outputs[outpoint.vout]
         if output.locking != p2pkh(self.keys.public(key)):
             raise VerificationError("it does not pay this identity")
-        return StoredCoin(
+        coin = StoredCoin(
             outpoint=outpoint, satoshis=output.satoshis, locking=output.locking, key=key, purpose=Purpose.MONEY
         )
+        return coin, proof.height
 
     async def _is_known(self, outpoint: Outpoint) -> bool:
         async with self.database.reading() as connection:

@@ -33,7 +33,8 @@ MAX_RECEIPTS: Final = 1000
 _MAX_KEY: Final = 1024
 _MAX_BEEF: Final = 1 << 21
 _MAX_URLS: Final = 16
-_MAX_SCRIPT: Final = 10_000
+_MAX_SCRIPT: Final = 100
+"""Bytes of one output's: the payer has a fee to pay for each, which no price names."""
 _MAX_CURSOR: Final = 1024
 _TIMES: Final = range(1 << 33)
 _COUNTS: Final = range(1, 1 << 31)

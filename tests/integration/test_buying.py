@@ -18,10 +18,14 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import GuardError, LockedError, RefusedError, UnreachableError, VerificationError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest
-from reconciler.model.keys import KeyRef
+from reconciler.model.keys import KeyRef, payment_key
 from reconciler.model.order import OrderState
 from reconciler.model.payment import PaymentMethod
 from reconciler.store.payments import Payments
+from reconciler.wire.beef import Beef, BeefTx
+from reconciler.wire.merkle import Leaf, MerklePath
+from reconciler.wire.script import address
+from reconciler.wire.selling import Outcome, Refund
 from tests.buying import CLUB, FREE, NATIVE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop, stock
 
 FREE_HASH = Digest("11" * 32)
@@ -36,9 +40,14 @@ async def market(stocked):
 
 async def balanced(buyer):
     """What the wallet has, and what orders cost, is what came; and books, coins and chain agree."""
+    return await balanced_with(buyer, 100_000)
+
+
+async def balanced_with(buyer, came):
+    """The same, where so much came."""
     spent = await buyer.books.spent_since(0)
     balance = await buyer.balance()
-    assert balance.total + spent == 100_000
+    assert balance.total + spent == came
     around = buyer.surroundings
     found = await audit(database=buyer.books._database, keys=buyer.keys, arc=around.arcs, headers=around.headers)
     assert found.differences == ()
@@ -456,6 +465,43 @@ async def test_a_template_that_does_not_pay_the_gateway_or_what_was_quoted_is_no
         with pytest.raises(VerificationError, match=what):
             await buyer.buy(catalog, SOLD)
     assert await balanced(buyer) == 0
+
+
+async def test_a_transaction_of_another_payment_is_no_refund(native_market, monkeypatch):
+    market = native_market
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+    key = payment_key("cA==", "cQ==", market.gateway_keys.identity)
+    gift = await market.faucet.fund(address(buyer.keys.public(key), mainnet=False), Satoshis(1000))
+    shown = gift.beef.to_atomic(gift.txid)
+    refund = Refund(state="seen", credit=Satoshis(0), beef=shown, prefix="cA==", suffix="cQ==")
+
+    async def given_back(self, template, transaction):
+        return Outcome(receipts=(), refund=refund)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(GatewayClient, "pay_native", given_back)
+        with pytest.raises(VerificationError, match="a refund of another payment"):
+            await buyer.buy(catalog, SOLD)
+    (order,) = await buyer.orders()
+    assert (order.state, order.paid) == (OrderState.PAYING, PRICE)
+    assert (await buyer.buy(catalog, SOLD)).state is OrderState.PAID
+    assert await balanced(buyer) == order.cost
+
+
+async def test_a_proof_that_comes_along_with_a_coin_and_was_not_verified_is_not_kept(market):
+    buyer = await market.buyer()
+    await market.site.toy.ledger.mine()
+    _, (mine, *_) = await buyer.books.money(replace(await buyer.buy(await buyer.catalog(URL), FREE), id="another"))
+    own = (await buyer.books.beef([mine.outpoint.txid])).transactions[mine.outpoint.txid].transaction
+    gift = await market.faucet.fund(buyer.address, Satoshis(1000))
+    forged = MerklePath(1, ((Leaf(0, bytes.fromhex(own.txid)[::-1], txid=True),),))
+    entries = [*gift.beef.transactions.values(), BeefTx(own, len(gift.beef.bumps))]
+    poisoned = Beef.of([*gift.beef.bumps, forged], entries)
+
+    assert await buyer.books.receive(poisoned, gift.txid) == 1000
+    assert (await buyer.books.beef([own.txid])).proof(own.txid) != forged
+    assert await balanced_with(buyer, 101_000) == 0
 
 
 def losing(url):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 import os
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
@@ -83,6 +83,8 @@ class Market:
     producer: Any
     stand: Stand
     now: Later
+    since: list[str] = field(default_factory=list)
+    """From which heights on the gateway was asked, since it says what a test wants."""
 
     @property
     def site(self):
@@ -152,7 +154,8 @@ class Market:
     def answer(self, page) -> None:
         """From now on the gateway says this, signed."""
 
-        async def said(_):
+        async def said(request):
+            self.since.append(request.query_params["since"])
             return JSONResponse(page)
 
         app = Starlette(routes=[Route("/v1/settlements", said)])
@@ -293,6 +296,19 @@ async def test_a_gateway_that_lies_is_not_believed(market):
         assert "could not be read" in doubt
     (doubt,) = (await reconciler.revenue.collect(PAYEE.identity)).doubts  # another gateway than the root names
     assert "could not be read" in doubt
+
+
+async def test_a_height_that_no_block_proves_hides_no_later_settlement(market):
+    await market.bought()
+    await market.settled()
+    signed_by = AuthenticatedHttp(market.site.http, market.identity)
+    page = (await signed_by.request("GET", f"{ORIGIN}/v1/settlements")).json()
+    reconciler, _ = await market.producer.reconciler(market.site)
+    market.answer({**page, "settlements": [{**coin, "height": 1_000_000} for coin in page["settlements"]]})
+    for _ in range(2):  # the second time the coin is known
+        await reconciler.revenue.collect(market.stand.keys.identity)
+    assert len(await market.coins()) == 1
+    assert max(map(int, market.since)) < 1000
 
 
 async def standing(market):

@@ -87,6 +87,16 @@ def test_a_template_adds_up():
             selling.parse_template({**TEMPLATE, **change})
 
 
+def test_a_template_whose_scripts_cost_more_than_its_price_is_refused():
+    for size, is_one in ((25, True), (10_000, False)):
+        outputs = [{"satoshis": 10, "script": "51" * size, "to": "producer"}]
+        if is_one:
+            assert len(selling.parse_template({**TEMPLATE, "outputs": outputs}).outputs) == 1
+            continue
+        with pytest.raises(VerificationError):
+            selling.parse_template({**TEMPLATE, "outputs": outputs})
+
+
 def test_access_names_places_of_the_gateways_and_of_storage():
     answer = {"receipt": {"version": 1}, "key": "AAAA", "urls": ["/v1/a", "https://a.example/b"], "expires": 5}
     assert selling.parse_access(answer).urls == ("/v1/a", "https://a.example/b")
