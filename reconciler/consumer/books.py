@@ -330,7 +330,8 @@ class DatabaseBooks:
     async def _check_budget(self, connection: Connection, payment: Payment, budget: Satoshis | None) -> None:
         if budget is None:
             return
-        spent = await Orders(connection).spent_since(midnight(self._now()))
+        since = midnight(self._now())
+        spent = await Orders(connection).spent_since(since) + await _loose(connection, payment, since)
         cost = payment.paid + payment.fee
         if spent + cost > budget:
             raise GuardError(
@@ -355,6 +356,20 @@ async def _check_alone(connection: Connection, order: Order) -> None:
                 f"{order.good} was paid for meanwhile, by the order {other.id}",
                 hint="ask again: its receipt is as good",
             )
+
+
+async def _loose(connection: Connection, payment: Payment, since: int) -> int:
+    """What payments since then cost that were given up, and that may be mined beside this one: they share no coin with it."""
+    spends = {spent.outpoint for spent in payment.transaction.inputs}
+    loose = 0
+    for order in await Orders(connection).among(OrderState.REFUSED):
+        if order.paid_at is None or order.paid_at < since:
+            continue
+        freed = {coin.outpoint for coin in await _freed(connection, order)}
+        stored = await Transactions(connection).get(_payment(order))
+        if stored is not None and freed.isdisjoint(spends) and len(freed) == len(stored.transaction.inputs):
+            loose += order.paid + order.fee
+    return loose
 
 
 async def _freed(connection: Connection, order: Order) -> list[StoredCoin]:

@@ -244,6 +244,18 @@ async def test_a_second_402_is_not_paid_and_the_coin_may_be_spent_again(market):
     assert {each.outpoint for each in first.transaction.inputs} <= {each.outpoint for each in second.transaction.inputs}
 
 
+async def test_the_budget_counts_a_payment_that_was_given_up_and_may_be_mined_beside_the_next(market):
+    buyer = replace(await market.buyer(), daily_budget=Satoshis(3 * PRICE))
+    catalog = await buyer.catalog(URL)
+    async with market.opened(door=Twice(market.site.http)) as meddled:
+        with pytest.raises(RefusedError, match="taken back"):
+            await meddled.buy(catalog, SOLD)
+    await buyer.fund(Satoshis(200_000))  # a larger coin, which is taken first
+    with pytest.raises(GuardError, match="the budget of the day"):
+        await buyer.buy(catalog, replace(SOLD, quantity=2))
+    assert (await buyer.buy(catalog, SOLD)).state is OrderState.RECEIVED  # spends the same coin: one of the two at most
+
+
 class Twice:
     """A door behind which every payment vanishes, and is asked for once more."""
 
