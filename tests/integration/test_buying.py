@@ -18,12 +18,13 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import GuardError, LockedError, RefusedError, UnreachableError, VerificationError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest
-from reconciler.model.keys import KeyRef, payment_key
-from reconciler.model.order import OrderState
+from reconciler.model.keys import KeyRef, delivery_key, payment_key
+from reconciler.model.order import OrderEvent, OrderState
 from reconciler.model.payment import PaymentMethod
 from reconciler.store.payments import Payments
 from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.merkle import Leaf, MerklePath
+from reconciler.wire.receipt import Receipt
 from reconciler.wire.script import address
 from reconciler.wire.selling import Outcome, Refund
 from tests.buying import CLUB, FREE, NATIVE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop, stock
@@ -108,6 +109,20 @@ async def test_what_was_bought_is_had_again_without_the_gateway(market, tmp_path
         (kept,) = await later.orders()
         await later.get(kept, tmp_path / "two.csv")
     assert (tmp_path / "two.csv").read_text() == SECRET
+
+
+async def test_a_wrong_key_that_was_kept_is_asked_for_again(market, tmp_path):
+    buyer = await market.buyer()
+    order = await buyer.buy(await buyer.catalog(URL), SOLD)
+    named = delivery_key(Receipt.from_bytes(order.receipt).id, buyer.keys.identity)
+    wrong = market.gateway_keys.encrypt(named, bytes(32), iv=bytes(32))
+    spoiled = await buyer.books.move(order, OrderEvent.RECEIVE, key=wrong)
+    async with market.opened(door=market.meddling(before=gone(URL))) as alone:
+        with pytest.raises(UnreachableError):
+            await alone.get(spoiled, tmp_path / "secrets.csv")
+    got = await buyer.get(spoiled, tmp_path / "secrets.csv")
+    assert (tmp_path / "secrets.csv").read_text() == SECRET
+    assert got.order.key != wrong
 
 
 async def test_more_than_is_allowed_is_never_signed(market):

@@ -119,4 +119,8 @@ def _places(directory: Path, output: Path | None, names: Sequence[str]) -> list[
         return [target / names[0].rpartition("/")[2]] if is_folder else [target]
     if not is_folder and target.exists():
         raise UsageError(f"{output} is a file, and {len(names)} goods are to go there", hint="name a folder")
-    return [target / name for name in names]
+    places = [target / name for name in names]
+    for place in places:
+        if places.count(place) > 1 or any(place in other.parents for other in places):
+            raise UsageError(f"{place.name} is not the only one that is to go to {place}", hint="get it by itself")
+    return places
