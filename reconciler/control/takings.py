@@ -109,7 +109,7 @@ class _Tally:
         self.payees += payment.satoshis - (0 if payment.coin is None else payment.coin.satoshis)
         self.consumers[terms.producer, payment.buyer] += payment.satoshis
         self.producers[terms.producer] += payment.satoshis
-        self.records[str(terms.good.record)] += payment.satoshis
+        self.records[str(terms.good.sold)] += payment.satoshis
 
 
 async def takings(*, database: Database, gateway: Keys | None, arc: Reporter, headers: Headers) -> Takings:

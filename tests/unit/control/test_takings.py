@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import delete, insert, update
 
 from reconciler.control.takings import Sum, takings
+from reconciler.model.goods import Good, TierId
 from reconciler.model.ids import Digest
 from reconciler.model.payment import PaymentState
 from reconciler.payments.treasury import Daily, Treasury
@@ -84,6 +85,14 @@ async def test_what_was_sold_is_there_by_books_coins_and_chain(shop, audited):
     await shop.till().settle()
     assert (await audited()).differences == ()
     assert (await audited(None)).differences == ()
+
+
+async def test_memberships_are_revenue_too(shop, audited):
+    member, order = shop.buyer(), offer(shop.buyer(), "tier/gold")
+    header = await member.pay(shop.till().charge(order))
+    await bring(shop.till(), header, order, selling(Good(TierId("gold")), downloads=0, bytes=0))
+    found = await audited()
+    assert (found.revenue, found.differences) == (Sum(1, PRICE), ())
 
 
 async def test_what_was_lost_is_told_and_is_no_difference(shop, audited):
