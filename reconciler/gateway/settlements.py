@@ -32,7 +32,7 @@ PAGE: Final = 100
 """Coins in one answer."""
 
 _PRIVATE: Final = {"cache-control": "no-store"}
-_PLACE: Final = re.compile(r"(0|[1-9][0-9]{0,9})(?:\.([0-9a-f]{64}))?")
+_PLACE: Final = re.compile(r"(0|[1-9][0-9]{0,8})(?:\.([0-9a-f]{64}))?")
 
 
 def settlement_routes(

@@ -293,6 +293,6 @@ async def test_it_is_read_from_a_height_on_and_page_after_page(market, buyer):
     assert (last["settlements"], last["next"]) == ([], None)
 
 
-@pytest.mark.parametrize("since", ["x", "-1", "1.2", "01", "", "99999999999"])
+@pytest.mark.parametrize("since", ["x", "-1", "1.2", "01", "", "9999999999"])
 async def test_where_to_go_on_is_read_strictly(market, since):
     assert (await market.ask(PRODUCER, "GET", f"/settlements?since={since}")).status == 400
