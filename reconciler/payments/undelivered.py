@@ -9,20 +9,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from functools import partial
 from typing import Final, Protocol
 
 from reconciler.model.errors import RefusedError, StateError, TransientError
-from reconciler.model.goods import TierId
 from reconciler.model.ids import Digest
 from reconciler.payments.till import Till
 from reconciler.store.database import Database
-from reconciler.store.payments import Payment, Payments
+from reconciler.store.payments import Payment
+from reconciler.store.receipts import Receipts
+from reconciler.store.works import Connection
 
 PATIENCE: Final = 24 * 3600
 """Seconds for which a good has to be out of reach."""
 
 _AT_ONCE: Final = 1000
-"""Payments that are looked at in one round, oldest first."""
+"""Payments for one version that are given back in one round, oldest first."""
 
 _REASON: Final = "what was paid for cannot be served any more"
 
@@ -59,21 +61,14 @@ class Undelivered:
         """Look once; returns what was given back."""
         now = int(self._clock())
         before = now - PATIENCE
-        owed = await self._database.read(lambda connection: Payments(connection).undelivered(before, limit=_AT_ONCE))
-        goods = {terms.document: terms.good for payment in owed if (terms := payment.terms) is not None}
-        lost = set()
-        for document, good in goods.items():
-            if isinstance(good.sold, TierId) or await self._stock.has(document):
+        returned: list[Payment] = []
+        for document in await self._database.read(lambda connection: Receipts(connection).owed_versions(before)):
+            if await self._stock.has(document):
                 self._missing.pop(document, None)
             elif now - self._missing.setdefault(document, now) >= PATIENCE:
-                lost.add(document)
-        return tuple(
-            [
-                await self._till.give_back(payment.txid, _REASON)
-                for payment in owed
-                if payment.terms is not None and payment.terms.document in lost
-            ]
-        )
+                owed = await self._database.read(partial(_owed, document, before))
+                returned += [await self._till.give_back(payment.txid, _REASON) for payment in owed]
+        return tuple(returned)
 
     async def rounds(self, every: float = 3600.0) -> None:
         """Rounds for ever; for the background of the process that leads."""
@@ -81,3 +76,7 @@ class Undelivered:
             with suppress(TransientError, RefusedError, StateError):  # served, or lost, meanwhile; the next round comes
                 await self.round()
             await self._pause(every)
+
+
+async def _owed(document: Digest, before: int, connection: Connection) -> tuple[Payment, ...]:
+    return await Receipts(connection).undelivered(document, before, limit=_AT_ONCE)

@@ -329,11 +329,6 @@ class Payments:
         found = await self.proven(payments.c.state.in_(sorted(EARNED)), payments.c.vout.is_not(None), ~taken)
         return tuple((payment, payment.coin, proof) for payment, proof in found if payment.coin is not None)
 
-    async def undelivered(self, before: int, *, limit: int) -> tuple[Payment, ...]:
-        """Sales that were accepted, booked up to some time (unix seconds), and of which nothing was served: oldest first."""
-        owed = payments.c.state == PaymentState.ACCEPTED, payments.c.terms.is_not(None), payments.c.booked <= before
-        return await self.where(*owed, limit=limit)
-
     async def where(self, *conditions: ColumnElement[bool], limit: int) -> tuple[Payment, ...]:
         """What meets conditions, oldest first: for the other tables of this package."""
         query = select(payments).where(*conditions).order_by(payments.c.booked, payments.c.txid).limit(limit)

@@ -13,6 +13,7 @@ from typing import Any, Final
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     ForeignKey,
     Index,
     LargeBinary,
@@ -34,7 +35,7 @@ from reconciler.model.payment import EARNED, PaymentState
 from reconciler.store.batches import batches
 from reconciler.store.columns import Instant
 from reconciler.store.database import Hex, insert_new, metadata
-from reconciler.store.payments import payments
+from reconciler.store.payments import Payment, Payments, payments
 from reconciler.store.producer import producer_consumers, producer_revenue, published_content
 from reconciler.store.works import Connection
 from reconciler.wire.receipt import Receipt, ReceiptState
@@ -199,6 +200,16 @@ class Receipts:
         goods = map(Good.parse, await self._connection.scalars(query))
         return frozenset(good.sold.name for good in goods)
 
+    async def owed_versions(self, before: int) -> frozenset[Digest]:
+        """Versions of content that were paid for up to some time (unix seconds), where nothing was served for a payment yet."""
+        query = select(receipts.c.document).join(payments, payments.c.txid == receipts.c.txid).distinct()
+        return frozenset(map(Digest, await self._connection.scalars(query.where(*_undelivered(before)))))
+
+    async def undelivered(self, document: Digest, before: int, *, limit: int) -> tuple[Payment, ...]:
+        """Those payments for one version, oldest first."""
+        of_version = select(receipts.c.txid).where(receipts.c.txid == payments.c.txid, receipts.c.document == document)
+        return await Payments(self._connection).where(exists(of_version.where(*_undelivered(before))), limit=limit)
+
     async def _one(self, query: Select[tuple[Any, ...]], given: Mapping[str, object]) -> StoredReceipt | None:
         row = (await self._connection.execute(query, given)).one_or_none()
         return None if row is None else _receipt(row)
@@ -249,6 +260,16 @@ async def _count(connection: Connection, payment: Txid, *, downloads: int, size:
         await connection.execute(_DOWNLOADED, {"payment": payment, "more_downloads": downloads})
     if size:
         await connection.execute(_TRANSFERRED, {"payment": payment, "more_bytes": size})
+
+
+def _undelivered(before: int) -> tuple[ColumnElement[bool], ...]:
+    """A membership is served by its receipt; and who has had bytes was served, whether or not that could be noted."""
+    return (
+        payments.c.state == PaymentState.ACCEPTED,
+        payments.c.booked <= before,
+        receipts.c.used_bytes == 0,
+        ~receipts.c.good.startswith(f"{TierId.KIND}/", autoescape=True),
+    )
 
 
 def _stored() -> Select[tuple[Any, ...]]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
+from reconciler.model.goods import Good, TierId
 from reconciler.model.payment import PaymentState
 from reconciler.payments.undelivered import PATIENCE, Undelivered
 from reconciler.store.payments import Payments
-from reconciler.store.receipts import Receipts
+from reconciler.store.receipts import Receipts, Use
 from tests.paying import bring, offer
 from tests.selling import BTC, ETH, VERSION, open_books, selling, totals
 
@@ -91,3 +92,25 @@ async def test_a_version_is_asked_for_once_for_all_who_wait_for_it(shop, stock, 
     await bought(shop, shop.buyer("three"), ETH, document="e7" * 32)
     await looked(shop, owed)
     assert sorted(stock.asked) == sorted({VERSION, "e7" * 32})
+
+
+async def test_what_somebody_had_bytes_of_is_not_given_back_though_nobody_could_note_it(shop, buyer, stock, owed):
+    payment = await bought(shop, buyer)
+    async with shop.database.begin() as connection:
+        receipt = (await Receipts(connection).of_payment(payment.txid)).receipt
+    await shop.database.write(Use(receipt.id, 1, 100, int(shop.clock())))
+    stock.gone.add(VERSION)
+    await looked(shop, owed)
+    assert await looked(shop, owed) == []
+    assert await state(shop, payment) is PaymentState.ACCEPTED
+
+
+async def test_memberships_and_what_nobody_fetches_do_not_stand_in_the_way(shop, stock, owed, monkeypatch):
+    monkeypatch.setattr("reconciler.payments.undelivered._AT_ONCE", 1)
+    await bought(shop, shop.buyer("member"), Good(TierId("gold")), downloads=0, bytes=0)
+    await bought(shop, shop.buyer("waiting"))
+    payment = await bought(shop, shop.buyer("three"), ETH, document="e7" * 32)
+    stock.gone.add("e7" * 32)
+    assert await looked(shop, owed) == []
+    assert await looked(shop, owed) == [payment.txid]
+    assert set(stock.asked) == {VERSION, "e7" * 32}
