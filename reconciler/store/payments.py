@@ -292,7 +292,7 @@ class Payments:
         """Payments whose time has come to be looked at, longest first; whoever asks next is given others.
 
         The next time comes in `every` seconds for pending ones, in `seldom` seconds for those that only wait for a proof, or
-        are lost. Lost ones are looked at for so many seconds of `patience` after they were booked.
+        are lost. Lost ones are looked at for so many seconds of `patience` after they were booked, or were last shown.
         """
         query = (
             select(payments)
@@ -302,7 +302,8 @@ class Payments:
         )
         found = []
         for row in (await self._connection.execute(query)).all():
-            hopeless = row.state not in HOLDING and row.booked + patience <= now
+            shown = max(row.booked, row.doubted or 0)
+            hopeless = row.state not in HOLDING and shown + patience <= now
             pause = every if row.state is PaymentState.PENDING else seldom
             await self._watched.update(Txid(row.txid), next_look=None if hopeless else now + pause)
             if not hopeless:

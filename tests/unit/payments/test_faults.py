@@ -222,6 +222,25 @@ async def test_a_payment_that_the_network_does_not_show_for_an_hour_is_given_up_
     assert (await shop.till().owed(buyer.identity, GOOD)).state is PaymentState.ACCEPTED
 
 
+async def test_a_payment_that_is_given_up_long_after_it_came_is_looked_for_all_the_same(shop, buyer):
+    async def unseen(report: TxReport) -> TxReport:
+        return TxReport(txid=report.txid, status=TxStatus.STORED)
+
+    header = await paid(shop, buyer)
+    await bring(shop.till(), header, offer(buyer))
+    await shop.till().delivered(header.subject)
+    shop.clock.now += 3 * 86_400
+    blind = shop.till(miner=Between(shop.arc, after={"submit": unseen, "status": unseen}))
+    for seconds in (0, GIVEN_UP_AFTER, 60, 60):
+        shop.clock.now += seconds
+        await blind.settle()
+    assert await state_of(shop, header.subject) is PaymentState.UNBOOKED
+    await shop.ledger.mine()
+    shop.clock.now += 60
+    await shop.till().settle()
+    assert await state_of(shop, header.subject) is PaymentState.ACCEPTED
+
+
 async def test_a_proof_that_a_reorg_takes_is_looked_for_again(shop, buyer):
     header = await paid(shop, buyer)
     till = shop.till()
