@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.payment import PaymentEvent, PaymentState
+from reconciler.model.payment import EARNED, HOLDING, PaymentEvent, PaymentState
 from reconciler.payments.network import Told
 from reconciler.payments.ports import Receiver
 from reconciler.payments.sale import follow
@@ -57,7 +57,7 @@ class Book:
             )
         await payments.book(payment)
         if self.quote is not None and payment.state is not PaymentState.RETURNED:
-            await Credits(connection).use(self.quote, payment.txid)
+            await Credits(connection).use(self.quote, payment.txid, now=payment.booked)
         return payment
 
 
@@ -85,8 +85,17 @@ class Note:
             doubted_for=0 if doubted is None else self.now - doubted,
         )
         payment = await payments.note(payment, event, doubted=doubted, reason=self.told.reason)
+        if before.state not in HOLDING and payment.state in EARNED:
+            payment = await self._come_back(connection, payment)
         await follow(connection, before, payment, seller=self.seller, now=self.now)
         return payment
+
+    async def _come_back(self, connection: Connection, payment: Payment) -> Payment:
+        """A credit pays once: where another payment has used it since this one was lost, this one was too little."""
+        if not await Credits(connection).is_overdrawn(payment.buyer, payment.txid, self.now):
+            return payment
+        reason = "it was lost, and the credit of its quote has paid for something else since"
+        return await Payments(connection).move(payment, PaymentEvent.RETURN, reason=reason)
 
     async def _give_way(self, connection: Connection, proven: Payment) -> None:
         """Whoever holds a coin of a payment that is mined can never be mined."""

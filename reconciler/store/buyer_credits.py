@@ -1,7 +1,8 @@
 """What a buyer has paid and neither got goods nor money for, and which quotes it makes cheaper (PROTOCOL §7).
 
 A credit is that of one payment, and counts while that payment is not lost. A quote takes its part at once, so that no two take
-the same; the part comes back where the quote is not paid in time, or its payment is lost or given back itself.
+the same; the part comes back where the quote is not paid in time, or its payment is lost or given back itself. A lost payment
+may come back, too: where its part has been used meanwhile, it is given back.
 """
 
 from __future__ import annotations
@@ -57,8 +58,11 @@ credit_uses = Table(
 
 _USING: Final = EARNED | {PaymentState.PENDING}
 
+_DONE: Final = frozenset({PaymentState.RETURNED, PaymentState.RETRACTED})
+"""States of payments that will never have bought anything."""
+
 _PART: Final = (
-    select(credit_uses.c.payment, payments.c.state)
+    select(credit_uses.c.buyer, credit_uses.c.payment, payments.c.state)
     .outerjoin(payments, payments.c.txid == credit_uses.c.payment)
     .where(credit_uses.c.quote == bindparam("quote"))
 )
@@ -85,6 +89,9 @@ class Credits:
 
     async def available(self, buyer: IdentityKey, now: int) -> Satoshis:
         """What no quote that can be paid has taken, and no payment has used."""
+        return Satoshis(max(0, await self._balance(buyer, now)))
+
+    async def _balance(self, buyer: IdentityKey, now: int) -> int:
         given = select(func.coalesce(func.sum(buyer_credits.c.satoshis), 0)).join(
             payments, payments.c.txid == buyer_credits.c.payment
         )
@@ -93,8 +100,7 @@ class Credits:
             payments, payments.c.txid == credit_uses.c.payment
         )
         used = used.where(credit_uses.c.buyer == buyer, _in_use(now))
-        left = int(await self._connection.scalar(given)) - int(await self._connection.scalar(used))
-        return Satoshis(max(0, left))
+        return int(await self._connection.scalar(given)) - int(await self._connection.scalar(used))
 
     async def reserve(self, quote: str, buyer: IdentityKey, satoshis: Satoshis, *, expires: int) -> None:
         """Take a part for a new quote, until it expires."""
@@ -105,22 +111,29 @@ class Credits:
         """Keep the part of a quote for longer: a template was made of it."""
         await self._connection.execute(update(credit_uses).where(credit_uses.c.quote == quote).values(expires=expires))
 
-    async def use(self, quote: str, payment: Txid) -> None:
-        """A payment was made by this quote, in time. Quotes without a part say nothing.
+    async def use(self, quote: str, payment: Txid, *, now: int) -> None:
+        """A payment, which is written down, was made by this quote, in time. Quotes without a part say nothing.
 
-        Raises RefusedError where another payment was: a part pays once.
+        Raises RefusedError where another payment was, or the credit is not there any more: a part pays once.
         """
         row = (await self._connection.execute(_PART, {"quote": quote})).one_or_none()
         if row is None:
             return
-        if row.payment not in {None, payment} and row.state in _USING:
-            raise RefusedError(
-                "the credit of this quote has been used by another payment",
-                code=PaymentError.PREFIX.value,
-                hint="ask for another quote",
-            )
+        if row.payment not in {None, payment} and row.state not in _DONE:
+            raise _gone("the credit of this quote has been used by another payment")
         used = update(credit_uses).where(credit_uses.c.quote == quote)
         await self._connection.execute(used.values(payment=payment))
+        if await self._balance(row.buyer, now) < 0:  # its time was up while the payment was looked at
+            raise _gone("the credit of this quote is not there any more")
+
+    async def is_overdrawn(self, buyer: IdentityKey, payment: Txid, now: int) -> bool:
+        """Whether a payment uses a part of a credit that others have used up."""
+        part = select(credit_uses.c.quote).where(credit_uses.c.payment == payment)
+        return await self._connection.scalar(part) is not None and await self._balance(buyer, now) < 0
+
+
+def _gone(message: str) -> RefusedError:
+    return RefusedError(message, code=PaymentError.PREFIX.value, hint="ask for another quote")
 
 
 def _in_use(now: int) -> ColumnElement[bool]:

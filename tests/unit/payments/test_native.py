@@ -236,8 +236,13 @@ async def test_the_last_second_counts(shop, sales, buyer, counter):
 
 
 async def test_a_credit_that_its_quote_took_is_used_once(shop, sales, buyer):
+    first = await template(shop, sales, buyer)
+    beef, txid = await transaction(buyer, outputs(first))
+    await sales.pay(buyer.identity, first.id, beef, txid)
+    await shop.till().give_back(txid, "it cannot be served")
     named = quote(shop, buyer)
     async with shop.database.begin() as connection:
+        await Credits(connection).give(buyer.identity, txid, 5, reason="", at=int(shop.clock()))
         await Credits(connection).reserve(named, buyer.identity, 5, expires=int(shop.clock()) + 600)
     made = await sales.template(buyer.identity, GOOD, named, PRICE)
     beef, txid = await transaction(buyer, outputs(made))

@@ -363,8 +363,8 @@ class TestCredits:
         payment = await earned(shop, rich)
         async with shop.database.begin() as connection:
             await Credits(connection).reserve("quote", rich.identity, Satoshis(3), expires=int(shop.clock()) + 60)
-            await Credits(connection).use("quote", payment.txid)
-            await Credits(connection).use("another quote", payment.txid)
+            await Credits(connection).use("quote", payment.txid, now=int(shop.clock()))
+            await Credits(connection).use("another quote", payment.txid, now=int(shop.clock()))
         shop.clock.now += 1000
         assert await credit(shop, rich) == 2
         async with shop.database.begin() as connection:
@@ -375,10 +375,10 @@ class TestCredits:
         one, two = await earned(shop, rich), await earned(shop, rich)
         async with shop.database.begin() as connection:
             await Credits(connection).reserve("quote", rich.identity, Satoshis(3), expires=int(shop.clock()) + 60)
-            await Credits(connection).use("quote", one.txid)
+            await Credits(connection).use("quote", one.txid, now=int(shop.clock()))
         with pytest.raises(Exception, match="used by another payment"):
             async with shop.database.begin() as connection:
-                await Credits(connection).use("quote", two.txid)
+                await Credits(connection).use("quote", two.txid, now=int(shop.clock()))
 
     async def test_nobody_elses_is_seen(self, shop, rich):
         assert await credit(shop, shop.buyer("another")) == 0
