@@ -8,6 +8,9 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+GATEWAY: Final = "http://localhost:3999"
+"""Where nobody serves."""
+
 PRODUCER: Final = """\
 apiVersion: overlay/v1
 kind: Producer
@@ -15,7 +18,7 @@ metadata: {name: acme}
 spec:
   displayName: TITLE
   network: embedded
-  gateway: {url: "http://localhost:3999"}
+  gateway: {url: "GATEWAY"}
   defaults: {paymentRule: standard, replication: twice}
 ---
 apiVersion: overlay/v1
@@ -80,7 +83,7 @@ class Vendor:
 
     def write(self, producer: Any) -> None:
         """Make it the producer's manifests and files."""
-        text = PRODUCER.replace("MOST", str(self.most))
+        text = PRODUCER.replace("MOST", str(self.most)).replace("GATEWAY", GATEWAY)
         for name, price in sorted(self.ads.items()):
             text += AD.replace("NAME", name).replace("PRICE", str(price))
         for name, good in sorted(self.goods.items()):
