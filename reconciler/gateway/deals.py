@@ -67,7 +67,8 @@ class Deal:
     @property
     def conditions(self) -> Conditions:
         """By which it is paid with a request."""
-        return Conditions(terms=self.terms, policy=self.rule.policy, seconds=self.rule.window)
+        natively = self.way is not Way.HTTP
+        return Conditions(terms=self.terms, policy=self.rule.policy, seconds=self.rule.window, natively=natively)
 
 
 def deal_for(offers: Offers, offered: Offered, pricing: Pricing, quantity: int | None, tier: Tier) -> Deal:

@@ -31,7 +31,7 @@ async def checked(
     """
     if conditions.terms is not None and str(conditions.terms.good) != offer.good:
         raise ValueError(f"the terms of {conditions.terms.good} for {offer.good}")
-    price = _price(tender, offer, seal=seal, now=now)
+    price = _price(tender, offer, conditions, seal=seal, now=now)
     paid = _paid(tender, price, conditions.shares, receiver)
     try:
         await chain.verified(tender.beef, tender.subject, now=now, limits=conditions.limits)
@@ -53,9 +53,15 @@ async def checked(
     )
 
 
-def _price(tender: Tender, offer: Offer, *, seal: Seal, now: int) -> Satoshis:
+def _price(tender: Tender, offer: Offer, conditions: Conditions, *, seal: Seal, now: int) -> Satoshis:
     """What was asked. By BRC-105 the prefix holds an earlier price; by the other methods whoever calls has looked at that."""
     if tender.method is not PaymentMethod.BRC105:
+        if conditions.natively:
+            raise RefusedError(
+                "this is paid by a template",
+                code=PaymentError.PREFIX.value,
+                hint="ask for a quote, and a template by it",
+            )
         return offer.price
     amounts = (offer.price,) if tender.output is None else (tender.output.satoshis, offer.price)
     return quoted(tender.prefix, offer, amounts=amounts, seal=seal, now=now)

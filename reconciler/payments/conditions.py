@@ -41,6 +41,8 @@ class Conditions:
     """Outputs that it must have to the satoshi; None: the price, or more, on the output that pays us."""
     limits: Limits = _LIMITS
     """Of its BEEF."""
+    natively: bool = False
+    """Whether it is paid by a template: then nobody pays today's price with a request, past those who have shares."""
     quote: str | None = None
     """The quote by which the price was promised; None: the prefix of a BRC-105 payment, and nothing else."""
     gives_back: str | None = None

@@ -13,6 +13,7 @@ import binascii
 import hmac
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, TypeAlias
 
 from reconciler.model.amounts import Satoshis
@@ -29,8 +30,14 @@ RANDOM: Final = 8
 
 _EXPIRY: Final = 4
 _HMAC: Final = 32
-_PURPOSE: Final = "brc-105 derivation prefix"
 _MAX_GOOD: Final = 512
+
+
+class Use(StrEnum):
+    """What a price was quoted for: how it is paid decides who gets which share."""
+
+    REQUEST = "brc-105 derivation prefix"
+    TEMPLATE = "native template quote"
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,13 +53,21 @@ class Offer:
             raise ValueError(f"not the name of a good: {self.good!r:.80}")
 
 
-def prefix_of(offer: Offer, *, seal: Seal, random: bytes, expires: int) -> str:
+def prefix_of(offer: Offer, *, seal: Seal, random: bytes, expires: int, use: Use = Use.REQUEST) -> str:
     """The prefix by which an offer is paid until `expires` (unix seconds); `random` are `RANDOM` bytes."""
     nonce = random + expires.to_bytes(_EXPIRY, "big")
-    return base64.b64encode(nonce + seal(_sealed(nonce, offer, offer.price))).decode()
+    return base64.b64encode(nonce + seal(_sealed(use, nonce, offer, offer.price))).decode()
 
 
-def quoted(prefix: str, offer: Offer, *, amounts: Iterable[Satoshis], seal: Seal, now: float) -> Satoshis:
+def quoted(
+    prefix: str,
+    offer: Offer,
+    *,
+    amounts: Iterable[Satoshis],
+    seal: Seal,
+    now: float,
+    uses: Iterable[Use] = (Use.REQUEST,),
+) -> Satoshis:
     """Which of `amounts` was the price when this prefix was given to this buyer for this good.
 
     A prefix does not say its price; whoever asks knows the candidates: what was paid, and what is asked today. Raises
@@ -66,15 +81,15 @@ def quoted(prefix: str, offer: Offer, *, amounts: Iterable[Satoshis], seal: Seal
         raise _refused("the derivation prefix is not one of this server's")
     nonce, shown = data[: RANDOM + _EXPIRY], data[RANDOM + _EXPIRY :]
     for amount in amounts:
-        if hmac.compare_digest(shown, seal(_sealed(nonce, offer, amount))):
+        if any(hmac.compare_digest(shown, seal(_sealed(use, nonce, offer, amount))) for use in uses):
             if int.from_bytes(nonce[RANDOM:], "big") <= now:
                 raise _refused("the quoted price has expired")
             return amount
     raise _refused("the derivation prefix was not given to this buyer for this, at a price that was paid")
 
 
-def _sealed(nonce: bytes, offer: Offer, price: Satoshis) -> bytes:
-    return canonical_cbor([_PURPOSE, nonce, bytes.fromhex(offer.buyer), offer.good, price])
+def _sealed(use: Use, nonce: bytes, offer: Offer, price: Satoshis) -> bytes:
+    return canonical_cbor([use.value, nonce, bytes.fromhex(offer.buyer), offer.good, price])
 
 
 def _refused(message: str) -> RefusedError:

@@ -20,7 +20,7 @@ from reconciler.payments.check import checked
 from reconciler.payments.conditions import PLAIN, Conditions
 from reconciler.payments.network import Network, Told
 from reconciler.payments.ports import Chain, Miner, Receiver
-from reconciler.payments.quote import RANDOM, Offer, prefix_of, quoted
+from reconciler.payments.quote import RANDOM, Offer, Use, prefix_of, quoted
 from reconciler.payments.verdict import Word
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment, Payments
@@ -75,7 +75,8 @@ class Till:
     def charge(self, offer: Offer, conditions: Conditions = PLAIN) -> Charge:
         """What a 402 asks for an offer. Nothing is kept of it."""
         expires = int(self._clock()) + conditions.seconds
-        prefix = prefix_of(offer, seal=self._seal, random=self._randomness(RANDOM), expires=expires)
+        use = Use.TEMPLATE if conditions.natively else Use.REQUEST
+        prefix = prefix_of(offer, seal=self._seal, random=self._randomness(RANDOM), expires=expires, use=use)
         return Charge(offer.price, prefix, self._receiver.identity)
 
     async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
@@ -115,7 +116,7 @@ class Till:
 
     def promised(self, prefix: str, offer: Offer) -> None:
         """Raises RefusedError unless this price was quoted to this buyer for this good, and still holds."""
-        quoted(prefix, offer, amounts=(offer.price,), seal=self._seal, now=self._clock())
+        quoted(prefix, offer, amounts=(offer.price,), seal=self._seal, now=self._clock(), uses=Use)
 
     async def give_back(self, txid: Txid, reason: str) -> Payment:
         """An accepted payment for what will never be served goes back to its buyer. Again changes nothing.

@@ -340,6 +340,15 @@ async def test_what_is_paid_natively_is_not_asked_for_as_brc_105(customer, publi
     assert asked["methods"] == quote["methods"]
 
 
+async def test_a_quote_for_a_template_pays_for_no_request_past_those_who_have_shares(customer, publish, shop):
+    await publish(price=1000, rule={"native": {}})
+    quote = await customer.quote()
+    reply = await customer.ask(ACCESS, payment=await customer.pay(quote))
+    assert (reply.status, json.loads(reply.body)["code"]) == (400, "ERR_INVALID_DERIVATION_PREFIX")
+    template = {"quote": {name: quote[name] for name in ("id", "kind", "name", "quantity", "satoshis")}}
+    assert (await customer.ask("/v1/payments/templates", template)).status == 201
+
+
 async def test_what_was_quoted_for_http_is_taken_though_it_is_paid_natively_since(customer, publish):
     await publish(price=1000, rule={"http": {}})
     quote = await customer.quote()

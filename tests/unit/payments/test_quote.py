@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.errors import RefusedError
 from reconciler.model.keys import FUNDING_KEY, QUOTE_KEY
-from reconciler.payments.quote import RANDOM, prefix_of, quoted
+from reconciler.payments.quote import RANDOM, Use, prefix_of, quoted
 from tests.paying import GOOD, PRICE, keys_of
 from tests.paying import offer as offer_to
 
@@ -90,3 +90,10 @@ def test_two_offers_never_share_a_prefix():
         for good, price in fields
     }
     assert len(made) == len(fields)
+
+
+def test_what_was_quoted_for_a_template_is_no_prefix_of_a_request():
+    quote = prefix_of(OFFER, seal=SEAL, random=bytes(RANDOM), expires=NOW + 60, use=Use.TEMPLATE)
+    with pytest.raises(RefusedError, match="was not given"):
+        quoted(quote, OFFER, amounts=(OFFER.price,), seal=SEAL, now=NOW)
+    assert quoted(quote, OFFER, amounts=(OFFER.price,), seal=SEAL, now=NOW, uses=Use) == OFFER.price
