@@ -7,6 +7,7 @@ asked for again.
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from typing import Final
@@ -117,7 +118,7 @@ class Headers:
     async def _header(self, height: int) -> JsonObject | None:
         if height in self._deep:
             return self._deep[height]
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         kept = self._fresh.get(height)
         if kept is not None and now < kept[0]:
             return kept[1]
