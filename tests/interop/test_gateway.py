@@ -30,9 +30,8 @@ def test_authfetch_and_httpx_are_known_to_the_gateway_before_and_after_a_restart
             }
             who, catalog = run_peer("authfetch.mjs", question)
             gateway = httpx.get(f"{url}/v1/producer").json()["gateway"]["identityKey"]
-            assert [json.loads(each["body"]) for each in who] == [
-                {"identityKey": keys_of("AuthFetch").identity, "tier": "none", "quota": None}
-            ] * 20
+            known = {"identityKey": keys_of("AuthFetch").identity, "tier": "none", "quota": None, "state": "active"}
+            assert [json.loads(each["body"]) for each in who] == [known] * 20
             assert {each["headers"]["x-bsv-auth-identity-key"] for each in (*who, *catalog)} == {gateway}
             assert len(json.loads(catalog[0]["body"])["records"]) == 2
             reply = httpx.get(f"{url}/v1/whoami", auth=auth)
