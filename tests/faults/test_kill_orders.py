@@ -14,16 +14,22 @@ from reconciler.clients.gateway import GatewayClient
 from reconciler.clients.payment import PayingHttp
 from reconciler.consumer.books import DatabaseBooks
 from reconciler.consumer.cashier import Cashier
-from reconciler.model.amounts import Satoshis
+from reconciler.model.amounts import FeeRate, Satoshis
 from reconciler.model.errors import OverlayError, RefusedError
+from reconciler.model.ids import IdentityKey
 from reconciler.model.keys import payment_key
 from reconciler.model.order import Order, OrderEvent, OrderState
+from reconciler.payments.payout import REFUND_SUFFIX, fee_of, refund
+from reconciler.store.coins import Purpose, StoredCoin
 from reconciler.store.payments import Payments
-from reconciler.wire.script import address
+from reconciler.wire.beef import parse_beef
+from reconciler.wire.script import p2pkh
 from reconciler.wire.selling import Outcome, Refund
+from reconciler.wire.transaction import Transaction
 from tests.buying import NATIVE, PRICE, SECRET, SOLD, URL, Market, open_market, shop, stock
 
 MONEY = 100_000
+RATE = FeeRate(100, 1000)
 
 
 def kill() -> None:
@@ -167,14 +173,13 @@ def test_a_buyer_killed_while_a_payment_comes_back_has_it_once(stocked):
     async def prepare() -> None:
         await stocked.apply()
 
-    def giving_back(dies: bool) -> Callable[[], Awaitable[Any]]:
+    def buying_in_vain(dies: bool) -> Callable[[], Awaitable[Any]]:
         async def work() -> dict[str, Any]:
             async with open_market(stocked, shop) as market:
                 buyer = await market.buyer(satoshis=MONEY if dies else 0)
 
                 async def returned(self: GatewayClient, template: str, transaction: bytes) -> Outcome:
-                    (order,) = await buyer.orders()
-                    return await refund(market, order)
+                    return given_back(market, buyer.keys.identity, template, transaction)
 
                 GatewayClient.pay_native = returned
                 if dies:
@@ -188,19 +193,40 @@ def test_a_buyer_killed_while_a_payment_comes_back_has_it_once(stocked):
         return work
 
     stocked.in_child(prepare)
-    assert stocked.in_child(giving_back(dies=True)) is None
+    assert stocked.in_child(buying_in_vain(dies=True)) is None
     assert left_by(stocked) == ["paying"]
-    ended = stocked.in_child(giving_back(dies=False))
-    assert ended == {"state": "refunded", "sum": MONEY, "cost": 0}
+    ended = stocked.in_child(buying_in_vain(dies=False))
+    assert ended == {"state": "refunded", "sum": MONEY, "cost": PRICE * 3 // 10 + fee_of(1, RATE)}
 
 
-async def refund(market: Market, order: Order) -> Outcome:
-    """What a gateway says that has given a payment back: here it is the faucet that pays, once."""
-    keys, prefix = market.buyer_keys("buyer"), order.payment
-    where = address(keys.public(payment_key(prefix, "refund", order.gateway_key)), mainnet=False)
-    path = market.folder / "refund"
-    if not path.exists():
-        gift = await market.faucet.fund(where, Satoshis(PRICE))
-        path.write_bytes(gift.beef.to_atomic(gift.txid))
-    given = Refund(state="seen", credit=Satoshis(0), beef=path.read_bytes(), prefix=prefix, suffix="refund")
+def given_back(market: Market, buyer: IdentityKey, template: str, payment: bytes) -> Outcome:
+    """What a gateway says that has given back the coin of a payment, which is all that it had of it."""
+    beef, named = parse_beef(payment)
+    subject = beef.subject_or_last(named)
+    made = refund(
+        own_coin(market, buyer, template, beef.transactions[subject].transaction),
+        beef,
+        buyer=buyer,
+        rate=RATE,
+        keys=market.gateway_keys,
+        now=0,
+    )
+    assert made is not None
+    shown = made.beef.to_atomic(made.txid)
+    given = Refund(state="seen", credit=Satoshis(0), beef=shown, prefix=subject, suffix=REFUND_SUFFIX)
     return Outcome(receipts=(), refund=given)
+
+
+def own_coin(market: Market, buyer: IdentityKey, template: str, payment: Transaction) -> StoredCoin:
+    """The gateway's output of a native payment."""
+    for index, output in enumerate(payment.outputs):
+        key = payment_key(template, str(index), buyer)
+        if output.locking == p2pkh(market.gateway_keys.public(key)):
+            return StoredCoin(
+                outpoint=payment.outpoint(index),
+                satoshis=output.satoshis,
+                locking=output.locking,
+                key=key,
+                purpose=Purpose.MONEY,
+            )
+    raise AssertionError("the payment pays the gateway nothing")
