@@ -23,6 +23,7 @@ DOCUMENTS = (
     "docs/buying.md",
     "docs/coming-from-producer-js.md",
     "docs/content-format.md",
+    "docs/protocol.md",
     "docs/selling.md",
     *GUIDES,
 )

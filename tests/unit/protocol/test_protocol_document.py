@@ -1,0 +1,79 @@
+"""docs/protocol.md is what our code does: its examples are given to the code, and have to come out as they stand there."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from reconciler.model.errors import OverlayError
+from tests.protocol.document import Example, examples
+from tests.protocol.records import REBUILT
+
+EXAMPLES = examples()
+
+
+def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """Where the texts and numbers of an example stand."""
+    match value:
+        case dict():
+            for key, item in value.items():
+                yield from places(item, (*path, key))
+        case list():
+            for index, item in enumerate(value):
+                yield from places(item, (*path, index))
+        case _:
+            yield path
+
+
+def changed(value: Any, path: tuple[Any, ...]) -> Any:
+    """The same, with one thing in it another."""
+    made = copy.deepcopy(value)
+    parent = made
+    for step in path[:-1]:
+        parent = parent[step]
+    parent[path[-1]] = other(parent[path[-1]])
+    return made
+
+
+def other(value: Any) -> Any:
+    """Something of the same type that is not the same."""
+    match value:
+        case bool():
+            return not value
+        case int():
+            return value + 1
+        case float():
+            return value * 2 or 1.0
+        case str() if value:
+            return value[:-1] + ("0" if value[-1] != "0" else "1")
+        case None:
+            return 1
+    return "0"
+
+
+def outcome(example: Example, given: Any) -> Any:
+    try:
+        return REBUILT[example.name](given)
+    except (OverlayError, ValueError, AssertionError) as error:
+        return error
+
+
+def test_every_example_is_held_against_the_code_and_the_other_way_round():
+    assert [example.name for example in EXAMPLES] == list(dict.fromkeys(example.name for example in EXAMPLES))
+    assert {example.name for example in EXAMPLES} == REBUILT.keys()
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_an_example_comes_out_as_it_stands_in_the_document(example):
+    assert REBUILT[example.name](example.given) == example.then
+
+
+@pytest.mark.parametrize("example", EXAMPLES, ids=lambda example: example.name)
+def test_nothing_in_an_example_can_be_changed_unnoticed(example):
+    unnoticed = [
+        path for path in places(example.given) if outcome(example, changed(example.given, path)) == example.then
+    ]
+    assert not unnoticed
