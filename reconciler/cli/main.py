@@ -15,29 +15,9 @@ from typer.exceptions import Exit, TyperException
 from reconciler import __version__
 from reconciler.cli import errors
 from reconciler.cli.arguments import Globals, split_globals
-from reconciler.cli.commands import (
-    apply,
-    completion,
-    consumer,
-    db,
-    destroy,
-    devnet,
-    doctor,
-    explain,
-    fmt,
-    identity,
-    init,
-    plan,
-    schema,
-    serve,
-    state,
-    status,
-    validate,
-    wallet,
-    watch,
-)
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.menu import Menu
 from reconciler.cli.words import COMPLETING, answer
 from reconciler.model.errors import OverlayError, of_system
 
@@ -46,6 +26,7 @@ _TALKATIVE = ("asyncio", "sqlalchemy", "aiosqlite", "psycopg")
 
 app = typer.Typer(
     name="overlay",
+    cls=Menu,
     help="Make the BSV overlay network match what your manifests say.",
     epilog="Anywhere on the line: -C DIR, --network NAME, -v, -q, --debug.",
     no_args_is_help=True,
@@ -54,28 +35,6 @@ app = typer.Typer(
     rich_markup_mode=None,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-for _command in (
-    init,
-    validate,
-    fmt,
-    schema,
-    explain,
-    doctor,
-    completion,
-    consumer,
-    plan,
-    apply,
-    destroy,
-    watch,
-    status,
-    state,
-    identity,
-    wallet,
-    db,
-    devnet,
-    serve,
-):
-    _command.register(app)
 
 
 def _print_version(asked: bool) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol, runtime_checkable
 
 from reconciler.cli.arguments import FLAGS, VALUES
+from reconciler.cli.menu import Menu
 from reconciler.model.ids import Network
 
 COMPLETING: Final = "_OVERLAY_COMPLETE"
@@ -110,7 +111,8 @@ def _takes_value(command: Command, word: str) -> bool:
 
 def _commands(command: Command) -> Iterator[Candidate]:
     if isinstance(command, Group):
-        for name, each in command.commands.items():
+        listed = command.lines if isinstance(command, Menu) else command.commands
+        for name, each in listed.items():
             yield Candidate(name, each.get_short_help_str())
 
 

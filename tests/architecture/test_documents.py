@@ -10,6 +10,7 @@ import typer
 
 from reconciler import __version__
 from reconciler.cli.main import app
+from reconciler.cli.menu import ENTRIES
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -77,9 +78,7 @@ def test_ci_runs_the_very_test_command_of_the_readme():
 
 def test_the_readme_lists_every_command():
     listed = re.search(r"^## Commands\n\n```\n(.*?)^```", README, re.DOTALL | re.MULTILINE)[1]
-    named = [command.name or command.callback.__name__ for command in app.registered_commands]
-    groups = [group.name for group in app.registered_groups]
-    for name in (*named, *groups):
+    for name in ENTRIES:
         assert re.search(rf"(overlay|\|) {name}\b", listed), name
 
 

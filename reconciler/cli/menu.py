@@ -1,0 +1,87 @@
+"""The commands that there are, in the order in which help shows them; each is loaded when it is called, or asked for its help.
+
+Whatever one command needs is imported for it alone. So the list of all of them stands here, with a line for each, and not
+in their modules; a test holds the two alike.
+"""
+
+from __future__ import annotations
+
+from collections import UserDict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Final
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_group
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One command."""
+
+    module: str
+    """Of reconciler.cli.commands; its `register` adds the command."""
+    summary: str
+    """The first sentence of its help."""
+
+
+ENTRIES: Final[Mapping[str, Entry]] = {
+    "init": Entry("init", "Write a first manifest, with a small dataset to publish."),
+    "validate": Entry("validate", "Check manifests, and that the content they name is there."),
+    "fmt": Entry("fmt", "Write manifests in their canonical form: order, spacing."),
+    "schema": Entry("schema", "Print the JSON Schema of manifests."),
+    "explain": Entry("explain", "Say what a kind or field means: its type, who may read it, its default, an example."),
+    "doctor": Entry("doctor", "Check this machine, the key, the state, and everybody that an apply has to reach."),
+    "completion": Entry("completion", "Print the script that lets a shell complete commands and options."),
+    "plan": Entry("plan", "Show what would change, and what it costs in satoshis."),
+    "apply": Entry("apply", "Make the overlay match the manifests: all or nothing, safe to repeat, safe to kill."),
+    "destroy": Entry(
+        "destroy",
+        "Delete every record, advertisement and copy, and the producer itself; the coins return to the wallet.",
+    ),
+    "watch": Entry(
+        "watch",
+        "Keep the overlay as the manifests say: apply on every change of files, and mend and renew on schedule.",
+    ),
+    "status": Entry("status", "Show what is live, where, and what is still on its way."),
+    "show": Entry("status", "Show one live object with all that is known of it."),
+    "history": Entry(
+        "status", "Walk the chain of versions back, newest first, as hosts that are not ours show it (BRC-64)."
+    ),
+    "serve": Entry("serve", "Serve the catalog and the producer's own host, until Ctrl-C or SIGTERM."),
+    "consumer": Entry("consumer", "Find data, prove who offers it, pay, download."),
+    "state": Entry("state", "The recorded state, and its restoration."),
+    "identity": Entry("identity", "The producer's identity key."),
+    "wallet": Entry("wallet", "The coins that pay for applies."),
+    "db": Entry("db", "The database's shape."),
+    "devnet": Entry("devnet", "The toy world: chain, ARC, a public host, three storage hosts."),
+}
+
+
+class Menu(TyperGroup):
+    """All of them as Typer has them."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = _Commands(ENTRIES)
+        self.lines: dict[str, Any] = {name: TyperCommand(name, help=each.summary) for name, each in ENTRIES.items()}
+        """What a list shows of each."""
+
+    def list_commands(self, _context: Any) -> list[str]:
+        """Their names, in order."""
+        return list(self.lines)
+
+    def format_commands(self, context: Any, formatter: Any) -> None:
+        """Write the list, and load none of them."""
+        TyperGroup(commands=self.lines).format_commands(context, formatter)
+
+
+class _Commands(UserDict[str, Any]):
+    """Entries by name; what is looked up is the command itself, made of its module."""
+
+    def __getitem__(self, name: str) -> Any:
+        made = typer.Typer(rich_markup_mode=None)
+        import_module(f"reconciler.cli.commands.{self.data[name].module}").register(made)
+        return get_group(made).commands[name]
