@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import fcntl
 import hashlib
 import json
 import os
@@ -35,16 +36,18 @@ def node_modules(request) -> Path:
     version = hashlib.sha256(wanted.read_bytes()).hexdigest()[:16]
     folder = Path(request.config.cache.mkdir("interop")) / version
     installed = folder / "installed"
-    if not installed.exists():
-        folder.mkdir(exist_ok=True)
-        shutil.copy(wanted, folder)
-        quietly = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
-        done = subprocess.run(
-            [npm, "install", *quietly], cwd=folder, capture_output=True, text=True, check=False, timeout=300
-        )
-        if done.returncode:
-            absent(f"npm could not install the reference TypeScript SDK: {done.stderr.strip()[-300:]}")
-        installed.touch()
+    folder.mkdir(exist_ok=True)
+    with (folder / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # tests run in several processes, and one installs
+        if not installed.exists():
+            shutil.copy(wanted, folder)
+            quietly = ("--no-package-lock", "--no-audit", "--no-fund", "--ignore-scripts")
+            done = subprocess.run(
+                [npm, "install", *quietly], cwd=folder, capture_output=True, text=True, check=False, timeout=300
+            )
+            if done.returncode:
+                absent(f"npm could not install the reference TypeScript SDK: {done.stderr.strip()[-300:]}")
+            installed.touch()
     return folder / "node_modules"
 
 
