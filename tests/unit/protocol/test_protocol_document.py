@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 
 from reconciler.model.errors import OverlayError
+from tests.protocol import records, transactions
 from tests.protocol.document import Example, examples
-from tests.protocol.records import REBUILT
 
+REBUILT = {**records.REBUILT, **transactions.REBUILT}
 EXAMPLES = examples()
 
 
@@ -57,7 +58,7 @@ def other(value: Any) -> Any:
 def outcome(example: Example, given: Any) -> Any:
     try:
         return REBUILT[example.name](given)
-    except (OverlayError, ValueError, AssertionError) as error:
+    except (OverlayError, ValueError, LookupError, AssertionError) as error:
         return error
 
 
