@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import copy
+import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from reconciler.model import keys as key_names
 from reconciler.model.errors import OverlayError
-from tests.protocol import records, transactions
-from tests.protocol.document import Example, examples
+from reconciler.model.keys import KeyRef
+from tests.protocol import records, sales, transactions
+from tests.protocol.document import DOCUMENT, Example, examples
 
-REBUILT = {**records.REBUILT, **transactions.REBUILT}
+REBUILT = {**records.REBUILT, **transactions.REBUILT, **sales.REBUILT}
 EXAMPLES = examples()
+ROOT = Path(__file__).parents[3]
 
 
 def places(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
@@ -78,3 +83,29 @@ def test_nothing_in_an_example_can_be_changed_unnoticed(example):
         path for path in places(example.given) if outcome(example, changed(example.given, path)) == example.then
     ]
     assert not unnoticed
+
+
+def test_every_key_of_the_program_stands_in_the_document():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    protocols = [
+        value for name, value in vars(key_names).items() if name.endswith("_PROTOCOL") and isinstance(value, str)
+    ]
+    own = [value.protocol for value in vars(key_names).values() if isinstance(value, KeyRef)]
+    outpoint = "00.1"
+    coins = [
+        make(outpoint, 7).key_id.replace(outpoint, "⟨first⟩").replace("7", "<index>")
+        for make in (key_names.change_key, key_names.batch_key, key_names.sweep_key, key_names.purse_key)
+    ]
+    assert len(protocols) > 8
+    assert not [name for name in (*protocols, *own, *coins) if f"`{name}`" not in text]
+
+
+def test_every_section_that_the_code_cites_is_there():
+    text = DOCUMENT.read_text(encoding="utf-8")
+    sections = set(re.findall(r"^## (\d+)\. ", text, re.MULTILINE))
+    sources = [*(ROOT / "reconciler").rglob("*.py"), *(ROOT / "docs").glob("*.md")]
+    cited = {
+        number for source in sources for number in re.findall(r"PROTOCOL §(\d+)", source.read_text(encoding="utf-8"))
+    }
+    assert len(cited) > 5
+    assert cited <= sections
