@@ -85,11 +85,13 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def _soak(asked: argparse.Namespace, folder: Path, database: str | None) -> int:
     with ExitStack() as stack:
-        world = stack.enter_context(_command(["devnet", "up", "--base-port", str(_BASE_PORT)], folder / "world", None))
+        world = stack.enter_context(
+            serving_command(["devnet", "up", "--base-port", str(_BASE_PORT)], folder / "world", None)
+        )
         home = folder / "shop"
         stocked(home, database, world.ready)
         serve = ["serve", "--network", "local", "--port", "0", "--workers", str(asked.workers)]
-        server = stack.enter_context(_command(serve, home, database))
+        server = stack.enter_context(serving_command(serve, home, database))
         payments = asyncio.run(_payments(world.ready["arc"], round(asked.rate * asked.seconds)))
         answer, seen = _paid(asked, folder, server, payments)
         _tell(f"the books are audited: {command(['wallet', 'audit', '--network', 'local'], home, database).strip()}")
@@ -99,7 +101,7 @@ def _soak(asked: argparse.Namespace, folder: Path, database: str | None) -> int:
 
 
 @contextmanager
-def _command(words: Sequence[str], home: Path, database: str | None) -> Iterator[Server]:
+def serving_command(words: Sequence[str], home: Path, database: str | None) -> Iterator[Server]:
     """A command of ours that serves, for the block; told to end as an operator would."""
     home.mkdir(exist_ok=True)
     line = [sys.executable, "-m", "reconciler.cli", "-C", str(home), *words, "--json"]

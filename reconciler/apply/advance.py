@@ -16,7 +16,7 @@ from reconciler.apply.build import Built, build
 from reconciler.apply.contest import Proofs
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
-from reconciler.apply.pages import page
+from reconciler.apply.pages import Pages
 from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prepare import PlannedTokens
 from reconciler.apply.prove import settle
@@ -114,11 +114,8 @@ class Advance:
     async def _write_down(self, plan: Plan, built: Sequence[Built], payments: Sequence[tuple[Built, Bought]]) -> None:
         """All of it at once; then what makes the coins goes out. Payments wait for their hosts."""
         made = [*((each, None) for each in built), *payments]
-        at = self.now()
-        pages = [
-            page(plan, [each], owner=self.owner, at=at, place=place, bought=bought)
-            for place, (each, bought) in enumerate(made)
-        ]
+        at, written = self.now(), Pages(plan, owner=self.owner)
+        pages = [written.page([each], at=at, place=place, bought=bought) for place, (each, bought) in enumerate(made)]
         entries = await self.books.write_down(pages)
         for entry in entries[: len(built)]:
             await self.commit(entry)

@@ -14,7 +14,7 @@ from pathlib import Path
 from reconciler.apply.advance import Advance, Verifier
 from reconciler.apply.announce import deliveries, untold
 from reconciler.apply.batches import UNPROVEN, until_mined
-from reconciler.apply.books import Books, Page
+from reconciler.apply.books import Books
 from reconciler.apply.broadcast import broadcast
 from reconciler.apply.build import Built, build
 from reconciler.apply.contents import Contents, copies_of
@@ -23,7 +23,7 @@ from reconciler.apply.deliver import Delivered, OverlayHost, deliver, undiscover
 from reconciler.apply.draft import Draft
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
-from reconciler.apply.pages import page
+from reconciler.apply.pages import Pages
 from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prepare import PlannedTokens, ad_tokens, before, content_seed, hand_over_seed, prepare
 from reconciler.apply.result import ads_after, destroyed, moved_copies, outcome
@@ -256,11 +256,10 @@ class Executor:
                 commit=source.commit,
                 at=at,
             )
-        pages: list[Page] = []
-        rest = list(built.values())
-        while rest[0] is not _leading(built):
-            pages.append(page(plan, [rest.pop(0)], owner=self.owner, at=at, place=place + len(pages)))
-        published = page(plan, rest, owner=self.owner, at=at, place=place + len(pages), outcome=result.to_bytes())
+        written, transactions = Pages(plan, owner=self.owner), list(built.values())
+        leading = transactions.index(_leading(built))
+        pages = [written.page([each], at=at, place=place + index) for index, each in enumerate(transactions[:leading])]
+        published = written.page(transactions[leading:], at=at, place=place + leading, outcome=result.to_bytes())
         pages.append(published)
         return await self.books.write_down(
             pages,

@@ -14,38 +14,39 @@ from reconciler.store.journal import JournalEntry
 from reconciler.store.purchases import Bought
 
 
-def page(
-    plan: Plan,
-    built: Sequence[Built],
-    *,
-    owner: str,
-    at: int,
-    place: int,
-    outcome: bytes = b"",
-    bought: Bought | None = None,
-) -> Page:
-    """One entry: the first transaction and those that follow it, with what becomes live by it, or what it buys."""
-    first = built[0]
-    entry = JournalEntry(
-        id=first.txid,
-        role=EntryRole.ROOT if outcome else EntryRole(first.role),
-        place=place,
-        plan_id=plan_id(plan),
-        generation=plan.generation,
-        txids=tuple(each.txid for each in built),
-        outcome=outcome,
-        owner=owner,
-        note=" ".join(plan.overrides),
-        spent=_spent(plan, built, bought, publishes=bool(outcome)),
-        created=at,
-        updated=at,
-    )
-    return Page(
-        entry=entry,
-        transactions=tuple(each.transaction for each in built),
-        created=tuple(coin for each in built for coin in each.created),
-        bought=bought,
-    )
+class Pages:
+    """Writes the pages of one apply. The plan's id is made once: it hashes all that the plan says."""
+
+    def __init__(self, plan: Plan, *, owner: str) -> None:
+        self._plan = plan
+        self._id = plan_id(plan)
+        self._owner = owner
+
+    def page(
+        self, built: Sequence[Built], *, at: int, place: int, outcome: bytes = b"", bought: Bought | None = None
+    ) -> Page:
+        """One entry: the first transaction and those that follow it, with what becomes live by it, or what it buys."""
+        first = built[0]
+        entry = JournalEntry(
+            id=first.txid,
+            role=EntryRole.ROOT if outcome else EntryRole(first.role),
+            place=place,
+            plan_id=self._id,
+            generation=self._plan.generation,
+            txids=tuple(each.txid for each in built),
+            outcome=outcome,
+            owner=self._owner,
+            note=" ".join(self._plan.overrides),
+            spent=_spent(self._plan, built, bought, publishes=bool(outcome)),
+            created=at,
+            updated=at,
+        )
+        return Page(
+            entry=entry,
+            transactions=tuple(each.transaction for each in built),
+            created=tuple(coin for each in built for coin in each.created),
+            bought=bought,
+        )
 
 
 def _spent(plan: Plan, built: Sequence[Built], bought: Bought | None, *, publishes: bool) -> Satoshis:

@@ -7,6 +7,7 @@ sent again.
 from __future__ import annotations
 
 import asyncio
+from collections import Counter as Tally
 from collections import defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Final, Protocol
 
 from reconciler.apply.events import Ending, Event, Progress, Step, Tell
 from reconciler.apply.paymaster import Shop
+from reconciler.apply.shelves import Shelf, Shelves
 from reconciler.content.sources import Stored
 from reconciler.model.errors import OverlayError, RefusedError, StalePlanError, TransientError, UnreachableError
 from reconciler.model.ids import Address, Digest, ObjectType
@@ -82,12 +84,8 @@ class Uploaded:
     """By their address in the plan."""
 
 
-class Storage(Shop, Protocol):
+class Storage(Shelf, Shop, Protocol):
     """A storage host, as far as apply needs it."""
-
-    async def kept_until(self, content: Digest) -> int | None:
-        """Unix seconds until which the host keeps these bytes; None where it does not have them."""
-        ...
 
     async def bring(self, leave: Leave, chunks: AsyncIterator[bytes], *, size: int, sha256: Digest) -> int:
         """Bring the bytes of an upload that was granted; returns unix seconds until which they are kept."""
@@ -125,6 +123,11 @@ async def upload_all(
     StalePlanError where a file changed; nothing is on chain then.
     """
     gate = asyncio.Semaphore(parallel)
+    shelves = Shelves(
+        storage,
+        wanted=Tally(upload.host for upload in uploads for _ in upload.parts),
+        standing=Tally(copy.host for copy in standing),
+    )
     sending: defaultdict[tuple[str, Digest], asyncio.Lock] = defaultdict(asyncio.Lock)
 
     async def one(upload: Upload) -> ObservedReplica | OverlayError | None:
@@ -133,7 +136,9 @@ async def upload_all(
             if halted():
                 return None
             try:
-                return await _upload(upload, storage[upload.host], counter, now, tell)
+                return await _upload(
+                    _Copying(upload, storage[upload.host], shelves=shelves, counter=counter, now=now, tell=tell)
+                )
             except OverlayError as error:
                 tell(Event(step=Step.UPLOAD, subject=upload.subject, ending=Ending.FAILED, detail=error.message))
                 return error
@@ -173,12 +178,12 @@ def _summary(failures: Sequence[OverlayError], tried: int) -> OverlayError:
     return RefusedError(message, where=where)
 
 
-async def _upload(upload: Upload, storage: Storage, counter: Counter, now: int, tell: Tell) -> ObservedReplica:
+async def _upload(work: _Copying) -> ObservedReplica:
     """Part after part; those that the host has, and keeps long enough, are not sent again."""
-    work = _Copying(upload, storage, counter, now, tell)
-    expires = [await work.keep(part) for part in range(len(upload.stored.parts))]
+    upload = work.upload
+    expires = [await work.keep(part) for part in range(len(upload.parts))]
     detail = f"{work.sent} bytes" if work.sent else "already there"
-    tell(Event(step=Step.UPLOAD, subject=upload.subject, ending=Ending.DONE, detail=detail))
+    work.tell(Event(step=Step.UPLOAD, subject=upload.subject, ending=Ending.DONE, detail=detail))
     return ObservedReplica(
         dataset=upload.dataset,
         host=upload.host,
@@ -196,24 +201,28 @@ class StaleFileError(Exception):
 class _Copying:
     """One copy under way. `sent` are the bytes that have left, `_there` those that the host has."""
 
-    def __init__(self, upload: Upload, storage: Storage, counter: Counter, now: int, tell: Tell) -> None:
-        self._upload = upload
+    def __init__(
+        self, upload: Upload, storage: Storage, *, shelves: Shelves, counter: Counter, now: int, tell: Tell
+    ) -> None:
+        self.upload = upload
         self._storage = storage
+        self._shelves = shelves
         self._counter = counter
         self._now = now
-        self._tell = tell
+        self.tell = tell
         self._there = 0
         self._fault: StalePlanError | None = None
         self.sent = 0
 
     async def keep(self, index: int) -> int:
         """Unix seconds until which the host keeps a part, which it is given unless it has it."""
-        part, good = self._upload.stored.parts[index], self._upload.good(index)
-        expires = await self._storage.kept_until(part.sha256)
-        wish = self._upload.wish(index, expires, self._now)
+        part, good = self.upload.stored.parts[index], self.upload.good(index)
+        expires = await self._shelves.kept_until(self.upload.host, part.sha256)
+        wish = self.upload.wish(index, expires, self._now)
         if wish is not None:
             leave = await self._counter.leave(self._storage, good, wish)
             expires = leave.until if leave.until is not None else await self._send(index, part, leave)
+            self._shelves.keeps(self.upload.host, part.sha256, expires)
         if wish is None or wish.act is StorageAct.RENEW:
             self._there += part.size
         await self._counter.had(good, expires or 0)
@@ -230,14 +239,14 @@ class _Copying:
 
     async def _chunks(self, index: int) -> AsyncIterator[bytes]:
         try:
-            async for chunk in self._upload.stored.chunks(index):
+            async for chunk in self.upload.stored.chunks(index):
                 yield chunk
                 self.sent += len(chunk)
                 sent = self._there + self.sent
-                self._tell(Progress(subject=self._upload.subject, sent=sent, total=self._upload.size))
+                self.tell(Progress(subject=self.upload.subject, sent=sent, total=self.upload.size))
         except StalePlanError as error:
             self._fault = error
-            raise StaleFileError(self._upload.subject) from error
+            raise StaleFileError(self.upload.subject) from error
 
 
 def forgotten_of(plan: Plan) -> tuple[tuple[str, str], ...]:

@@ -9,9 +9,10 @@ from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.databases import Otherwise, holders
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.wiring import KEY_FILE, Site, keys_of, named_key, open_site
-from reconciler.control.desired import manifest_identity, manifest_network
+from reconciler.control.desired import manifest_endpoints, manifest_identity, manifest_network
 from reconciler.model.errors import StateError, UsageError
 from reconciler.model.ids import IdentityKey, Network
+from reconciler.model.networks import Endpoints
 from reconciler.wallet.keys import Keys
 
 
@@ -33,6 +34,14 @@ def implied_network(invocation: Invocation) -> Network:
             f"there is state of several networks here, and no manifest that names one: {names}",
             hint="say which one with --network",
         ) from error
+
+
+def implied_endpoints(invocation: Invocation, network: Network) -> Endpoints | None:
+    """Where the manifests here say that the network is reached; None where there are none."""
+    try:
+        return manifest_endpoints(manifest_paths((), invocation.directory), network)
+    except UsageError:
+        return None
 
 
 async def implied_keys(invocation: Invocation, network: Network, *, create: bool) -> Keys:

@@ -18,7 +18,7 @@ from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.errors import ManifestError
 from reconciler.model.ids import Network
 from reconciler.model.json import JsonObject
-from reconciler.model.networks import ENDPOINTS
+from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -124,6 +124,15 @@ def manifest_network(paths: Sequence[Path]) -> Network:
     producer = _producer(paths)
     settings = producer.spec.network if producer else None
     return settings.preset if settings else Network.EMBEDDED
+
+
+def manifest_endpoints(paths: Sequence[Path], network: Network) -> Endpoints:
+    """Where a network is reached by what manifests say of it, whatever else is wrong with them."""
+    producer = _producer(paths)
+    settings = producer.spec.network if producer else None
+    if settings is None or settings.preset != network:
+        return ENDPOINTS[network]
+    return endpoints_of(network, {"network": settings.model_dump(by_alias=True, exclude_none=True)})
 
 
 def manifest_identity(paths: Sequence[Path]) -> Identity:

@@ -8,7 +8,7 @@ import typer
 
 from reconciler.cli import errors, options
 from reconciler.cli.commands import unlock
-from reconciler.cli.implied import implied_keys, implied_network, open_recorded
+from reconciler.cli.implied import implied_endpoints, implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.views.state import list_json, list_text
 from reconciler.cli.wiring import clock, open_site
@@ -33,7 +33,7 @@ def list_state(context: typer.Context, *, json: options.Json = False) -> None:
 
 @app.command("rebuild", epilog="Example: overlay state rebuild --network embedded")
 def rebuild(context: typer.Context, *, json: options.Json = False) -> None:
-    """Restore the recorded state from the overlay and the identity key alone. Needs no manifest."""
+    """Restore the recorded state from the overlay and the identity key alone. Needs no manifest, unless it names hosts."""
     invocation = Invocation.of(context)
     invocation.finish(_rebuild(invocation, as_json=json))
 
@@ -51,7 +51,8 @@ async def _list(invocation: Invocation, *, as_json: bool) -> int:
 async def _rebuild(invocation: Invocation, *, as_json: bool) -> int:
     network = implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
-    async with open_site(invocation, network, identity=keys.identity) as site:
+    endpoints = implied_endpoints(invocation, network)
+    async with open_site(invocation, network, identity=keys.identity, endpoints=endpoints) as site:
         restored = await restore(
             world=site.world(),
             database=site.database,

@@ -34,8 +34,18 @@ class Host:
     fails: Exception | None = None
     sent: list[Digest] = field(default_factory=list)
     asked: list[StorageWish] = field(default_factory=list)
+    looked: list[Digest] = field(default_factory=list)
+    listings: int = 0
+    lists: Exception | None = None
+
+    async def listing(self) -> dict[Digest, int]:
+        if self.lists:
+            raise self.lists
+        self.listings += 1
+        return {file.name: int(file.read_text()) for file in self.folder.glob("*")}
 
     async def kept_until(self, content: Digest) -> int | None:
+        self.looked.append(content)
         file = self.folder / content
         return int(file.read_text()) if file.exists() else None
 
@@ -303,3 +313,45 @@ async def test_so_many_copies_are_made_at_a_time_as_was_asked_for(hosts, free, p
 
     assert len(done.replicas) == len(names) > parallel - 1
     assert most == min(parallel, len(names))
+
+
+async def test_a_host_that_is_to_keep_much_lists_what_it_has_and_is_asked_for_nothing_of_it(hosts, tmp_path):
+    host, uploads = hosts["eu"], []
+    for number in range(20):
+        stored = written(tmp_path / f"{number}.csv", number)
+        host.keep(plaintext(stored))
+        uploads += copies(stored, "eu")
+
+    done = await make(uploads, hosts)
+
+    assert [copy.expires for copy in done.replicas] == [END] * 20
+    assert (host.listings, host.looked, host.sent) == (1, [], [])
+
+
+async def test_what_many_datasets_share_is_asked_for_once(hosts, free):
+    uploads = [replace(each, dataset=f"prices/{number}") for number in range(20) for each in copies(free, "eu")]
+
+    done = await make(uploads, hosts)
+
+    assert len(done.replicas) == 20
+    assert (hosts["eu"].looked, hosts["eu"].sent) == ([plaintext(free)], [plaintext(free)])
+
+
+async def test_a_host_that_lists_nothing_is_asked_for_every_part(hosts, tmp_path):
+    host = hosts["eu"]
+    host.lists = RefusedError("no lists here", code="404")
+    stored = [written(tmp_path / f"{number}.csv", number) for number in range(20)]
+    host.keep(plaintext(stored[7]))
+
+    await make([upload for each in stored for upload in copies(each, "eu")], hosts)
+
+    assert sorted(host.looked) == sorted(map(plaintext, stored))
+    assert plaintext(stored[7]) not in host.sent
+    assert len(host.sent) == 19
+
+
+def written(path, number):
+    content = f"{number},{number}\n".encode()
+    path.write_bytes(content)
+    sha256 = Digest(hashlib.sha256(content).hexdigest())
+    return FreeContent(LocalFiles((path,), sha256, len(content)), sha256, len(content))
