@@ -24,8 +24,9 @@ from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import SEED_KEY
 from reconciler.wire.beef import Beef, merge, subset
+from reconciler.wire.merkle import MerklePath
 from reconciler.wire.submission import Submission, pack_documents
-from reconciler.wire.transaction import TxOutput
+from reconciler.wire.transaction import Transaction, TxOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,8 +59,7 @@ async def write_down(
     coins = tuple(coin for coin in found if coin.outpoint not in spent)
     beef = merge([_beef(catalog), *(ad.found.beef for ad in ads)])
     async with database.begin() as connection:
-        for txid, entry in beef.transactions.items():
-            await Transactions(connection).put(entry.transaction, beef.proof(txid))
+        await Transactions(connection).keep(_proven(beef))
         await Documents(connection).put(*_documents(catalog))
         await Coins(connection).replace(coins)
         await Coins(connection).mark_spent(entry.transaction for entry in beef.transactions.values())
@@ -91,9 +91,7 @@ async def write_rows(catalog: Catalog, replicas: tuple[ObservedReplica, ...], *,
 async def keep_ads(ads: Sequence[LiveAd], database: Database, keys: Keys) -> None:
     """Keep the tokens of advertisements that were found, so that they can be spent or taken over, and the purse."""
     async with database.begin() as connection:
-        for ad in ads:
-            for txid, entry in ad.found.beef.transactions.items():
-                await Transactions(connection).put(entry.transaction, ad.found.beef.proof(txid))
+        await Transactions(connection).keep(_proven(merge([ad.found.beef for ad in ads])))
         await Coins(connection).add((*ad_coins(ads), *_purse_coins(ads, keys)))
 
 
@@ -150,6 +148,10 @@ def _coin(outpoint: Outpoint, output: TxOutput, key: KeyRef, purpose: Purpose) -
 
 def _beef(catalog: Catalog) -> Beef:
     return merge(list(catalog.beefs))
+
+
+def _proven(beef: Beef) -> Iterator[tuple[Transaction, MerklePath | None]]:
+    return ((entry.transaction, beef.proof(txid)) for txid, entry in beef.transactions.items())
 
 
 def _documents(catalog: Catalog) -> tuple[bytes, ...]:

@@ -4,23 +4,23 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from reconciler.clients.trackers import FoundAd, Tracker, TrackerHost
 from reconciler.model.errors import RefusedError, TransientError, UnreachableError, VerificationError
-from reconciler.model.ids import IdentityKey, Outpoint, Txid
+from reconciler.model.ids import IdentityKey, Outpoint
 from reconciler.model.keys import KeyRef, purse_key
 from reconciler.model.observed import ListedAd, ObservedAd
+from reconciler.observe.pages import Pages
 from reconciler.observe.roots import Verifier
 from reconciler.wallet.keys import Keys
-from reconciler.wire.beef import Beef
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxOutput
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveAd:
-    """An advertisement of ours on a tracker."""
+    """An advertisement of ours on a tracker. Its BEEF is what was verified of the page that it came with."""
 
     found: FoundAd
     tracker: str
@@ -94,25 +94,17 @@ async def _ask(
         found = await tracker.ads(identity)
     except (TransientError, RefusedError) as error:
         return [], [f"tracker {name} does not say what is advertised: {error.message}"], False
-    ads, doubts = [], []
-    checked: dict[Txid, bool] = {}
+    pages = Pages(verifier, now)
+    sound, doubts = [], []
     for ad in found:
-        txid = ad.outpoint.txid
-        if txid not in checked:
-            checked[txid] = await _holds(ad.beef, txid, verifier, now)
-        if checked[txid]:
-            ads.append(LiveAd(found=ad, tracker=name))
-        else:
+        try:
+            await pages.verified(ad.beef, ad.outpoint.txid)
+        except VerificationError:
             doubts.append(f"tracker {name} shows an advertisement whose transaction does not hold, {ad.outpoint}")
+        else:
+            sound.append(ad)
+    ads = [LiveAd(found=replace(ad, beef=pages.kept(ad.outpoint.txid)), tracker=name) for ad in sound]
     return ads, doubts, True
-
-
-async def _holds(beef: Beef, txid: Txid, verifier: Verifier, now: int) -> bool:
-    try:
-        await verifier.verified(beef, txid, now=now)
-    except VerificationError:
-        return False
-    return True
 
 
 def purses(ads: Iterable[LiveAd], keys: Keys) -> tuple[Purse, ...]:

@@ -16,7 +16,7 @@ from reconciler.model.keys import batch_key, change_key, sweep_key
 from reconciler.observe.catalog import Catalog, Change, LiveRecord, Stray, ours
 from reconciler.observe.roots import Verifier
 from reconciler.wallet.keys import Keys
-from reconciler.wire.beef import Beef
+from reconciler.wire.beef import Beef, subset
 from reconciler.wire.record import parse
 from reconciler.wire.state_root import Leaf, state_root
 from reconciler.wire.transaction import Transaction
@@ -82,7 +82,7 @@ async def follow(catalog: Catalog, *, index: SpendIndex, keys: Keys, verifier: V
         if spender is not None and spender not in walk.seen:
             beef = await index.beef(spender)
             transaction = (await verifier.verified(beef, spender, now=now)).transaction
-            waiting += walk.take(transaction, beef)
+            waiting += walk.take(transaction, subset(beef, [spender]))
     if walk.root is None:
         raise StateError(
             "the root was spent and not made again: this producer was destroyed", where=str(catalog.token.outpoint)

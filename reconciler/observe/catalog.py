@@ -12,6 +12,7 @@ from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef, change_key
 from reconciler.model.observed import ListedAd, ObservedRecord, ObservedRoot
+from reconciler.observe.pages import Pages
 from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, Verifier, is_announced
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import unseal
@@ -30,7 +31,7 @@ Opened: TypeAlias = Callable[[RecordDocument], JsonObject]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LiveRecord:
-    """A record as found on a host, checked and opened."""
+    """A record as found on a host, checked and opened. Its BEEF is what was verified of the page that it came with."""
 
     observed: ObservedRecord
     token: RecordToken
@@ -76,7 +77,7 @@ class Catalog:
 
     @property
     def beefs(self) -> tuple[Beef, ...]:
-        """All that was shown, each once."""
+        """All that was shown and verified, each once."""
         records, strays = (record.beef for record in self.records), (stray.beef for stray in self.strays)
         return tuple({id(beef): beef for beef in (self.live.beef, self.token.beef, *records, *strays)}.values())
 
@@ -150,24 +151,33 @@ async def read_records(
     not add up to the root's Merkle root and count: a host cannot hide a record, nor show one more. Raises StalePlanError where
     it has another root: somebody applied while it was read.
     """
-    identity, once = live.document.producer, _Once(verifier, now)
+    identity, pages = live.document.producer, Pages(verifier, now)
+    shown = await host.lookup(SERVICE, {"producer": identity})
+    found = [await _found(output, identity, pages) for output in shown if output.outpoint.txid not in void]
     records: list[LiveRecord] = []
     strays: list[Stray] = []
     roots: set[Outpoint] = set()
-    for output in await host.lookup(SERVICE, {"producer": identity}):
-        if output.outpoint.txid in void:
-            continue
-        token, made = await once.checked(output, identity)
+    for output, token, made in found:
+        beef = pages.kept(output.outpoint.txid)
         is_other = lineage and not {output.outpoint.txid, token.anchor.spends.txid}.intersection(lineage)
         if output.outpoint in swept or is_announced(token, live) or is_other:
-            strays.append(Stray(outpoint=output.outpoint, token=token, output=made, beef=output.beef))
+            strays.append(Stray(outpoint=output.outpoint, token=token, output=made, beef=beef))
         elif token.id.kind is Kind.PRODUCER:
             roots.add(output.outpoint)
         else:
-            records.append(_record(output, token, made, opened))
+            records.append(_record(output, token, made, beef, opened))
     records.sort(key=lambda record: record.observed.id)
     _complete(live, records, roots)
     return tuple(records), tuple(strays)
+
+
+async def _found(output: FoundOutput, identity: IdentityKey, pages: Pages) -> tuple[FoundOutput, RecordToken, TxOutput]:
+    """An output with its token and itself, verified. Raises VerificationError, also for another identity's."""
+    transaction = await pages.verified(output.beef, output.outpoint.txid)
+    token = check(transaction, output.outpoint.vout)
+    if token.identity != identity:
+        raise VerificationError(f"asked for records of {identity}, the host shows {token.id} of {token.identity}")
+    return output, token, transaction.outputs[output.outpoint.vout]
 
 
 def _swept(state: SealedState) -> Iterator[Outpoint]:
@@ -223,7 +233,7 @@ def _settings(state: SealedState) -> dict[str, JsonObject]:
     return {name: value for name, value in state.settings.items() if isinstance(value, Mapping)}
 
 
-def _record(output: FoundOutput, token: RecordToken, made: TxOutput, opened: Opened) -> LiveRecord:
+def _record(output: FoundOutput, token: RecordToken, made: TxOutput, beef: Beef, opened: Opened) -> LiveRecord:
     raw = _matching(output, token)
     document = parse_record_document(raw)
     _same(document, token)
@@ -237,7 +247,7 @@ def _record(output: FoundOutput, token: RecordToken, made: TxOutput, opened: Ope
         ),
         token=token,
         output=made,
-        beef=output.beef,
+        beef=beef,
         document=raw,
         content=document.content,
     )
@@ -281,27 +291,3 @@ def ours(transaction: Transaction, namings: Sequence[Callable[[str, int], KeyRef
         for key in (naming(first, vout) for naming in namings):
             if output.locking == p2pkh(keys.public(key)):
                 yield Change(outpoint=transaction.outpoint(vout), output=output, key=key)
-
-
-class _Once:
-    """Verifies each transaction once, however many of its outputs are records."""
-
-    def __init__(self, verifier: Verifier, now: int) -> None:
-        self._verifier = verifier
-        self._now = now
-        self._verified: dict[Txid, Transaction] = {}
-
-    async def checked(self, output: FoundOutput, identity: IdentityKey) -> tuple[RecordToken, TxOutput]:
-        """The token of an output, and the output itself. Raises VerificationError, also for another identity's."""
-        transaction = await self._transaction(output)
-        token = check(transaction, output.outpoint.vout)
-        if token.identity != identity:
-            raise VerificationError(f"asked for records of {identity}, the host shows {token.id} of {token.identity}")
-        return token, transaction.outputs[output.outpoint.vout]
-
-    async def _transaction(self, output: FoundOutput) -> Transaction:
-        subject = output.outpoint.txid
-        if subject not in self._verified:
-            checked = await self._verifier.verified(output.beef, subject, now=self._now)
-            self._verified[subject] = checked.transaction
-        return self._verified[subject]

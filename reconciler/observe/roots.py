@@ -13,7 +13,7 @@ from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer, Reading
 from reconciler.observe.lineage import lineages
-from reconciler.wire.beef import Beef
+from reconciler.wire.beef import Beef, subset
 from reconciler.wire.canonical import parse_cbor, sha256_hex
 from reconciler.wire.documents import RootDocument, parse_root_document
 from reconciler.wire.record import RecordToken, check
@@ -51,6 +51,7 @@ class LiveRoot:
     outpoint: Outpoint
     transaction: Transaction
     beef: Beef
+    """Of the transaction, and nothing else that the host showed with it."""
     document: RootDocument
     raw_document: bytes
     sealed: bytes
@@ -208,7 +209,7 @@ async def check_root(
         token=token,
         outpoint=output.outpoint,
         transaction=transaction,
-        beef=output.beef,
+        beef=subset(output.beef, [output.outpoint.txid]),
         document=document,
         raw_document=raw_document,
         sealed=sealed,
