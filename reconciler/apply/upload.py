@@ -20,12 +20,12 @@ from reconciler.content.sources import Stored
 from reconciler.model.errors import OverlayError, RefusedError, StalePlanError, TransientError, UnreachableError
 from reconciler.model.ids import Address, Digest, ObjectType
 from reconciler.model.observed import ObservedReplica, StorageGood
+from reconciler.model.parallel import PARALLEL
 from reconciler.plan.action import Action
 from reconciler.plan.plan import Plan
 from reconciler.wire.documents import StoredPart
 from reconciler.wire.storage import Leave, StorageAct, StorageWish
 
-PARALLEL: Final = 4
 TERM_MINUTES: Final = 180 * 24 * 60
 """For how long a storage host is asked to keep content."""
 

@@ -27,7 +27,7 @@ from reconciler.control.happenings import Happening, RoundFailed, done_by, drift
 from reconciler.control.planned import Finished, Planned
 from reconciler.control.reconcile import Reconciler
 from reconciler.control.settling import wait_until_mined
-from reconciler.model.errors import OverlayError, UsageError
+from reconciler.model.errors import OverlayError
 from reconciler.plan.document import to_json
 from reconciler.plan.plan import Plan
 from reconciler.wallet.keys import Keys
@@ -44,12 +44,6 @@ class Question:
 
     text: str
     word: str = "yes"
-
-
-def check_askable(console: Console, *, yes: bool) -> None:
-    """Raises UsageError, before anything is done, where a question could not be answered."""
-    if not yes and not console.interactive:
-        raise UsageError("nobody can be asked here", hint="add --yes to go on without asking")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

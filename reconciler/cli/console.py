@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Final, Self, TextIO
 
 from reconciler.cli.arguments import Globals
+from reconciler.model.errors import UsageError
 
 NARROW: Final = 80
 """Columns assumed where there is no terminal."""
@@ -64,6 +65,11 @@ class Console:
     def overwrite(self, text: str) -> None:
         """The same, in place of the line before; an empty text ends that line."""
         print(f"\r{text:{self.width - 1}.{self.width - 1}}", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
+
+    def check_askable(self, *, yes: bool) -> None:
+        """Raises UsageError, before anything is done, where a question could not be answered."""
+        if not yes and not self.interactive:
+            raise UsageError("nobody can be asked here", hint="add --yes to go on without asking")
 
     async def confirmed(self, question: str, word: str = "yes") -> bool:
         """Ask; only one word is accepted. Heartbeats and signals go on meanwhile."""

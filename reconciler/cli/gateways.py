@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from reconciler.cli.home import GATEWAY_FILE
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import GATEWAY_FILE, Site, gateway_key_of
+from reconciler.cli.wiring import Site, gateway_key_of
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
 from reconciler.model.keys import GATEWAY_KEY

@@ -11,6 +11,8 @@ from reconciler.model.ids import IdentityKey, Network
 
 FOLDER: Final = ".overlay"
 STATE: Final = "state.db"
+KEY_FILE: Final = "identity.key"
+GATEWAY_FILE: Final = "gateway.key"
 _DIGITS: Final = 16
 """Of an identity key, that are enough to tell it from others."""
 

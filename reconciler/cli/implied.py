@@ -7,8 +7,9 @@ from contextlib import asynccontextmanager
 
 from reconciler.cli.arguments import manifest_paths
 from reconciler.cli.databases import Otherwise, holders
+from reconciler.cli.home import KEY_FILE
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import KEY_FILE, Site, keys_of, named_key, open_site
+from reconciler.cli.wiring import Site, keys_of, named_key, open_site
 from reconciler.control.desired import manifest_endpoints, manifest_identity, manifest_network
 from reconciler.model.errors import StateError, UsageError
 from reconciler.model.ids import IdentityKey, Network

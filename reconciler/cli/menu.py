@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import UserDict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
+
+from reconciler.cli import commands
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,5 +84,5 @@ class _Commands(UserDict[str, Any]):
 
     def __getitem__(self, name: str) -> Any:
         made = typer.Typer(rich_markup_mode=None)
-        import_module(f"reconciler.cli.commands.{self.data[name].module}").register(made)
+        getattr(commands, self.data[name].module).register(made)
         return get_group(made).commands[name]

@@ -8,11 +8,11 @@ from typing import Annotated, Final
 
 import typer
 
-from reconciler.apply.upload import PARALLEL
 from reconciler.cli.arguments import seconds
 from reconciler.cli.console import Console
 from reconciler.model.amounts import satoshis
 from reconciler.model.errors import UsageError
+from reconciler.model.parallel import PARALLEL
 from reconciler.plan.options import DeleteLimit, PlanOptions
 
 Paths = Annotated[

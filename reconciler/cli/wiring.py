@@ -15,14 +15,14 @@ from reconciler.apply.events import Tell
 from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.databases import Otherwise, open_database
-from reconciler.cli.home import Home
+from reconciler.cli.home import GATEWAY_FILE, KEY_FILE, Home
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.options import Given
 from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.clients.reputations import Reputations
 from reconciler.clients.resolver import Resolver
-from reconciler.content.digests import PARALLEL, Digests
+from reconciler.content.digests import Digests
 from reconciler.content.fetching import Fetcher
 from reconciler.content.locating import locate
 from reconciler.control.desired import Beside, Loaded, load_desired
@@ -40,6 +40,7 @@ from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import GATEWAY_KEY, callback_key
 from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
+from reconciler.model.parallel import PARALLEL
 from reconciler.store.database import Database
 from reconciler.store.published import Published
 from reconciler.wallet.keyfile import read_key, write_key
@@ -52,9 +53,6 @@ OWN_ORIGIN: Final = "http://own.embedded"
 
 clock: Final = time.time
 """Unix seconds."""
-
-KEY_FILE: Final = "identity.key"
-GATEWAY_FILE: Final = "gateway.key"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Final, Protocol, Self
 
 from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
@@ -103,6 +104,14 @@ class Offer:
         """Whether a phrase stands in its name, texts or tags, in whatever case."""
         words = (self.id.name, *self.tags, *(self.text(name) or "" for name in _TEXTS))
         return phrase.casefold() in "\n".join(words).casefold()
+
+
+class Order(StrEnum):
+    """What comes first."""
+
+    PRICE = "price"
+    NAME = "name"
+    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from fnmatch import fnmatchcase
 from typing import Final
 
 from reconciler.consumer.discovery import Seller
-from reconciler.consumer.offers import Offer, Price, Wish, reaches
+from reconciler.consumer.offers import Offer, Order, Price, Wish, reaches
 from reconciler.model.amounts import MAX_SATOSHIS
 
 
@@ -19,14 +18,6 @@ class Found:
 
     seller: Seller
     offer: Offer
-
-
-class Order(StrEnum):
-    """What comes first."""
-
-    PRICE = "price"
-    NAME = "name"
-    SIZE = "size"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -23,6 +23,7 @@ from reconciler.content.describe import describe
 from reconciler.content.joined import open_joined
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, digest
+from reconciler.model.parallel import PARALLEL
 
 _VERSION: Final = 2
 """Of the cache's format, and of the descriptions in it."""
@@ -30,8 +31,6 @@ _RACY_NS: Final = 2_000_000_000
 _ATTEMPTS: Final = 3
 _MAX_ENTRIES: Final = 200_000
 """The cache forgets the contents that were hashed longest ago."""
-PARALLEL: Final = 4
-"""Contents that are read at the same time, unless told otherwise; more than there are cores, for disks that wait."""
 
 
 Paths = tuple[Path, ...]

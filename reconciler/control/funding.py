@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
 from reconciler.apply.receiving import funding_address, receive
 from reconciler.chain.faucet import Faucet
 from reconciler.chain.headers import Headers
@@ -12,9 +10,6 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.ids import Network
 from reconciler.store.database import Database
 from reconciler.wallet.keys import Keys
-
-FAUCET_SATOSHIS: Final = Satoshis(100_000)
-"""What plan and apply take from a toy network's faucet when the wallet is too empty."""
 
 
 async def take_from_faucet(

@@ -22,12 +22,11 @@ from reconciler.apply.paymaster import Paymaster
 from reconciler.apply.prove import settle
 from reconciler.apply.receiving import funding_address, receive_unspent
 from reconciler.apply.recover import recover
-from reconciler.apply.upload import PARALLEL
 from reconciler.clients.host import HostClient
 from reconciler.content.fetching import Fetcher
 from reconciler.control.binding import bind, check_identity, check_world, claim
 from reconciler.control.consent import approving, check_guards, check_heir, check_owner, check_seen
-from reconciler.control.funding import FAUCET_SATOSHIS, take_from_faucet
+from reconciler.control.funding import take_from_faucet
 from reconciler.control.mend import submit_again
 from reconciler.control.planned import Agree, Finished, Planned
 from reconciler.control.quotes import priced
@@ -40,7 +39,9 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import DesiredState, StorageHost
 from reconciler.model.errors import RefusedError, StalePlanError
 from reconciler.model.ids import Digest, IdentityKey
+from reconciler.model.networks import FAUCET_SATOSHIS
 from reconciler.model.observed import ListedAd, Snapshot
+from reconciler.model.parallel import PARALLEL
 from reconciler.observe.roots import read_roots
 from reconciler.observe.snapshot import Look, Observation, Observer
 from reconciler.plan.guards import GuardName

@@ -6,9 +6,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from reconciler.model.amounts import Satoshis
 from reconciler.model.desired import StorageHost
 from reconciler.model.ids import Network
 from reconciler.model.json import JsonObject
+
+FAUCET_SATOSHIS: Final = Satoshis(100_000)
+"""What is taken from a toy network's faucet where nobody says how much, and what plan and apply take when the wallet is too empty."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,10 +6,8 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import errors, options
+from reconciler.cli import errors, operations, options
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.views.explain import render
-from reconciler.manifest import explain as language
 
 
 def register(app: typer.Typer) -> None:
@@ -24,10 +22,5 @@ def explain(
     json: options.Json = False,
 ) -> None:
     """Say what a kind or field means: its type, who may read it, its default, an example."""
-    console = Invocation.of(context).console
-    found = language.explain(path)
-    if json:
-        console.document(found.to_json())
-    else:
-        console.result(render(found))
+    operations.explain.explain(Invocation.of(context).console, path, as_json=json)
     raise typer.Exit(errors.DONE)

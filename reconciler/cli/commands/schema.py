@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import typer
 
-from reconciler.cli import errors
+from reconciler.cli import errors, operations
 from reconciler.cli.invocation import Invocation
-from reconciler.manifest.schema import text
 
 
 def register(app: typer.Typer) -> None:
@@ -16,5 +15,5 @@ def register(app: typer.Typer) -> None:
 
 def schema(context: typer.Context) -> None:
     """Print the JSON Schema of manifests."""
-    Invocation.of(context).console.result(text().rstrip("\n"))
+    operations.schema.schema(Invocation.of(context).console)
     raise typer.Exit(errors.DONE)

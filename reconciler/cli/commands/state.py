@@ -2,18 +2,11 @@
 
 from __future__ import annotations
 
-import secrets
-
 import typer
 
-from reconciler.cli import errors, options
+from reconciler.cli import operations, options
 from reconciler.cli.commands import unlock
-from reconciler.cli.implied import implied_endpoints, implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.views.state import list_json, list_text
-from reconciler.cli.wiring import clock, open_site
-from reconciler.control.restore import restore
-from reconciler.observe.snapshot import recorded
 
 app = typer.Typer(help="The recorded state, and its restoration.", no_args_is_help=True)
 
@@ -28,55 +21,11 @@ def register(root: typer.Typer) -> None:
 def list_state(context: typer.Context, *, json: options.Json = False) -> None:
     """List every object that this machine has recorded as live."""
     invocation = Invocation.of(context)
-    invocation.finish(_list(invocation, as_json=json))
+    invocation.finish(operations.state.list_state(invocation, as_json=json))
 
 
 @app.command("rebuild", epilog="Example: overlay state rebuild --network embedded")
 def rebuild(context: typer.Context, *, json: options.Json = False) -> None:
     """Restore the recorded state from the overlay and the identity key alone. Needs no manifest, unless it names hosts."""
     invocation = Invocation.of(context)
-    invocation.finish(_rebuild(invocation, as_json=json))
-
-
-async def _list(invocation: Invocation, *, as_json: bool) -> int:
-    async with open_recorded(invocation) as site:
-        found = await recorded(site.database)
-    if as_json:
-        invocation.console.document(list_json(found))
-    else:
-        invocation.console.result(list_text(found))
-    return errors.DONE
-
-
-async def _rebuild(invocation: Invocation, *, as_json: bool) -> int:
-    network = implied_network(invocation)
-    keys = await implied_keys(invocation, network, create=False)
-    endpoints = implied_endpoints(invocation, network)
-    async with open_site(invocation, network, identity=keys.identity, endpoints=endpoints) as site:
-        restored = await restore(
-            world=site.world(),
-            database=site.database,
-            keys=keys,
-            index=site.index(),
-            clock=clock,
-            randomness=secrets.token_bytes,
-        )
-    console, rebuilt = invocation.console, restored.rebuilt
-    for doubt in restored.doubts:
-        console.note(f"Warning: {doubt}.")
-    if as_json:
-        console.document(
-            {
-                "generation": rebuilt.generation,
-                "records": rebuilt.records,
-                "replicas": rebuilt.replicas,
-                "satoshis": rebuilt.change + restored.received,
-                "doubts": list(restored.doubts),
-            }
-        )
-    else:
-        console.result(
-            f"Rebuilt generation {rebuilt.generation}: {rebuilt.records} records, {rebuilt.replicas} replicas, "
-            f"{rebuilt.change + restored.received:,} satoshis."
-        )
-    return errors.DONE
+    invocation.finish(operations.state.rebuild(invocation, as_json=json))

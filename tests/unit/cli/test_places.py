@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from reconciler.cli.commands.consumer.get import _places
+from reconciler.cli.operations.consumer.get import _places
 from reconciler.model.errors import UsageError
 
 

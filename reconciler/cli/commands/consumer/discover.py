@@ -6,14 +6,12 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import errors, options
+from reconciler.cli import options
 from reconciler.cli.commands.consumer import wishes
 from reconciler.cli.commands.consumer.wishes import Wished
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.shopping import open_market
+from reconciler.cli.operations import consumer as operations
 from reconciler.cli.spread import spread
-from reconciler.cli.views.market import faults, services_json, services_text
-from reconciler.consumer.search import services
 
 
 def register(app: typer.Typer) -> None:
@@ -42,20 +40,4 @@ def discover(
     gateway has authenticated as the key that the root names.
     """
     invocation = Invocation.of(context)
-    invocation.finish(_discover(invocation, service_type, wished, overlay_url, as_json=json))
-
-
-async def _discover(
-    invocation: Invocation, service_type: str | None, wished: Wished, gateway: str | None, *, as_json: bool
-) -> int:
-    wish = wished.wish()
-    async with open_market(invocation, gateway) as open_:
-        market = await open_.discovery().market(wish)
-    found = services(market.sellers, wish, service_type=service_type)
-    if as_json:
-        invocation.console.document(services_json(found, market))
-    else:
-        for fault in faults(market):
-            invocation.console.note(f"Not counted: {fault}.")
-        invocation.console.result(services_text(found))
-    return errors.DONE
+    invocation.finish(operations.discover.discover(invocation, service_type, wished, overlay_url, as_json=json))

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from reconciler.cli import errors, options
-from reconciler.cli.commands.consumer.wishes import amount
+from reconciler.cli import options
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.shopping import Settings, buyers_keys, buyers_network, checked_origin, open_buyer
+from reconciler.cli.operations import consumer as operations
 from reconciler.cli.spread import spread
-from reconciler.cli.views.purchases import wallet_json, wallet_text
-from reconciler.model.amounts import Satoshis
-from reconciler.model.ids import Network
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,19 +44,6 @@ class Told:
         ),
     ] = None
 
-    def over(self, before: Settings, network: Network) -> Settings:
-        """The settings with what was said in them. Raises UsageError."""
-        limits = (amount(self.max_price), amount(self.daily_budget))
-        return replace(
-            before,
-            overlay_url=before.overlay_url if self.overlay_url is None else checked_origin(self.overlay_url, network),
-            max_price=before.max_price if limits[0] is None else limits[0],
-            daily_budget=before.daily_budget if limits[1] is None else limits[1],
-            hosts=tuple(url.rstrip("/") for url in self.host) if self.host else before.hosts,
-            arc=self.arc or before.arc,
-            chain_tracker=self.chain_tracker or before.chain_tracker,
-        )
-
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
@@ -84,31 +67,4 @@ def init(
     The key is kept in OVERLAY_HOME/consumer.key, encrypted with OVERLAY_PASSPHRASE if that is set; on test and main it must be.
     """
     invocation = Invocation.of(context)
-    invocation.finish(_init(invocation, told, fund, as_json=json))
-
-
-async def _init(invocation: Invocation, told: Told, fund: int | None, *, as_json: bool) -> int:
-    network = buyers_network(invocation)
-    path = invocation.home.consumer_settings(network)
-    settings = told.over(Settings.read(path), network)
-    keys = buyers_keys(invocation, network, create=True)
-    settings.write(path)
-    async with open_buyer(invocation) as buyer:
-        wanted = amount(fund)
-        if wanted is None and network.is_toy and not (await buyer.consumer.balance()).total:
-            wanted = GIFT
-        if wanted:
-            received = await buyer.consumer.fund(wanted)
-            invocation.console.note(f"The faucet gave {received:,} satoshis, which are worth nothing elsewhere.")
-        balance = await buyer.consumer.balance()
-        address = buyer.consumer.address
-    facts = wallet_json(keys.identity, address, network, settings.to_json(), balance)
-    if as_json:
-        invocation.console.document(facts)
-    else:
-        invocation.console.result(wallet_text(facts))
-    return errors.DONE
-
-
-GIFT = Satoshis(100_000)
-"""What a buyer takes from a toy network's faucet."""
+    invocation.finish(operations.init.init(invocation, told, fund, as_json=json))

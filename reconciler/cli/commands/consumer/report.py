@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Annotated
 
 import typer
 
-from reconciler.cli import errors, options
+from reconciler.cli import options
 from reconciler.cli.arguments import seconds
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.shopping import Buyer, open_buyer
-from reconciler.cli.views.purchases import Left, report_csv, report_json, report_text
-from reconciler.cli.wiring import clock
-from reconciler.consumer.report import Held, Report
-from reconciler.model.errors import OverlayError, UsageError
+from reconciler.cli.operations import consumer as operations
+from reconciler.model.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Form:
+    """How the report is handed over."""
+
+    json: bool
+    csv: bool
+    payments: bool
+    """Whether every purchase is in it."""
 
 
 def register(app: typer.Typer) -> None:
@@ -40,41 +46,6 @@ def report(
     if csv and json:
         raise UsageError("--csv and --json are two forms of one report", hint="choose one")
     invocation = Invocation.of(context)
-    since = 0 if time_range is None else int(clock() - seconds(time_range))
-
-    def shown(found: Report, left: Mapping[str, Left]) -> str:
-        if csv:
-            return report_csv(found)
-        return report_text(found, left, payments=include_payments)
-
-    invocation.finish(_report(invocation, since, shown, offline=offline, as_json=json))
-
-
-async def _report(
-    invocation: Invocation,
-    since: int,
-    shown: Callable[[Report, Mapping[str, Left]], str],
-    *,
-    offline: bool,
-    as_json: bool,
-) -> int:
-    async with open_buyer(invocation) as buyer:
-        if not offline:
-            await buyer.finish()
-        found = await buyer.consumer.report(since=since)
-        live = [held for held in found.receipts if not held.is_over]
-        left = {} if offline else dict(await asyncio.gather(*(_left(buyer, held) for held in live)))
-    if as_json:
-        invocation.console.document(report_json(found, left))
-    else:
-        invocation.console.result(shown(found, left))
-    return errors.DONE
-
-
-async def _left(buyer: Buyer, held: Held) -> tuple[str, Left]:
-    """What a receipt still allows, as its gateway counts it."""
-    try:
-        standing = await buyer.consumer.standing(held.order)
-    except OverlayError as error:
-        return held.receipt.id, Left(doubt=error.message)
-    return held.receipt.id, Left(state=standing.state, downloads=standing.downloads, bytes=standing.bytes)
+    lasting = None if time_range is None else seconds(time_range)
+    form = Form(json=json, csv=csv, payments=include_payments)
+    invocation.finish(operations.report.report(invocation, lasting, form, offline=offline))

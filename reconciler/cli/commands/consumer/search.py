@@ -6,16 +6,13 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import errors, options
+from reconciler.cli import options
 from reconciler.cli.commands.consumer import wishes
 from reconciler.cli.commands.consumer.wishes import GoodKind, Wished, typed
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.shopping import open_market
+from reconciler.cli.operations import consumer as operations
 from reconciler.cli.spread import spread
-from reconciler.cli.views.market import faults, goods_json, goods_text
-from reconciler.consumer.offers import Wish
-from reconciler.consumer.search import Order
-from reconciler.consumer.search import search as find
+from reconciler.consumer.offers import Order
 from reconciler.model.ids import Kind, identity_key
 
 
@@ -45,19 +42,4 @@ def search(
         producer=None if producer is None else typed(identity_key, producer),
         kind=None if kind is None else Kind(kind),
     )
-    invocation.finish(_search(invocation, wish, name, sort, overlay_url, as_json=json))
-
-
-async def _search(
-    invocation: Invocation, wish: Wish, name: str | None, order: Order, gateway: str | None, *, as_json: bool
-) -> int:
-    async with open_market(invocation, gateway) as open_:
-        market = await open_.discovery().market(wish)
-    found = find(market.sellers, wish, name=name, order=order)
-    if as_json:
-        invocation.console.document(goods_json(found, market))
-    else:
-        for fault in faults(market):
-            invocation.console.note(f"Not counted: {fault}.")
-        invocation.console.result(goods_text(found))
-    return errors.DONE
+    invocation.finish(operations.search.search(invocation, wish, name, sort, overlay_url, as_json=json))

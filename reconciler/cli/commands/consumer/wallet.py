@@ -6,11 +6,9 @@ from typing import Annotated
 
 import typer
 
-from reconciler.cli import errors, options
-from reconciler.cli.commands.consumer.wishes import amount
+from reconciler.cli import options
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.shopping import open_buyer
-from reconciler.cli.views.purchases import wallet_json, wallet_text
+from reconciler.cli.operations import consumer as operations
 
 
 def register(app: typer.Typer) -> None:
@@ -28,27 +26,4 @@ def wallet(
 ) -> None:
     """Show the buyer's key, address and money. Coins that were paid to the address are looked for, and taken in."""
     invocation = Invocation.of(context)
-    invocation.finish(_wallet(invocation, fund, as_json=json))
-
-
-async def _wallet(invocation: Invocation, fund: int | None, *, as_json: bool) -> int:
-    async with open_buyer(invocation) as buyer:
-        await buyer.finish()
-        wanted = amount(fund)
-        if wanted:
-            await buyer.consumer.fund(wanted)
-        _, doubts = await buyer.consumer.receive()
-        for doubt in doubts:
-            invocation.console.note(f"Not counted: {doubt}.")
-        facts = wallet_json(
-            buyer.consumer.keys.identity,
-            buyer.consumer.address,
-            buyer.market.network,
-            buyer.market.settings.to_json(),
-            await buyer.consumer.balance(),
-        )
-    if as_json:
-        invocation.console.document(facts)
-    else:
-        invocation.console.result(wallet_text(facts))
-    return errors.DONE
+    invocation.finish(operations.wallet.wallet(invocation, fund, as_json=json))
