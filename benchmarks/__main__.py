@@ -12,10 +12,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import access, authentication, busy, content, growth, lookup, paid, submit
+from benchmarks import access, authentication, busy, content, growth, hashing, lookup, paid, parse, plan, submit
 from benchmarks.setting import Line, Row, Setting, table
 
 LINES: Final[dict[str, Line]] = {
+    "plan": plan,
+    "parse": parse,
+    "hashing": hashing,
     "submit": submit,
     "lookup": lookup,
     "busy": busy,

@@ -54,14 +54,25 @@ _TRUTHS = frozenset({"true", "false"})
 
 
 class Table(dict[str, "Node"]):
-    """A mapping; `places` has those of each key and of its value."""
+    """A mapping; `places` has those of each key and of its value, one after the other, in the order of the keys.
+
+    A list, for one is read for a handful of fields, but written for all.
+    """
 
     __slots__ = ("place", "places")
 
     def __init__(self, place: Place) -> None:
         super().__init__()
         self.place = place
-        self.places: dict[str, tuple[Place, Place]] = {}
+        self.places: list[Place] = []
+
+    def key_place(self, key: str) -> Place:
+        """Where a key that is there begins."""
+        return self.places[2 * list(self).index(key)]
+
+    def value_place(self, key: str) -> Place:
+        """Where the value of a key that is there begins."""
+        return self.places[2 * list(self).index(key) + 1]
 
 
 class Items(list["Node"]):
@@ -97,7 +108,7 @@ def place_of(root: Table, path: Path, *, key: bool = False) -> Place:
     key_place = value_place = root.place
     for step in path:
         if isinstance(node, Table) and isinstance(step, str) and step in node:
-            key_place, value_place = node.places[step]
+            key_place, value_place = node.key_place(step), node.value_place(step)
             node = node[step]
         elif isinstance(node, Items) and isinstance(step, int) and step < len(node):
             key_place = value_place = node.places[step]

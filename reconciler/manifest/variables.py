@@ -94,7 +94,7 @@ def _read_file(path: Path) -> tuple[dict[str, str], list[Diagnostic]]:
     values: dict[str, str] = {}
     for key, node in root.items():
         if not VARIABLE.fullmatch(key) or not isinstance(node, str):
-            where = span(name, root.places[key][0])
+            where = span(name, root.key_place(key))
             summary = "this is not a variable with its value"
             faults.append(
                 Diagnostic(code="bad-variable", summary=summary, span=where, found=key, expected="NAME: value")
@@ -132,8 +132,8 @@ class _Filling:
         self._done.add(id(node))
         values = {} if node is self._declarations else self._variables.values
         if isinstance(node, Table):
-            for key, child in node.items():
-                node[key] = self._filled(child, values, node.places[key][1])
+            for (key, child), place in zip(node.items(), node.places[1::2], strict=True):
+                node[key] = self._filled(child, values, place)
         else:
             for index, child in enumerate(node):
                 node[index] = self._filled(child, values, node.places[index])

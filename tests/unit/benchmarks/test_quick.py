@@ -11,8 +11,11 @@ from benchmarks.setting import Figures, Row, table
 @pytest.mark.parametrize(
     ("line", "least"),
     [
+        ("parse", 2),
+        ("hashing", 4),
         ("submit", 3),
         ("lookup", 3),
+        pytest.param("plan", 6, marks=pytest.mark.long),
         pytest.param("growth", 3, marks=pytest.mark.long),
         pytest.param("authentication", 1, marks=pytest.mark.long),
         pytest.param("paid", 12, marks=pytest.mark.long),
