@@ -120,7 +120,9 @@ def is_alive(pid: int) -> bool:
 
 
 def _boot_id() -> str:
+    """The start of this machine and, since containers may have its name and each counts its own processes, whose ids these are."""
     try:
-        return Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        boot = Path("/proc/sys/kernel/random/boot_id").read_text("ascii").strip()
+        return f"{boot} {os.readlink('/proc/self/ns/pid')}"  # noqa: PTH115 - it leads to no file
     except OSError:
         return ""

@@ -35,6 +35,7 @@ from reconciler.manifest.inputs import Inputs
 from reconciler.model.amounts import Satoshis
 from reconciler.model.backoff import Backoff
 from reconciler.model.errors import (
+    LockedError,
     ManifestError,
     OverlayError,
     PartialError,
@@ -240,8 +241,9 @@ class Watch:
         return self._until_due(is_due=is_due)
 
     def _back_off(self, failure: OverlayError, *, is_due: bool) -> float:
+        """Seconds of a pause that grows; not where another one leads: whoever stands by is there as soon as it dies."""
         self._stale = 0
-        self._failures += 1
+        self._failures = 1 if isinstance(failure, LockedError) else self._failures + 1
         self._tell_once(RoundFailed(error=failure))
         if isinstance(failure, PartialError):  # the look itself got through
             self._until_due(is_due=is_due)

@@ -292,7 +292,7 @@ async def test_two_watches_on_one_database_do_the_work_once(scene):
     assert (await scene.producer.audit()).differences == ()
 
 
-async def test_who_finds_the_lease_taken_waits_and_looks_again(scene):
+async def test_who_finds_the_lease_taken_stands_by_however_long_it_takes(scene):
     holding, release = asyncio.Event(), asyncio.Event()
 
     async def hold() -> None:
@@ -309,11 +309,11 @@ async def test_who_finds_the_lease_taken_waits_and_looks_again(scene):
         release.set()
         await holder
 
-    scene.pauses = [nothing, let_go]
+    scene.pauses = [nothing, nothing, nothing, let_go]
     await scene.run()
 
     assert set(scene.failures) == {LockedError}
-    assert scene.slept == [1, 2, INTERVAL]
+    assert scene.slept == [1, 1, 1, 1, INTERVAL]
     assert len(scene.of(PlanApplied)) == 1
 
 
