@@ -278,7 +278,8 @@ class Producer:
         keys = keys_of(self.invocation, Network.EMBEDDED, create=True)
         successor = successor_for(self.invocation, loaded, keys)
         made = await reconciler_of(site, loaded, keys, tell, successor=successor)
-        world = World.at(site.network, site.endpoints, http=http(site.http), own="http://own.embedded")
+        door = http(site.http)
+        world = World.at(site.network, site.endpoints, http=door, strangers=door, own="http://own.embedded")
         return replace(made, world=world), loaded.state
 
     async def plan(self, **options: Any) -> Planned:

@@ -129,7 +129,7 @@ class Judge:
             return None
         try:
             is_mined = await self.proofs.proven(path, txid)
-        except (TransientError, RefusedError):
+        except (TransientError, RefusedError):  # as above; without the header nothing is certain
             return None
         return Mined(beef.transactions[txid].transaction, path) if is_mined else None
 

@@ -209,7 +209,7 @@ class Paymaster:
     async def _is_unknown(self, bought: Bought) -> bool:
         try:
             report = await self.arc.status(bought.txid)
-        except (UnreachableError, RefusedError):
+        except (UnreachableError, RefusedError):  # where nobody says so it may be out, and its coins stay with it
             return False
         return report is None or report.standing in {Standing.REFUSED, Standing.UNKNOWN}
 

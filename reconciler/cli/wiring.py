@@ -77,7 +77,9 @@ class Site:
 
     def world(self, own: str = OWN_ORIGIN, *, callback: Callback | None = None) -> World:
         """The network's world, with our own host at `own`, and where ARC may report to."""
-        return World.at(self.network, self.endpoints, http=self.http, own=own, callback=callback)
+        return World.at(
+            self.network, self.endpoints, http=self.http, strangers=self.strangers, own=own, callback=callback
+        )
 
     def index(self) -> AddressIndex:
         """The network's address index."""

@@ -167,7 +167,7 @@ class BrcAuth(httpx.Auth):
                 raise VerificationError("a signed request was redirected", where=str(request.url))
             try:
                 call = conversation.send(_reply(response))
-            except StopIteration:
+            except StopIteration:  # the conversation is over; its result is the last response, which httpx has
                 return
 
 

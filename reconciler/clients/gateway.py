@@ -176,7 +176,7 @@ def _granted(reply: Reply) -> Reply:
 def _json(reply: Reply) -> Json:
     try:
         return reply.json()
-    except UnreachableError:
+    except UnreachableError:  # a refusal need not be JSON
         return None
 
 

@@ -65,9 +65,15 @@ class PendingError(UnreachableError):
 class StorageClient:
     """One storage host, at `url` (an origin). Raises RefusedError for its 4xx, UnreachableError where it fails or talks nonsense."""
 
-    def __init__(self, http: Http, url: str, *, signed: SignedHttp | None = None) -> None:
-        """`signed` tells the host who we are (BRC-104): what one brings, finds and lists is one's own. Without, it only quotes."""
+    def __init__(
+        self, http: Http, url: str, *, signed: SignedHttp | None = None, strangers: Http | None = None
+    ) -> None:
+        """`signed` tells the host who we are (BRC-104): what one brings, finds and lists is one's own. Without, it only quotes.
+
+        `strangers` is the door to where the host sends us with the bytes, if that is not the host itself; without, it may not.
+        """
         self._http = http
+        self._strangers = strangers
         self._signed: Http = signed or http
         self._identity_at = (lambda _: None) if signed is None else signed.identity_at
         self.url = url.rstrip("/")
@@ -130,7 +136,7 @@ class StorageClient:
         Raises VerificationError where the bytes read from `chunks` do not hash to `sha256`; the host then has others.
         """
         read = _Counted(chunks)
-        reply = await self._http.request(
+        reply = await self._door(leave.url or "").request(
             "PUT",
             leave.url or "",
             headers={**leave.headers, "content-type": media_type, "content-length": str(size)},
@@ -236,9 +242,20 @@ class StorageClient:
     def _upload_url(self, leave: JsonObject) -> str:
         """The host may send us to its bucket, but not to a plain-text stranger."""
         url = leave.get("uploadURL")
-        if not isinstance(url, str) or not (url.startswith("https://") or _origin(url) == _origin(self.url)):
+        if not isinstance(url, str) or not (self._is_own(url) or url.startswith("https://")):
             raise self._nonsense("no usable upload URL")
         return url
+
+    def _door(self, url: str) -> Http:
+        """What leads to a URL that the host has named: nobody else has."""
+        if self._is_own(url):
+            return self._http
+        if self._strangers is None:
+            raise self._nonsense("an upload URL that is not its own")
+        return self._strangers
+
+    def _is_own(self, url: str) -> bool:
+        return _origin(url) == _origin(self.url)
 
     async def _stored(self, reply: Reply, sha256: Digest) -> int:
         """A host of ours names what it has stored; one that does not is asked what it keeps."""

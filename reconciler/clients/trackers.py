@@ -108,7 +108,7 @@ class Tracker:
     def _read(self, output: FoundOutput) -> AdToken | None:
         try:
             return parse(output.transaction.outputs[output.outpoint.vout].locking, plain_http=self._plain_http)
-        except VerificationError:
+        except VerificationError:  # a tracker lists what anybody has submitted: see the class
             return None
 
 

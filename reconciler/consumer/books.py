@@ -306,7 +306,7 @@ class DatabaseBooks:
     async def _is_unknown(self, txid: Txid) -> bool:
         try:
             report = await self._courier.status(txid)
-        except (UnreachableError, RefusedError):
+        except (UnreachableError, RefusedError):  # where nobody says so it may be out, and its coins stay with it
             return False
         return report is None or report.standing in {Standing.REFUSED, Standing.UNKNOWN}
 

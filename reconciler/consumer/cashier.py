@@ -194,7 +194,7 @@ class Cashier:
         except GuardError as error:
             if "coins" not in error.guards:
                 raise
-        except UnreachableError:
+        except UnreachableError:  # too large without the proofs of its coins, which may have come since
             pass
         await self.books.recover()
         return await self._signed_for(order, outputs, **changes)

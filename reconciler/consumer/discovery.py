@@ -242,7 +242,7 @@ class Discovery:
         url = live.document.keys.gateway_url
         try:
             return None if url is None else await self.listing(url)
-        except OverlayError:
+        except OverlayError:  # it only helps hosts out; what they show has to add up without it, then
             return None
 
     async def _gateway(self, live: LiveRoot) -> GatewayState:

@@ -150,7 +150,7 @@ class Trust:
         """Who says to keep catalogs; anybody may."""
         try:
             found = await self.surroundings.resolver.hosts_for(SERVICE)
-        except UnreachableError:
+        except UnreachableError:  # no tracker answers: there are the network's own hosts, and the gateway
             return ()
         return [url for url in found if url not in self.surroundings.hosts][:_MOST_STRANGERS]
 

@@ -141,7 +141,7 @@ def _files(folder: Path) -> Iterator[tuple[float, int, Path]]:
     for entry in os.scandir(folder):
         try:
             stated = entry.stat(follow_symlinks=False)
-        except FileNotFoundError:
+        except FileNotFoundError:  # another process has made room meanwhile
             continue
         if not entry.name.startswith(_PARTIAL):
             yield stated.st_mtime, stated.st_size, Path(entry.path)

@@ -43,7 +43,7 @@ def describe(paths: Sequence[Path], media_type: str) -> str | None:
     try:
         with TextIOWrapper(open_joined(paths), encoding="utf-8-sig", newline="") as stream:
             return reader(stream).text()
-    except (_NotDataError, UnicodeDecodeError, csv.Error):
+    except (_NotDataError, UnicodeDecodeError, csv.Error):  # not what its media type says; it is published all the same
         return None
 
 
@@ -211,7 +211,7 @@ class _Text:
             value, end = _DECODER.raw_decode(self._buffer, self._at)
         except RecursionError as error:
             raise _NotDataError from error
-        except ValueError:
+        except ValueError:  # the rest of it is not read yet, or it is no JSON, which the end of the file shows
             return None
         following = self._behind_space(end)
         return (value, end) if self._buffer[following : following + 1] in {",", "]"} else None

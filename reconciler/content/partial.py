@@ -136,5 +136,5 @@ def _opened(path: Path, target: Path) -> BinaryIO:
 def _is_there(path: Path, file: BinaryIO) -> bool:
     try:
         return path.stat().st_ino == os.fstat(file.fileno()).st_ino
-    except FileNotFoundError:
+    except FileNotFoundError:  # who held it before has finished, and moved it away
         return False

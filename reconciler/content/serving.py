@@ -121,7 +121,7 @@ class _Opening:
         """Nothing more is wanted."""
         if self._ahead is not None:
             self._ahead.cancel()
-            with suppress(asyncio.CancelledError, UnreachableError):
+            with suppress(asyncio.CancelledError, UnreachableError):  # it was read ahead, for nobody as it turns out
                 await self._ahead
 
     @property

@@ -52,7 +52,7 @@ class Follower:
         try:
             async with apply_lease(self.database, owner, now=self._now, patience=0):
                 return await self._take_in(readings) if await self._is_news(readings) else None
-        except LockedError:
+        except LockedError:  # an apply is at work here, and writes down what it publishes
             return None
 
     async def follow(self, *, every: float, tell: Callable[[str], None]) -> None:

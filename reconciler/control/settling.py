@@ -41,7 +41,7 @@ async def wait_until_mined(
 async def _is_mined(txid: Txid, database: Database, world: World, clock: Callable[[], float]) -> bool:
     try:
         await settle_wallet(database, world, clock=clock)
-    except TransientError:
+    except TransientError:  # silence is waited out
         return False
     async with database.begin() as connection:
         return bool(await Journal(connection).mined([txid]))

@@ -76,7 +76,7 @@ async def _git(folder: Path, *arguments: str) -> str | None:
         process = await asyncio.create_subprocess_exec(
             "git", "-C", str(folder), *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.DEVNULL
         )
-    except OSError:
+    except OSError:  # there is no git on this machine
         return None
     try:
         output, _ = await asyncio.wait_for(process.communicate(), _PATIENCE)

@@ -36,6 +36,8 @@ class World:
 
     network: Network
     http: Http
+    strangers: Http
+    """The door to what others name: on real networks it leads to public addresses alone."""
     arc: Arcs
     headers: Headers
     index: AddressIndex
@@ -46,12 +48,20 @@ class World:
 
     @classmethod
     def at(
-        cls, network: Network, endpoints: Endpoints, *, http: Http, own: str, callback: Callback | None = None
+        cls,
+        network: Network,
+        endpoints: Endpoints,
+        *,
+        http: Http,
+        strangers: Http,
+        own: str,
+        callback: Callback | None = None,
     ) -> World:
         """The world at these endpoints; `own` is the URL of our own host, `callback` where ARC may report to."""
         return cls(
             network=network,
             http=http,
+            strangers=strangers,
             arc=Arcs([Arc(http, url, callback=callback) for url in endpoints.arcs]),
             headers=Headers(http, endpoints.headers),
             index=AddressIndex(http, endpoints.headers),
@@ -68,11 +78,13 @@ class World:
     def storage(self, hosts: Iterable[StorageHost], keys: Keys | None) -> dict[str, StorageClient]:
         """Clients of storage hosts, by name. The hosts know us by these keys; without, they only say what they ask."""
         signed = self._signed(keys)
-        return {host.name: StorageClient(self.http, host.url, signed=signed) for host in hosts}
+        return {
+            host.name: StorageClient(self.http, host.url, signed=signed, strangers=self.strangers) for host in hosts
+        }
 
     def shop(self, url: str, *, keys: Keys) -> StorageClient:
         """The client of the storage host at a URL."""
-        return StorageClient(self.http, url, signed=self._signed(keys))
+        return StorageClient(self.http, url, signed=self._signed(keys), strangers=self.strangers)
 
     def locate(self, now: int) -> Callable[[Digest], Awaitable[Sequence[UhrpToken]]]:
         """Finds the promises of storage hosts to keep some bytes beyond `now` (unix seconds)."""

@@ -88,5 +88,5 @@ def _origin(live: Live, request: Request) -> str:
 def _record_id(kind: str, name: str) -> RecordId | None:
     try:
         return RecordId(Kind(kind), name)
-    except ValueError:
+    except ValueError:  # no record can have this kind and name: there is nothing here, as under a free name
         return None

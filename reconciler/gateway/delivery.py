@@ -72,7 +72,7 @@ class Delivery:
             content = await self.content(document_hash)
             plaintext = await self._contents.read(content, 0, min(1, content.size))
             await plaintext.aclose()
-        except (RefusedError, StateError, UnreachableError):
+        except (RefusedError, StateError, UnreachableError):  # whatever it is, nobody would be served it now
             return False
         return True
 

@@ -108,7 +108,7 @@ class Shop:
         standing.check_served()
         try:
             deal = self.deal(offers, good.sold, good.quantity, standing.tier)
-        except RefusedError:
+        except RefusedError:  # such a good is not sold now, by whichever method
             return None
         native = deal.rule.native
         if native is None:

@@ -77,7 +77,7 @@ class _Links:
         transaction = next(beef.transactions[txid] for beef in self._beefs if txid in beef.transactions)
         try:
             return await self._stored.beef(transaction.parents)
-        except StateError:
+        except StateError:  # what a block proves may have come here without what it spends
             return None
 
 

@@ -204,7 +204,7 @@ def _says_the_same(before: str, after: str, file: str) -> bool:
         return False
     try:
         old, new = (list(parse(text.encode(), file)) for text in (before, after))
-    except UnreadableError:
+    except UnreadableError:  # then nothing is written
         return False
     roots = [[tree.root for tree in trees if tree.root is not None] for trees in (old, new)]
     faults = [fault for tree in new for fault in tree.faults]

@@ -76,7 +76,7 @@ def _root(output: FoundOutput) -> RecordToken | None:
         return None
     try:
         token = parse(entry.transaction.outputs[output.outpoint.vout].locking)
-    except VerificationError:
+    except VerificationError:  # a host may list what it likes; it leads to no root
         return None
     is_root = token is not None and token.id.kind is Kind.PRODUCER
     spends = {spent.outpoint for spent in entry.transaction.inputs}

@@ -78,7 +78,7 @@ async def _own(tokens: Iterable[UhrpToken], host: StorageListing) -> dict[Digest
 async def _listing(host: StorageListing) -> Mapping[Digest, int] | None:
     try:
         return await host.listing()
-    except (TransientError, RefusedError):
+    except (TransientError, RefusedError):  # told as silence by `read_replicas`
         return None
 
 

@@ -127,7 +127,7 @@ class Till:
 
     async def awaited(self, payment: Payment) -> Payment:
         """The payment, once it is accepted. Raises as `take` does."""
-        with suppress(TimeoutError):
+        with suppress(TimeoutError):  # it stays what it was, which is told below
             payment = await self._watched(payment, asyncio.get_running_loop().time() + self._hold_seconds)
         if payment.state in EARNED:
             return payment

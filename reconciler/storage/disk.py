@@ -118,7 +118,7 @@ def _older(folder: Path, before: float) -> list[str]:
     try:
         with os.scandir(folder) as entries:
             return [entry.name for entry in entries if _mtime(entry) < before]
-    except FileNotFoundError:
+    except FileNotFoundError:  # nothing was ever put there
         return []
 
 

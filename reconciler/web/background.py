@@ -42,5 +42,5 @@ async def at_work(*works: Work) -> AsyncIterator[None]:
         for task in tasks:
             task.cancel()
         for task in tasks:
-            with suppress(asyncio.CancelledError):
+            with suppress(asyncio.CancelledError):  # which is what was asked for
                 await task

@@ -14,7 +14,15 @@ from reconciler.model.ids import IdentityKey
 from reconciler.web.auth import identity_of
 
 _BEARER: Final = "Bearer "
-_PASSED_ON: Final = ("forwarded", "x-forwarded-for", "x-forwarded-host", "via", "origin")
+_PASSED_ON: Final = (
+    "forwarded",
+    "x-forwarded-for",
+    "x-forwarded-host",
+    "x-forwarded-proto",
+    "x-real-ip",
+    "via",
+    "origin",
+)
 """Headers of a request that somebody has passed on, or of a page in a browser: who has sent that is not who connects."""
 
 
@@ -41,7 +49,10 @@ class Operator:
 
 
 def is_beside(request: Request) -> bool:
-    """Whether a program on this very machine asks, by itself, and by a name of this machine."""
+    """Whether a program on this very machine asks, by itself, and by a name of this machine.
+
+    A proxy that neither passes the name on nor says whom it speaks for looks the same: docs/operations.md says what to set.
+    """
     if request.client is None or any(name in request.headers for name in _PASSED_ON):
         return False
     return _is_loopback(request.client.host) and _is_loopback(request.url.hostname or "")
@@ -52,5 +63,5 @@ def _is_loopback(host: str) -> bool:
         return True
     try:
         return ip_address(host).is_loopback
-    except ValueError:
+    except ValueError:  # a name, whoever it leads to today
         return False

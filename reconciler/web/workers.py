@@ -181,7 +181,7 @@ class Workers:
     def _signal(self, number: signal.Signals) -> None:
         for worker in self._running.values():
             if worker.process.returncode is None:
-                with suppress(ProcessLookupError):
+                with suppress(ProcessLookupError):  # it has ended by itself just now
                     worker.process.send_signal(number)
 
 

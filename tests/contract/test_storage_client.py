@@ -16,6 +16,7 @@ from reconciler.model.ids import Digest, identity_key
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.payment import Charge
 from reconciler.wire.uhrp import url_of
+from tests.contract.hostile import listening
 
 URL = "http://storage.embedded"
 HOST = identity_key("02" + "79be667ef9dcbbac55a06295ce870b07029bfcdb2dce28d959f2815b16f81798")
@@ -125,6 +126,38 @@ async def test_an_upload_url_in_the_plain_at_a_strangers_is_not_followed(storage
     with pytest.raises(UnreachableError, match="no usable upload URL"):
         await upload(client)
     assert storage.stored == {}
+
+
+async def test_bytes_go_where_the_host_sends_us_by_the_door_for_strangers_alone(storage):
+    bucket = Storage()
+    bucket.answers["/put"] = Response(b"")
+    storage.answers["/upload"] = JSONResponse({**LEAVE, "uploadURL": "https://bucket.embedded/put"})
+    async with (
+        HttpClient(apps={URL: storage.app}) as http,
+        HttpClient(apps={"https://bucket.embedded": bucket.app}) as strangers,
+    ):
+        assert await upload(StorageClient(http, URL, strangers=strangers)) == 99
+        assert (storage.stored, bucket.stored) == ({}, {"/put": DATA})
+
+        with pytest.raises(UnreachableError, match="not its own"):
+            await upload(StorageClient(http, URL))
+
+
+async def test_a_host_does_not_send_us_into_a_private_network(storage):
+    sent = []
+
+    async def listener(reader, _):
+        sent.append(await reader.read())
+
+    async with (
+        listening(listener) as url,
+        HttpClient(apps={URL: storage.app}) as http,
+        HttpClient(public_only=True) as strangers,
+    ):
+        storage.answers["/upload"] = JSONResponse({**LEAVE, "uploadURL": url.replace("http:", "https:") + "/admin"})
+        with pytest.raises(RefusedError, match="private network"):
+            await upload(StorageClient(http, URL, strangers=strangers))
+    assert not any(sent)
 
 
 @pytest.mark.parametrize("quote", [0, 10])

@@ -202,7 +202,7 @@ def watching(week: Week, weather: Weather, door: Any) -> Watch:
             keys = wiring.keys_of(producer.invocation, Network.EMBEDDED, create=True)
             made = await wiring.reconciler_of(site, loaded, keys, tell_nobody)
             http = door(site.http, before=weather.before, after=weather.after)
-            world = World.at(site.network, site.endpoints, http=http, own=wiring.OWN_ORIGIN)
+            world = World.at(site.network, site.endpoints, http=http, strangers=http, own=wiring.OWN_ORIGIN)
             yield replace(made, world=world, contest_patience=0)
 
     return Watch(

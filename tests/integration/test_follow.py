@@ -27,7 +27,9 @@ def follower(producer: Any, site: Any, *, keys: Keys | None = None, http: Any = 
     """A gateway of the producer on `site`, by default with the key that its root names."""
     own = keys_of(producer.invocation, Network.EMBEDDED, create=False)
     return Follower(
-        world=World.at(site.network, site.endpoints, http=http or site.http, own="http://own.embedded"),
+        world=World.at(
+            site.network, site.endpoints, http=http or site.http, strangers=site.http, own="http://own.embedded"
+        ),
         database=site.database,
         identity=own.identity,
         keys=keys or own.child(GATEWAY_KEY),

@@ -141,7 +141,9 @@ async def restored_by(producer: Any, http: Callable[[Http], Http]) -> Any:
     """`state rebuild`, in a world of which somebody lies."""
     async with producer.site() as site:
         return await restore(
-            world=World.at(site.network, site.endpoints, http=http(site.http), own="http://own.embedded"),
+            world=World.at(
+                site.network, site.endpoints, http=http(site.http), strangers=site.http, own="http://own.embedded"
+            ),
             database=site.database,
             keys=keys_of(producer.invocation, Network.EMBEDDED, create=False),
             index=AddressIndex(site.http, site.endpoints.headers),
@@ -197,7 +199,7 @@ async def test_what_is_recorded_stays_as_it_is_whatever_lies_beside_an_answer(tw
     async with twice.site() as site:
         keys = keys_of(twice.invocation, Network.EMBEDDED, create=False)
         lying = door(site.http, after=poisoned(before))
-        world = World.at(site.network, site.endpoints, http=lying, own="http://own.embedded")
+        world = World.at(site.network, site.endpoints, http=lying, strangers=lying, own="http://own.embedded")
         found = await read_ads(
             keys.identity, hosts=world.outside, verifier=world.headers, now=int(clock()), plain_http=True
         )

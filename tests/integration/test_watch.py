@@ -89,7 +89,9 @@ class Scene:
             async with self.producer.site() as site:
                 keys = wiring.keys_of(self.producer.invocation, Network.EMBEDDED, create=True)
                 made = await wiring.reconciler_of(site, loaded, keys, tell_nobody)
-                world = World.at(site.network, site.endpoints, http=self.http(site.http), own=wiring.OWN_ORIGIN)
+                world = World.at(
+                    site.network, site.endpoints, http=self.http(site.http), strangers=site.http, own=wiring.OWN_ORIGIN
+                )
                 yield replace(made, world=world, contest_patience=0)
 
         wanted: dict[str, Any] = {

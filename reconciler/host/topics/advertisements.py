@@ -64,6 +64,6 @@ class AdTopic:
     def _is_ad(self, transaction: Transaction, vout: int) -> bool:
         try:
             token = advertisement.check(transaction, vout, plain_http=self._plain_http)
-        except VerificationError:
+        except VerificationError:  # other outputs of the transaction may be of this topic
             return False
         return token.protocol is self._protocol

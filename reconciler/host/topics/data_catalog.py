@@ -58,6 +58,6 @@ class DataCatalogTopic:
 def _is_record(transaction: Transaction, vout: int) -> bool:
     try:
         record.check(transaction, vout)
-    except VerificationError:
+    except VerificationError:  # other outputs of the transaction may be of this topic
         return False
     return True

@@ -52,6 +52,6 @@ class UhrpTopic:
     def _is_advert(self, transaction: Transaction, vout: int) -> bool:
         try:
             uhrp.check(transaction, vout, plain_http=self._plain_http)
-        except VerificationError:
+        except VerificationError:  # other outputs of the transaction may be of this topic
             return False
         return True

@@ -47,7 +47,7 @@ def examination(network: Network = Network.TEST, *, height: int = 5, time: int =
         listLookupServiceProviders=b"{}",
     )
     return Examination(
-        world=World.at(network, ENDPOINTS[network], http=http, own="http://own.embedded"),
+        world=World.at(network, ENDPOINTS[network], http=http, strangers=http, own="http://own.embedded"),
         lookups=Nobody(),
         storage=ENDPOINTS[Network.EMBEDDED].storage[:1],
         gateway_url="https://gateway.example",

@@ -129,7 +129,7 @@ class _Choice:
             return self._buyer.market.gateway
         try:
             return identity_key(named)
-        except ValueError:
+        except ValueError:  # not a key: a URL, or a name
             pass
         if "://" in named:
             return checked_origin(named, self._buyer.market.network)
