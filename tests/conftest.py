@@ -32,7 +32,8 @@ from reconciler.cli.arguments import Globals
 from reconciler.cli.console import Console
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.main import main
-from reconciler.cli.wiring import Site, clock, keys_of, load_manifests, open_site, reconciler_of, successor_for
+from reconciler.cli.manifests import load_manifests
+from reconciler.cli.wiring import Site, clock, keys_of, open_site, reconciler_of, successor_for
 from reconciler.control.audit import Audit, audit
 from reconciler.control.planned import Finished, Planned
 from reconciler.control.reconcile import Reconciler

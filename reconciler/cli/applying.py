@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.cli import errors
+from reconciler.cli.asking import confirmed
 from reconciler.cli.console import Console
 from reconciler.cli.databases import Otherwise
 from reconciler.cli.interrupt import Interrupt, graceful
@@ -85,7 +86,7 @@ class Undertaking:
         for line in render_planned(planned):
             self.console.note(line)
         self.show(planned.plan)
-        return self.doing.yes or await halted.or_else(self.console.confirmed(question.text, question.word))
+        return self.doing.yes or await halted.or_else(confirmed(question.text, question.word))
 
     def show(self, plan: Plan) -> None:
         """The plan that is to be carried out."""

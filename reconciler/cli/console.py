@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import shutil
 import sys
@@ -70,23 +69,6 @@ class Console:
         """Raises UsageError, before anything is done, where a question could not be answered."""
         if not yes and not self.interactive:
             raise UsageError("nobody can be asked here", hint="add --yes to go on without asking")
-
-    async def confirmed(self, question: str, word: str = "yes") -> bool:
-        """Ask; only one word is accepted. Heartbeats and signals go on meanwhile."""
-        print(f"{question} Only '{word}' is accepted: ", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
-        return (await _line(sys.stdin)).strip() == word
-
-
-async def _line(terminal: TextIO) -> str:
-    """A line from a terminal, which is readable when the line is complete."""
-    loop = asyncio.get_running_loop()
-    readable = asyncio.Event()
-    loop.add_reader(terminal, readable.set)
-    try:
-        await readable.wait()
-    finally:
-        loop.remove_reader(terminal)
-    return terminal.readline()
 
 
 def _is_terminal(stream: TextIO | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import typer
 
-from reconciler.cli import errors
+from reconciler.cli import operations
 from reconciler.cli.arguments import Globals, network
 from reconciler.cli.console import Console
 from reconciler.cli.home import Home
@@ -60,12 +59,7 @@ class Invocation:
 
     def finish(self, work: Coroutine[Any, Any, int]) -> NoReturn:
         """Run the command's operation and leave with its exit code."""
-        try:
-            code = asyncio.run(work)
-        except (KeyboardInterrupt, asyncio.CancelledError):
-            self.console.complain("Interrupted. The state is safe; repeat the command to go on.")
-            code = errors.INTERRUPTED
-        raise typer.Exit(code)
+        raise typer.Exit(operations.running.run(work, self.console))
 
 
 def _missing() -> Invocation:

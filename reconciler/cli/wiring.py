@@ -17,15 +17,12 @@ from reconciler.chain.index import AddressIndex
 from reconciler.cli.databases import Otherwise, open_database
 from reconciler.cli.home import GATEWAY_FILE, KEY_FILE, Home
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.options import Given
 from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
 from reconciler.clients.reputations import Reputations
 from reconciler.clients.resolver import Resolver
-from reconciler.content.digests import Digests
 from reconciler.content.fetching import Fetcher
 from reconciler.content.locating import locate
-from reconciler.control.desired import Beside, Loaded, load_desired
 from reconciler.control.reconcile import Reconciler
 from reconciler.control.revenue import Revenue
 from reconciler.control.serving import serves
@@ -34,13 +31,11 @@ from reconciler.control.world import World
 from reconciler.devnet.hosts import own_host
 from reconciler.devnet.world import BLOCK_SECONDS, Pace, ToyWorld
 from reconciler.host.extensions import Extensions, installed
-from reconciler.manifest.load import MAX_REVENUE_SPLITS
-from reconciler.model.errors import StateError, UsageError
+from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.json import JsonObject
 from reconciler.model.keys import GATEWAY_KEY, callback_key
 from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
-from reconciler.model.parallel import PARALLEL
 from reconciler.store.database import Database
 from reconciler.store.published import Published
 from reconciler.wallet.keyfile import read_key, write_key
@@ -176,34 +171,6 @@ async def open_toy(
         yield toy
     finally:
         await toy.close()
-
-
-async def load_manifests(
-    invocation: Invocation, paths: tuple[Path, ...], given: Given | None = None, *, parallel: int = PARALLEL
-) -> Loaded:
-    """Read manifests, with the digest cache of OVERLAY_HOME."""
-    invocation.home.create()
-    digests = Digests(invocation.home.cache / "digests.db", parallel=parallel)
-    beside = beside_of(invocation, given or Given())
-    return await load_desired(paths, digests=digests, network=invocation.named_network(), beside=beside)
-
-
-def beside_of(invocation: Invocation, given: Given) -> Beside:
-    """What is given beside the manifests. Raises UsageError."""
-    return Beside(
-        assignments=tuple(given.var or ()),
-        variable_files=tuple(invocation.directory / path for path in given.var_file or ()),
-        max_revenue_splits=_max_revenue_splits(invocation),
-    )
-
-
-def _max_revenue_splits(invocation: Invocation) -> int:
-    text = invocation.environment.get("MAX_REVENUE_SPLITS")
-    if not text:
-        return MAX_REVENUE_SPLITS
-    if not (text.isascii() and text.isdigit() and 0 < len(text) < 6 and int(text)):
-        raise UsageError("MAX_REVENUE_SPLITS is not a number of shares", hint="such as 10")
-    return int(text)
 
 
 class KeyPlace(Protocol):

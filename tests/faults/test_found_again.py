@@ -10,9 +10,9 @@ import pytest
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.wiring import clock, keys_of
 from reconciler.control.funding import take_from_faucet
-from reconciler.model.networks import FAUCET_SATOSHIS
 from reconciler.control.restore import restore
 from reconciler.model.ids import Network
+from reconciler.model.networks import FAUCET_SATOSHIS
 from tests.faults.checks import Chain
 
 pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them

@@ -17,6 +17,7 @@ import pytest
 
 from reconciler.apply.events import tell_nobody
 from reconciler.cli import wiring
+from reconciler.cli.manifests import load_manifests
 from reconciler.control.audit import Audit, audit
 from reconciler.control.desired import Beside, inputs_of
 from reconciler.control.happenings import BackingOff, InputHeld, PlanApplied, Renewed, RoundFailed
@@ -194,7 +195,7 @@ def watching(week: Week, weather: Weather, door: Any) -> Watch:
     producer = week.producer
 
     async def load() -> Any:
-        return await wiring.load_manifests(producer.invocation, (producer.manifest,))
+        return await load_manifests(producer.invocation, (producer.manifest,))
 
     @asynccontextmanager
     async def opened(loaded: Any) -> Any:

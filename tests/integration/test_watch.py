@@ -15,6 +15,7 @@ import pytest
 
 from reconciler.apply.events import tell_nobody
 from reconciler.cli import wiring
+from reconciler.cli.manifests import load_manifests
 from reconciler.control.desired import Beside, inputs_of
 from reconciler.control.happenings import (
     BackingOff,
@@ -82,7 +83,7 @@ class Scene:
         manifest = self.producer.manifest
 
         async def load() -> Any:
-            return await wiring.load_manifests(self.producer.invocation, (manifest,))
+            return await load_manifests(self.producer.invocation, (manifest,))
 
         @asynccontextmanager
         async def opened(loaded: Any) -> Any:

@@ -10,9 +10,10 @@ from reconciler.cli.applying import Question, Undertaking
 from reconciler.cli.commands.apply import Wanted
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.manifests import load_manifests
 from reconciler.cli.planfile import KeptPlan, kept_plan
 from reconciler.cli.views import diagnostics
-from reconciler.cli.wiring import keys_for, load_manifests
+from reconciler.cli.wiring import keys_for
 from reconciler.control.planned import Finished
 from reconciler.control.reconcile import Reconciler
 from reconciler.model.errors import StalePlanError, UsageError

@@ -8,7 +8,8 @@ from reconciler.cli import options
 from reconciler.cli.applying import Question, Undertaking
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
-from reconciler.cli.wiring import keys_for, load_manifests
+from reconciler.cli.manifests import load_manifests
+from reconciler.cli.wiring import keys_for
 from reconciler.control.planned import Finished
 from reconciler.control.reconcile import Reconciler
 

@@ -12,8 +12,9 @@ from reconciler.cli.databases import Opened, Otherwise, open_database
 from reconciler.cli.home import KEY_FILE
 from reconciler.cli.implied import implied_network
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.manifests import load_manifests
 from reconciler.cli.views.doctor import checks_json, checks_text
-from reconciler.cli.wiring import clock, key_path, keys_of, load_manifests, open_site
+from reconciler.cli.wiring import clock, key_path, keys_of, open_site
 from reconciler.control import doctor as machine
 from reconciler.control.desired import Loaded
 from reconciler.control.doctor import Check, Examination, checked

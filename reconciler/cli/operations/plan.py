@@ -11,12 +11,13 @@ from reconciler.cli.console import Console
 from reconciler.cli.databases import Otherwise
 from reconciler.cli.gateways import gateway_of
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.manifests import load_manifests
 from reconciler.cli.planfile import keep
 from reconciler.cli.views import diagnostics
 from reconciler.cli.views.markdown import render_markdown
 from reconciler.cli.views.plan import render
 from reconciler.cli.views.world import render_planned
-from reconciler.cli.wiring import clock, keys_at_hand, keys_for, load_manifests, open_reconciler, open_site
+from reconciler.cli.wiring import clock, keys_at_hand, keys_for, open_reconciler, open_site
 from reconciler.control.desired import Loaded
 from reconciler.control.preview import preview
 from reconciler.control.source import provenance

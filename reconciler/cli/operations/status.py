@@ -8,6 +8,7 @@ from reconciler.cli import errors, options
 from reconciler.cli.databases import Otherwise
 from reconciler.cli.implied import implied_keys, implied_network, open_recorded
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.manifests import load_manifests
 from reconciler.cli.views.resolved import resolved_json
 from reconciler.cli.views.status import (
     history_json,
@@ -17,7 +18,7 @@ from reconciler.cli.views.status import (
     status_json,
     status_text,
 )
-from reconciler.cli.wiring import clock, load_manifests, open_site
+from reconciler.cli.wiring import clock, open_site
 from reconciler.control.history import history as read_history
 from reconciler.control.settling import settle_wallet
 from reconciler.control.status import read_status

@@ -8,12 +8,14 @@ from pathlib import Path
 from reconciler.apply.lease import held_by, release, this_process
 from reconciler.cli import errors, options
 from reconciler.cli.applying import Question, Undertaking
+from reconciler.cli.asking import confirmed
 from reconciler.cli.console import Console
 from reconciler.cli.implied import open_recorded
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.manifests import load_manifests
 from reconciler.cli.views.state import held_text, unlocked_json, unlocked_text
-from reconciler.cli.wiring import clock, keys_for, load_manifests
+from reconciler.cli.wiring import clock, keys_for
 from reconciler.control.planned import Finished
 from reconciler.control.reconcile import Reconciler
 
@@ -65,4 +67,4 @@ async def release_lease(invocation: Invocation, *, yes: bool, as_json: bool) -> 
 async def _agreed(console: Console) -> bool:
     console.check_askable(yes=False)
     console.note("If it lives after all, whatever it still writes is refused, and its apply ends with an error.")
-    return await console.confirmed("Release the lease?")
+    return await confirmed("Release the lease?")

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from reconciler.cli import errors, options
 from reconciler.cli.invocation import Invocation
+from reconciler.cli.manifests import load_manifests
 from reconciler.cli.views import diagnostics
 from reconciler.cli.views.resolved import summary
-from reconciler.cli.wiring import load_manifests
 from reconciler.model.errors import ManifestError
 
 

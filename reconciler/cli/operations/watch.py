@@ -14,10 +14,11 @@ from reconciler.cli.commands.watch import Rhythm
 from reconciler.cli.interrupt import STOPS, graceful
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.logs import log_of
+from reconciler.cli.manifests import beside_of, load_manifests
 from reconciler.cli.notices import Mailbag
 from reconciler.cli.views.apply import last_line
 from reconciler.cli.views.watch import Watching
-from reconciler.cli.wiring import beside_of, clock, keys_for, load_manifests, open_reconciler
+from reconciler.cli.wiring import clock, keys_for, open_reconciler
 from reconciler.control.desired import Loaded, inputs_of
 from reconciler.control.happenings import Happening, RoundFailed
 from reconciler.control.reconcile import Reconciler

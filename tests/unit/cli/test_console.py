@@ -4,6 +4,7 @@ import os
 
 import pytest
 
+from reconciler.cli.asking import confirmed
 from reconciler.cli.console import Console
 
 CONSOLE = Console(width=80, colour=False, interactive=True, quiet=True, verbose=False)
@@ -26,6 +27,6 @@ async def test_only_the_word_that_was_asked_for_agrees(typed, word, agrees, monk
     os.close(writing)
     with os.fdopen(reading) as terminal:
         monkeypatch.setattr("sys.stdin", terminal)
-        assert await CONSOLE.confirmed("Go on?", word) is agrees
+        assert await confirmed("Go on?", word) is agrees
 
     assert capsys.readouterr().err == f"Go on? Only '{word}' is accepted: "

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
 
+from reconciler.cli.asking import confirmed
 from reconciler.cli.commands.consumer.ordering import Named, Paying
 from reconciler.cli.commands.consumer.wishes import amount
 from reconciler.cli.shopping import Buyer, checked_origin
@@ -190,7 +191,7 @@ async def agree(buyer: Buyer, paying: Paying, quotes: Sequence[Quote]) -> None:
             f"it costs {what}, and there is nobody to ask",
             hint="--yes pays what is quoted, --max-price SAT up to so much for each",
         )
-    if not await buyer.console.confirmed(f"Pay {what}?"):
+    if not await confirmed(f"Pay {what}?"):
         raise GuardError("nothing was paid", guards=("consent",))
 
 
