@@ -94,7 +94,7 @@ class Undertaking:
         if self.doing.json:
             self.console.document({"event": "plan", **document})
         else:
-            self.console.result(render(document, width=self.console.width, colour=self.console.colour) + "\n")
+            self.console.styled(render(document, width=self.console.width, colour=self.console.colour) + "\n")
 
     async def _notify(self, subject: Subject, happenings: Sequence[Happening]) -> None:
         """A webhook that cannot be told is no failure of what was done."""

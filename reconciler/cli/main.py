@@ -15,7 +15,8 @@ from typer.exceptions import Exit, TyperException
 from reconciler import __version__
 from reconciler.cli import errors
 from reconciler.cli.arguments import Globals, split_globals
-from reconciler.cli.console import Console
+from reconciler.cli.console import Console, spell_out
+from reconciler.cli.escaping import printable_lines
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.menu import Menu
 from reconciler.cli.words import COMPLETING, answer
@@ -63,6 +64,7 @@ def run() -> None:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command line; returns its exit code (DESIGN §8)."""
+    spell_out(sys.stdout, sys.stderr)
     options = Globals()
     try:
         options, rest = split_globals(arguments)
@@ -105,5 +107,5 @@ def _usage(error: TyperException) -> int:
 def _failed(error: OverlayError, options: Globals) -> int:
     if options.debug:
         traceback.print_exc()
-    print(errors.as_text(error), file=sys.stderr)  # noqa: T201 - the edge
+    print(printable_lines(errors.as_text(error)), file=sys.stderr)  # noqa: T201 - the edge
     return errors.exit_code(error)

@@ -32,6 +32,7 @@ class Form:
     parallelism: options.Parallelism = PARALLEL
     json: options.Json = False
     markdown: Annotated[bool, typer.Option("--markdown", help="Write Markdown for a pull request.")] = False
+    all: Annotated[bool, typer.Option("--all", help="Show every change, however many there are.")] = False
 
 
 def register(app: typer.Typer) -> None:

@@ -104,7 +104,7 @@ def _show(plan: Plan, form: Form, console: Console) -> None:
     elif form.markdown:
         console.result(render_markdown(document))
     else:
-        console.result(render(document, width=console.width, colour=console.colour))
+        console.styled(render(document, width=console.width, colour=console.colour, whole=form.all))
 
 
 def _exit_code(plan: Plan) -> int:

@@ -27,6 +27,8 @@ _WORDS = {
     Step.DELIVER: "submitted to",
     Step.VERIFY: "found on",
 }
+_EACH: Final = 20
+"""So many of a step are told one by one; of more, how many there are so far, in ever larger strides."""
 _COUNTED: Final = (Step.RECOVER, Step.PAY, Step.UPLOAD, Step.BUILD, Step.BROADCAST, Step.DELIVER, Step.VERIFY)
 """The steps that do something that can be counted, in order."""
 
@@ -49,7 +51,8 @@ class Telling:
         if self.as_json:
             self.console.document(event_json(event))
         elif isinstance(event, Event):
-            self.console.note(_line(event))
+            for line in _told(event, self.tally[event.step, event.ending]):
+                self.console.note(line)
         elif isinstance(event, Moved):
             self.console.detail(f"    journal: {event.entry[:12]} is {event.state}")
 
@@ -70,9 +73,12 @@ def render_finished(finished: Finished, *, gateway: str | None) -> tuple[list[st
     ]
     applied = finished.applied
     if applied is not None:
-        notes += [
+        failed = [
             f"✗ {address}: {error.message}; repeating the command makes it" for address, error in applied.failed.items()
         ]
+        notes += failed[:_EACH]
+        if len(failed) > _EACH:
+            notes.append(f"✗ and {len(failed) - _EACH:,} more; repeating the command makes them, --json lists them")
         notes += [
             f"✗ {host} does not list {len(missing)} of the records yet"
             for host, missing in applied.missing.items()
@@ -154,6 +160,14 @@ def _next_step(gateway: str | None) -> str:
 
 def _summary(plan: Plan) -> Mapping[str, int]:
     return {name: getattr(plan.summary, name) for name in plan.summary.__slots__}
+
+
+def _told(event: Event, count: int) -> Iterator[str]:
+    """What is said of the `count`th of its kind: of ten thousand copies some fifty lines."""
+    if count <= _EACH:
+        yield _line(event)
+    elif count % 10 ** (len(str(count)) - 1) == 0:
+        yield f"  {_GLYPHS[event.ending]} {_WORDS.get(event.step, event.step.value)} {count:,} so far"
 
 
 def _line(event: Event) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from reconciler.cli.escaping import printable
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.json import JsonObject
 from reconciler.model.source import SourceSpan
@@ -16,11 +17,11 @@ def lines(diagnostics: Iterable[Diagnostic]) -> Iterator[str]:
     """The text form, in the order of the files: one line a finding, and up to three indented ones about it."""
     for diagnostic in _in_order(diagnostics):
         where = f"{diagnostic.span} " if diagnostic.span else ""
-        yield _printable(f"{where}{diagnostic.severity}: {diagnostic.summary}")
+        yield printable(f"{where}{diagnostic.severity}: {diagnostic.summary}")
         for detail in _DETAILS:
             text = getattr(diagnostic, detail)
             if text is not None:
-                yield _printable(f"    {detail + ':':<9} {text}")
+                yield printable(f"    {detail + ':':<9} {text}")
 
 
 def to_json(diagnostics: Iterable[Diagnostic]) -> list[JsonObject]:
@@ -45,8 +46,3 @@ def _object(diagnostic: Diagnostic) -> JsonObject:
         **place,
         **{detail: text for detail, text in details.items() if text is not None},
     }
-
-
-def _printable(text: str) -> str:
-    """Text without characters that would move a terminal's cursor: file names and values come from outside."""
-    return "".join(character if character.isprintable() else repr(character)[1:-1] for character in text)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from reconciler.cli.views.fitting import printable
+from reconciler.cli.escaping import printable
 from reconciler.cli.views.plan_document import counted
 from reconciler.control.doctor import Check
 from reconciler.model.json import Json

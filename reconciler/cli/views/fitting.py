@@ -1,4 +1,4 @@
-"""Text made to fit a terminal: shortened in the middle, wrapped at spaces, nothing in it that moves the cursor."""
+"""Text made to fit a terminal: shortened in the middle, wrapped at spaces."""
 
 from __future__ import annotations
 
@@ -31,13 +31,6 @@ def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
         break_long_words=False,
         break_on_hyphens=False,
     )
-
-
-def printable(text: str) -> str:
-    """`text` with every character that a terminal would obey, not show, written as its code point."""
-    if text.isprintable():
-        return text
-    return "".join(char if char.isprintable() else f"\\u{ord(char):04x}" for char in text)
 
 
 def _head(text: str, room: int) -> str:

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from reconciler.cli.views.fitting import fitted, printable
+from reconciler.cli.escaping import printable
+from reconciler.cli.views.fitting import fitted
 from reconciler.cli.views.plan import copy_lines, cost_lines, guard_lines, object_lines
 from reconciler.cli.views.plan_document import (
     counted,

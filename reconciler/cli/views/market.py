@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from reconciler.cli.views.fitting import printable
+from reconciler.cli.escaping import printable
 from reconciler.cli.views.plan_document import counted
 from reconciler.consumer.discovery import Market, Seller
 from reconciler.consumer.offers import Price

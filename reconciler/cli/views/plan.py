@@ -6,6 +6,8 @@ Read from the top it is an explanation; the last line has fixed words for progra
 from __future__ import annotations
 
 import io
+import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Final, TypeAlias
 
@@ -13,8 +15,10 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.text import Text
 
-from reconciler.cli.views.fitting import fitted, printable, wrapped
+from reconciler.cli.escaping import printable
+from reconciler.cli.views.fitting import fitted, wrapped
 from reconciler.cli.views.plan_document import (
+    Sort,
     copies,
     cost_line,
     cost_rows,
@@ -33,6 +37,7 @@ from reconciler.cli.views.plan_document import (
     restriction,
     rotation,
     shown,
+    sort_of,
     texts,
     title,
     unapprovable,
@@ -56,13 +61,24 @@ _INDENT: Final = 6
 _VERDICT: Final = len("overridden")
 _LABELS: Final = 32
 """The widest column of field names; longer names are shortened."""
+_READABLE: Final = 100
+"""The farthest to the right that a place stands from what it is the place of, however wide the terminal is."""
+_ROOM: Final = 28
+"""Columns that a guard's value needs, to stand beside its verdict."""
+_EXPECTED: Final = " (as expected)"
+_MANY: Final = 50
+"""So many changes of one sort are all shown; of more, only the first."""
+_FEW: Final = 10
 
 Lines: TypeAlias = Iterator[Text]
 
 
-def render(document: JsonObject, *, width: int, colour: bool) -> str:
-    """The whole plan as lines of at most `width` columns (words that have no break excepted), without a final newline."""
-    blocks = [list(block) for block in _blocks(document, width)]
+def render(document: JsonObject, *, width: int, colour: bool, whole: bool = False) -> str:
+    """The plan as lines of at most `width` columns (words that have no break excepted), without a final newline.
+
+    Of very many changes of the same sort the first are shown and the others counted, unless the `whole` plan is wanted.
+    """
+    blocks = [list(block) for block in _blocks(document, width, whole=whole)]
     lines = [line for block in blocks if block for line in (*block, Text())]
     buffer = io.StringIO()
     console = Console(
@@ -75,25 +91,71 @@ def render(document: JsonObject, *, width: int, colour: bool) -> str:
         _environ={},  # NO_COLOR, COLUMNS and their kind were read where `colour` and `width` come from
     )
     for line in lines:
-        console.print(line, soft_wrap=True)
+        for piece in _within(line, console):
+            console.print(piece, soft_wrap=True)
     return buffer.getvalue() + last_line(object_(document["body"]))
 
 
-def _blocks(document: JsonObject, width: int) -> Iterator[Lines]:
+def _within(line: Text, console: Console) -> Lines:
+    """`line`, or where it is too wide its pieces, indented as it is."""
+    indent = len(line.plain) - len(line.plain.lstrip())
+    if line.cell_len <= console.width:
+        yield line
+        return
+    text = line[indent:]
+    for piece in text.divide(_breaks(text.plain, console.width - indent)):
+        piece.rstrip()
+        yield Text.assemble(" " * indent, piece)
+
+
+def _breaks(text: str, room: int) -> list[int]:
+    """Where lines of at most `room` columns begin within `text`, the first excepted; words stay whole."""
+    begins, used = [], 0
+    for word in re.finditer(r"\S+", text):
+        if word.start() and cell_len(text[used : word.end()]) > room:
+            used = word.start()
+            begins.append(used)
+    return begins
+
+
+def _blocks(document: JsonObject, width: int, *, whole: bool) -> Iterator[Lines]:
     body = object_(document["body"])
     yield _header(document, width)
-    yield _told("Drift: changed, though not by the manifests", body["drift"], width)
-    yield _told("Warnings", body["warnings"], width)
+    yield _told("Drift: changed, though not by the manifests", body["drift"], width, whole=whole)
+    yield _told("Warnings", body["warnings"], width, whole=whole)
     changes = objects(body["changes"])
-    for change in changes:
-        if not is_replica(change):
-            yield object_lines(change, width)
-    yield copy_lines([change for change in changes if is_replica(change)], width)
+    yield from _changes([change for change in changes if not is_replica(change)], width, whole=whole)
+    yield _copies([change for change in changes if is_replica(change)], width, whole=whole)
     if changes:
         yield _unchanged(body)
         yield cost_lines(body)
         yield guard_lines(body, width)
         yield _footer(document, width)
+
+
+def _changes(changes: Sequence[JsonObject], width: int, *, whole: bool) -> Iterator[Lines]:
+    """A block for each change; of a sort that there are many of, the first few and how many more.
+
+    Changes are of one sort when the same happens to the same fields of the same kind: one price among a thousand titles
+    is a sort of its own, and is seen.
+    """
+    totals, seen = Counter(map(sort_of, changes)), Counter[Sort]()
+    for change in changes:
+        sort = sort_of(change)
+        seen[sort] += 1
+        if whole or totals[sort] <= _MANY or seen[sort] <= _FEW:
+            yield object_lines(change, width)
+        elif seen[sort] == totals[sort]:
+            yield _more(sort, totals[sort] - _FEW)
+
+
+def _more(sort: Sort, count: int) -> Lines:
+    action = Action(sort.action)
+    fields = f" ({', '.join(sort.fields)})" if sort.fields else ""
+    style = _STYLES[action]
+    yield Text.assemble(
+        "  ", (action.glyph, style), f" {sort.kind}/*: {count:,} more {action.phrase}{fields}; --all shows them"
+    )
 
 
 # What is being planned
@@ -105,7 +167,7 @@ def _header(document: JsonObject, width: int) -> Lines:
     yield Text.assemble((printable(name), "bold"), f" {where}")
     yield Text(generation(body))
     for told in readings(document):
-        yield Text("  " + fitted(printable(told), width - 2))
+        yield from _prose(told, width, indent=2)
     if body["destroys"]:
         yield Text("Everything goes, the root too.", style="bold red")
     if body["rotation"]:
@@ -117,11 +179,15 @@ def _header(document: JsonObject, width: int) -> Lines:
         yield from _prose(f"Overrides: {', '.join(overrides)}.", width, style="yellow")
 
 
-def _told(heading: str, items: Json, width: int) -> Lines:
-    if items:
+def _told(heading: str, items: Json, width: int, *, whole: bool) -> Lines:
+    found = objects(items)
+    if found:
         yield Text(heading, style="bold")
-    for item in objects(items):
+    shown_ = found if whole or len(found) <= _MANY else found[:_FEW]
+    for item in shown_:
         yield from _prose(f"{item['object']}: {item['detail']}", width, indent=2)
+    if len(shown_) < len(found):
+        yield Text(f"  and {len(found) - len(shown_):,} more; --all shows them")
 
 
 # What changes
@@ -145,7 +211,7 @@ def object_lines(change: JsonObject, width: int) -> Lines:
 def _heading(action: Action, subject: str, source: str, width: int) -> Lines:
     style = _STYLES[action]
     line = Text.assemble("  ", (action.glyph, style), " ", (printable(subject), "bold"), f" {action.phrase}")
-    gap = width - line.cell_len - len(source)
+    gap = min(width, _READABLE) - line.cell_len - len(source)
     if source and gap >= 2:
         line.append(" " * gap + printable(source), style="dim")
         source = ""
@@ -193,9 +259,25 @@ def _rest(change: JsonObject) -> Lines:
         yield Text(" " * _INDENT + f"{counted(count, 'field')} unchanged", style="dim")
 
 
-def copy_lines(changes: Sequence[JsonObject], width: int) -> Lines:
+def _copies(changes: Sequence[JsonObject], width: int, *, whole: bool) -> Lines:
+    """Stored copies; of very many the first few, and how many more."""
+    groups = copies(changes)
+    if whole or len(groups) <= _MANY:
+        yield from copy_lines(changes, width)
+        return
+    counts = Counter(str(change["action"]) for change in changes)
+    yield from copy_lines(changes, width, at_most=_FEW)
+    for action in (Action(word) for word in sorted(counts)):
+        yield Text.assemble(
+            "  ",
+            (action.glyph, _STYLES[action]),
+            f" replica/*: {counts[action]:,} in all {action.phrase}; --all shows them",
+        )
+
+
+def copy_lines(changes: Sequence[JsonObject], width: int, at_most: int | None = None) -> Lines:
     """Stored copies, one line for all hosts to which the same happens for the same reason."""
-    for group, action, whys in copies(changes):
+    for group, action, whys in copies(changes)[:at_most]:
         yield from _heading(action, group, "", width)
         for why in whys:
             yield from _prose(why, width, indent=_INDENT, style="dim")
@@ -234,16 +316,26 @@ def guard_lines(body: JsonObject, width: int) -> Lines:
     for guard in guards:
         word, style = _verdict(guard)
         head = f"  {str(guard['name']).ljust(column)}  "
-        facts = _facts(guard, width - len(head) - _VERDICT - 2)
-        yield Text.assemble(head, (word.ljust(_VERDICT), style), "  ", facts[0])
-        yield from (Text(" " * (len(head) + _VERDICT + 2) + fact) for fact in facts[1:])
+        beside = len(head) + _VERDICT + 2
+        is_wide = width - beside >= _ROOM
+        if is_wide:
+            facts = _facts(guard, width - beside)
+            yield Text.assemble(head, (word.ljust(_VERDICT), style), "  ", facts[0])
+            yield from (Text(" " * beside + fact) for fact in facts[1:])
+        else:
+            yield Text.assemble(head, (word, style))
+            yield from (Text(" " * _INDENT + fact) for fact in _facts(guard, width - _INDENT))
         if guard["refused"]:
             override = f"; {guard['override']} lets it pass" if guard["override"] else ""
-            yield from _prose(f"{guard['detail']}{override}", width, indent=len(head), style="red")
+            yield from _prose(
+                f"{guard['detail']}{override}", width, indent=len(head) if is_wide else _INDENT, style="red"
+            )
 
 
 def _facts(guard: JsonObject, room: int) -> list[str]:
     value, limit = printable(str(guard["value"])), printable(str(guard["limit"]))
+    if value == limit:
+        return [f"{fitted(value, room - len(_EXPECTED))}{_EXPECTED}"]
     line = f"{value} (limit: {limit})"
     return [line] if cell_len(line) <= room else [fitted(value, room), fitted(f"limit: {limit}", room)]
 

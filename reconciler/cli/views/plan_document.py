@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final, cast
 
-from reconciler.cli.views.fitting import fitted, printable
+from reconciler.cli.escaping import printable
+from reconciler.cli.views.fitting import fitted
 from reconciler.model.durations import duration
 from reconciler.model.ids import Network
 from reconciler.model.json import Json, JsonObject
@@ -141,6 +143,25 @@ def copies(changes: Sequence[JsonObject]) -> list[tuple[str, Action, list[str]]]
         whys = tuple(text for text in (why_of(change), moved_from(change).rpartition("@")[0]) if text)
         groups.setdefault((dataset, Action(str(change["action"])), whys), []).append(host)
     return [(f"{dataset}@{','.join(hosts)}", action, list(whys)) for (dataset, action, whys), hosts in groups.items()]
+
+
+@dataclass(frozen=True, slots=True)
+class Sort:
+    """What changes have in common of which one tells of the others."""
+
+    kind: str
+    action: str
+    fields: tuple[str, ...]
+    """The changed ones, as in the manifest; none where an object comes or goes as a whole."""
+
+
+def sort_of(change: JsonObject) -> Sort:
+    """The sort that a change is of."""
+    names = str(change["object"]).split("/")
+    kind = "/".join(names[:2]) if names[0] in {"record", "setting"} else names[0]
+    is_whole = change["before"] is None or change["after"] is None
+    paths = () if is_whole else [str(field["path"]).split(".") for field in objects(change["diff"])]
+    return Sort(kind, str(change["action"]), tuple(sorted({label(".".join(path[:2])) for path in paths})))
 
 
 def cost_rows(body: JsonObject) -> dict[str, int]:

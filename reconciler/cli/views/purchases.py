@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from typing import Final
 
 from reconciler.cli.console import Console
-from reconciler.cli.views.fitting import printable
+from reconciler.cli.escaping import printable
 from reconciler.cli.views.market import size_text, table
 from reconciler.cli.views.plan_document import counted
 from reconciler.cli.views.wallet import balance_json

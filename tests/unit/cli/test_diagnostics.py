@@ -37,7 +37,7 @@ def test_findings_come_in_the_order_of_the_files_and_those_without_a_place_first
 def test_what_would_move_a_cursor_is_shown_as_an_escape():
     hostile = Diagnostic(code="x", summary="a\x1b[2Jb", found="c\rd\u202e")
 
-    assert list(lines([hostile])) == [r"error: a\x1b[2Jb", r"    found:    c\rd\u202e"]
+    assert list(lines([hostile])) == [r"error: a\u001b[2Jb", r"    found:    c\u000dd\u202e"]
 
 
 def test_json_leaves_out_what_is_not_there():

@@ -301,6 +301,20 @@ def test_the_text_is_the_golden_one_and_fits_80_columns(world, case):
     assert too_long == []
 
 
+@pytest.mark.parametrize("width", [40, 60, 120, 200])
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
+def test_no_line_that_can_be_broken_is_wider_than_the_terminal(world, case, width):
+    *lines, _fixed = render(to_json(case(world)), width=width, colour=False).splitlines()
+    assert [line for line in lines if len(line) > width and " " in line.strip()] == []
+
+
+@pytest.mark.parametrize("width", [40, 120])
+@pytest.mark.parametrize("case", [edited_title, refused], ids=lambda case: case.__name__)
+def test_the_text_is_the_golden_one_on_narrow_and_wide_terminals(world, case, width):
+    text = render(to_json(case(world)), width=width, colour=False)
+    check(GOLDEN.parent / "widths" / f"{case.__name__}-{width}.txt", text + "\n")
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_the_markdown_is_the_golden_one(world, case):
     check(GOLDEN / f"{case.__name__}.md", render_markdown(to_json(case(world))) + "\n")

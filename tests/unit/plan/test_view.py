@@ -2,7 +2,8 @@ import json
 
 import pytest
 
-from reconciler.cli.views.fitting import fitted, printable, wrapped
+from reconciler.cli.escaping import printable
+from reconciler.cli.views.fitting import fitted, wrapped
 from reconciler.cli.views.plan import render
 from reconciler.cli.views.plan_document import NO_CHANGES
 from reconciler.model.observed import Answer, Reading
@@ -79,3 +80,45 @@ def test_wrapping_keeps_long_words_whole():
 
 def test_printable_text_is_left_as_it_is():
     assert printable("Zürich and 日本") == "Zürich and 日本"
+
+
+def vendor(world, count, title="Weather"):
+    return world.desired(*(world.dataset(f"d{number:05}", title=title) for number in range(count)))
+
+
+def words(text):
+    return " ".join(text.split())
+
+
+def test_of_very_many_changes_of_one_sort_the_first_are_shown_and_the_others_counted(world):
+    text = shown(world.plan(vendor(world, 1000), world.empty()))
+
+    assert len(text.splitlines()) < 200
+    assert "+ record/dataset/*: 990 more will be created; --all shows them" in words(text)
+    assert "+ replica/*: 2,000 in all will be created; --all shows them" in words(text)
+    assert "record/dataset/d00009 will be created" in text
+    assert "record/dataset/d00010" not in text
+    assert text.splitlines()[-1].startswith("Plan: 3001 to create")
+
+
+def test_fifty_changes_are_all_shown(world):
+    text = shown(world.plan(vendor(world, 50), world.empty()))
+    assert text.count("record/dataset/d000") == 50
+
+
+def test_the_one_change_that_is_unlike_a_thousand_others_is_seen(world):
+    old, new = vendor(world, 1000), vendor(world, 1000, title="Climate")
+    other = world.dataset("d00777", title="Climate", license="mine")
+    state = world.desired(*(other if record.id == other.id else record for record in new.records))
+
+    text = shown(world.plan(state, world.published(old)))
+
+    assert "~ record/dataset/*: 989 more will be updated (title); --all shows them" in words(text)
+    assert "record/dataset/d00777 will be updated" in text
+
+
+def test_the_whole_of_a_large_plan_is_shown_to_whom_asks_for_it(world):
+    plan = world.plan(vendor(world, 60), world.empty())
+    text = render(to_json(plan), width=80, colour=False, whole=True)
+    assert text.count("record/dataset/d000") == 60
+    assert "--all" not in text
