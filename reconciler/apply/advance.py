@@ -46,8 +46,8 @@ _POLL: Final = 0.5
 class Verifier(Protocol):
     """SPV against the chain's headers."""
 
-    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> object:
-        """Raises VerificationError where the transaction would not be believed."""
+    async def all_verified(self, beef: Beef, subjects: Sequence[Txid], *, now: int) -> object:
+        """Raises VerificationError where one of the transactions would not be believed."""
         ...
 
 
@@ -106,8 +106,8 @@ class Advance:
     async def _verify(self, ancestry: Beef, built: Sequence[Built]) -> None:
         """As a stranger would, before anything is written down."""
         whole = merge([ancestry, Beef.of((), [BeefTx(each.transaction) for each in built])])
+        await self.verifier.all_verified(whole, [each.txid for each in built], now=self.now())
         for each in built:
-            await self.verifier.verified(whole, each.txid, now=self.now())
             detail = f"{each.layout.name}, {len(each.transaction.raw)} bytes"
             self.books.tell(Event(step=Step.BUILD, subject=each.txid, ending=Ending.DONE, detail=detail))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -45,6 +45,10 @@ class OverlayHost(Protocol):
 
     async def outpoints(self, service: str, query: JsonObject) -> frozenset[Outpoint]:
         """BRC-24: which outputs it finds."""
+        ...
+
+    async def finds(self, service: str, query: JsonObject, wanted: Collection[Outpoint]) -> frozenset[Outpoint]:
+        """BRC-24: which of these it finds."""
         ...
 
 
@@ -175,7 +179,7 @@ async def _show(winner: Mined, *, books: Books, hosts: Mapping[str, OverlayHost]
 async def undiscoverable(
     outpoints: Sequence[Outpoint], *, identity: str, hosts: Mapping[str, OverlayHost], tell: Tell
 ) -> dict[str, frozenset[Outpoint]]:
-    """Which of these live records each host does not list: published and not found is the field's second pain.
+    """Which of these records each host does not list: published and not found is the field's second pain.
 
     Hosts that do not keep the catalog are not asked, unless none does: then nobody finds anything.
     """
@@ -183,7 +187,7 @@ async def undiscoverable(
     keeping = {name: host for name, host in hosts.items() if await _keeps_catalog(host)}
     for name, host in (keeping or hosts).items():
         try:
-            found = await host.outpoints(CATALOG_SERVICE, {"producer": identity})
+            found = await host.finds(CATALOG_SERVICE, {"producer": identity}, outpoints)
         except OverlayError as error:
             tell(Event(step=Step.VERIFY, subject=name, ending=Ending.FAILED, detail=error.message))
             missing[name] = frozenset(outpoints)

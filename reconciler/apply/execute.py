@@ -6,7 +6,7 @@ apply finishes it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -63,7 +63,7 @@ class Applied:
     undelivered: tuple[Delivery, ...]
     """What some host has not got yet; it stays in the outbox."""
     missing: Mapping[str, frozenset[Outpoint]]
-    """Live records that a host which is not ours does not list, by host; hosts that list all are not in it."""
+    """Records of this apply that a host which is not ours does not list, by host; of hosts that list all it is empty."""
     unused: tuple[Bought, ...] = ()
     """What storage hosts were paid for, now or before, and have not given; no second payment is made for it."""
 
@@ -134,7 +134,7 @@ class Executor:
             txid=_leading(built).txid,
             failed=stored.failed,
             undelivered=delivered.failed,
-            missing=await self._undiscoverable(),
+            missing=await self._undiscoverable({each.txid for each in built.values()}),
             unused=tuple(self.paymaster.bought.values()),
         )
 
@@ -220,8 +220,8 @@ class Executor:
             before={each.layout.name: each for each in paid},
         )
         whole = merge([ancestry, Beef.of((), [BeefTx(each.transaction) for each in built])])
+        await self.verifier.all_verified(whole, [each.txid for each in built], now=self.now())
         for each in built:
-            await self.verifier.verified(whole, each.txid, now=self.now())
             detail = f"{each.layout.name}, {len(each.transaction.raw)} bytes"
             self.books.tell(Event(step=Step.BUILD, subject=each.txid, ending=Ending.DONE, detail=detail))
         return {each.layout.name: each for each in built}
@@ -298,13 +298,15 @@ class Executor:
         if ended.role is EntryRole.LOCK:
             await self._deliver()  # whoever looks now must see that somebody applies
 
-    async def _undiscoverable(self) -> dict[str, frozenset[Outpoint]]:
+    async def _undiscoverable(self, made: Collection[Txid]) -> dict[str, frozenset[Outpoint]]:
+        """Of what these transactions have published. What was there before has been looked for then; `--refresh` does it again."""
         async with self.books.database.begin() as connection:
             root, records = await Published(connection).root(), await Published(connection).records()
         live = [record.outpoint for record in records.values()] + ([root.record.outpoint] if root else [])
-        if not live:
+        new = [outpoint for outpoint in live if outpoint.txid in made]
+        if not new:
             return {}
-        return await undiscoverable(live, identity=self.heir.identity, hosts=self.outside, tell=self.books.tell)
+        return await undiscoverable(new, identity=self.heir.identity, hosts=self.outside, tell=self.books.tell)
 
 
 def _leading(built: Mapping[str, Built]) -> Built:

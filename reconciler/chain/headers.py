@@ -18,7 +18,7 @@ from reconciler.model.json import JsonObject
 from reconciler.wire.beef import Beef
 from reconciler.wire.http import Http, Reply, checked
 from reconciler.wire.merkle import MerklePath
-from reconciler.wire.spv import Limits, Verified, asks_for_height, roots_of, verify
+from reconciler.wire.spv import Limits, Verified, asks_for_height, roots_of, verify_all
 
 DEEP: Final = 100
 """Confirmations above which a header is final; as many blocks as coinbases need to mature."""
@@ -94,7 +94,7 @@ class Headers:
         tip = await self.height() if asks_for_height(beef) else 0
 
         def check() -> tuple[Verified, ...]:
-            return tuple(verify(beef, each, roots=roots, height=tip, now=now, limits=limits) for each in subjects)
+            return verify_all(beef, subjects, roots=roots, height=tip, now=now, limits=limits)
 
         work = sum(len(entry.transaction.raw) for entry in beef.transactions.values() if entry.bump is None)
         return check() if work <= _SMALL else await asyncio.to_thread(check)

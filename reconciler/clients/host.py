@@ -6,9 +6,9 @@ That a transaction is valid, and a document the one its token means, is for the 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 from reconciler.model.errors import UnreachableError, VerificationError
 from reconciler.model.ids import Digest, Outpoint
@@ -20,13 +20,15 @@ from reconciler.wire.http import ANSWER, BEEF, Http, Reply, checked, object_of
 from reconciler.wire.submission import Admittance, Submission, parse_steak
 from reconciler.wire.transaction import Transaction
 
+T = TypeVar("T")
+
 _JSON: Final = {"content-type": "application/json"}
 _SUBMIT_SECONDS: Final = 30.0
 _PAGE: Final = 50
 """As many outputs as a host gives at once (PROTOCOL §2)."""
 
-_PAGES: Final = 2000
-"""A host that has more is not believed."""
+_PAGES: Final = 20_000
+"""A host that has more is not believed: a million outputs."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,17 +71,23 @@ class HostClient:
         A host that knows no pages gives the same one again, which ends it.
         """
         found: dict[Outpoint, FoundOutput] = {}
-        for _ in range(_PAGES):
-            page = await self._page(service, {**query, "limit": _PAGE, "skip": len(found)})
-            fresh = {output.outpoint: output for output in page if output.outpoint not in found}
-            found.update(fresh)
-            if len(page) < _PAGE or not fresh:
-                return tuple(found.values())
-        raise UnreachableError(f"{self.url} answers {service} without end", where=self.url)
+        async for page in self._pages(service, query, _found_outputs, lambda output: output.outpoint):
+            found.update(page)
+        return tuple(found.values())
 
     async def outpoints(self, service: str, query: JsonObject) -> frozenset[Outpoint]:
         """Which outputs answer a query."""
-        return frozenset(output.outpoint for output in await self.lookup(service, query))
+        pages = self._pages(service, query, _named_outputs, lambda outpoint: outpoint)
+        return frozenset({outpoint async for page in pages for outpoint in page})
+
+    async def finds(self, service: str, query: JsonObject, wanted: Collection[Outpoint]) -> frozenset[Outpoint]:
+        """Which of these outputs answer a query: page after page, until all are found."""
+        missing = set(wanted)
+        async for page in self._pages(service, query, _named_outputs, lambda outpoint: outpoint):
+            missing -= page.keys()
+            if not missing:
+                break
+        return frozenset(wanted) - missing
 
     async def document(self, digest: Digest) -> bytes:
         """A document by its hash. Raises RefusedError (code 404) where the host does not have it."""
@@ -104,15 +112,28 @@ class HostClient:
         except UnreachableError:
             return False
 
-    async def _page(self, service: str, query: JsonObject) -> tuple[FoundOutput, ...]:
+    async def _pages(
+        self, service: str, query: JsonObject, read: Callable[[Reply], Sequence[T]], name: Callable[[T], Outpoint]
+    ) -> AsyncIterator[dict[Outpoint, T]]:
+        """What is new on each page."""
+        known: set[Outpoint] = set()
+        for _ in range(_PAGES):
+            page = await self._page(service, {**query, "limit": _PAGE, "skip": len(known)}, read)
+            fresh = {name(each): each for each in page if name(each) not in known}
+            known.update(fresh)
+            yield fresh
+            if len(page) < _PAGE or not fresh:
+                return
+        raise UnreachableError(f"{self.url} answers {service} without end", where=self.url)
+
+    async def _page(self, service: str, query: JsonObject, read: Callable[[Reply], Sequence[T]]) -> Sequence[T]:
         question = json.dumps({"service": service, "query": query}, separators=(",", ":"), ensure_ascii=False)
         name, value = AGGREGATION
         reply = await self._ask(
             "POST", "/lookup", headers={**_JSON, name: value}, content=question.encode(), limit=BEEF
         )
         try:
-            aggregated = reply.headers.get("content-type") == BINARY
-            return _read_aggregated(reply.body) if aggregated else _read_plain(reply.json())
+            return read(reply)
         except VerificationError as error:
             raise UnreachableError(f"{self.url} answers nonsense: {error.message}", where=self.url) from error
 
@@ -141,10 +162,23 @@ def _check_steak(steak: Mapping[str, Admittance], submission: Submission) -> Non
         raise VerificationError(f"the STEAK names a topic that was not asked for: {min(strange)[:80]!r}")
 
 
-def _read_aggregated(body: bytes) -> tuple[FoundOutput, ...]:
-    answer = parse_aggregated(body)
+def _found_outputs(reply: Reply) -> tuple[FoundOutput, ...]:
+    if not _is_aggregated(reply):
+        return _read_plain(reply.json())
+    answer = parse_aggregated(reply.body)
     beef, _ = parse_beef(answer.beef)
     return tuple(_found(outpoint, beef, context) for outpoint, context in answer.outputs)
+
+
+def _named_outputs(reply: Reply) -> tuple[Outpoint, ...]:
+    """Their names alone: nothing of what proves them is looked at."""
+    if not _is_aggregated(reply):
+        return tuple(found.outpoint for found in _read_plain(reply.json()))
+    return tuple(outpoint for outpoint, _ in parse_aggregated(reply.body).outputs)
+
+
+def _is_aggregated(reply: Reply) -> bool:
+    return reply.headers.get("content-type") == BINARY
 
 
 def _read_plain(value: Json) -> tuple[FoundOutput, ...]:

@@ -106,30 +106,59 @@ def verify(beef: Beef, subject: Txid, *, roots: Roots, height: int, now: int, li
     `height` is the chain's tip, where `asks_for_height`; `now` is what lock times are measured by, in Unix seconds: the median time of the last
     blocks where it is known, as nodes do. Raises SpvError.
     """
-    return _Verification(beef, roots, height, now, limits or Limits()).run(subject)
+    (found,) = verify_all(beef, [subject], roots=roots, height=height, now=now, limits=limits)
+    return found
+
+
+def verify_all(
+    beef: Beef,
+    subjects: Iterable[Txid],
+    *,
+    roots: Roots,
+    height: int,
+    now: int,
+    limits: Limits | None = None,
+) -> tuple[Verified, ...]:
+    """The same for several subjects of one BEEF, each as if it were alone; scripts and proofs that they share are checked once.
+
+    Raises SpvError for the first that does not hold.
+    """
+    shared = _Shared(beef, {txid: place for place, txid in enumerate(beef.transactions)})
+    return tuple(_Verification(shared, roots, height, now, limits or Limits()).run(subject) for subject in subjects)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shared:
+    """What the verifications of several subjects have in common."""
+
+    beef: Beef
+    places: Mapping[Txid, int]
+    """Where transactions stand in it: parents first."""
+    valid: set[Txid] = field(default_factory=set)
+    """Those that are proven, or whose amounts and scripts hold, given their parents."""
 
 
 @dataclass(slots=True)
 class _Verification:
-    beef: Beef
+    shared: _Shared
     roots: Roots
     height: int
     now: int
     limits: Limits
     depths: dict[Txid, int] = field(default_factory=dict)
     spenders: dict[Outpoint, Txid] = field(default_factory=dict)
+    beef: Beef = field(init=False)
     allowance: Allowance = field(init=False)
 
     def __post_init__(self) -> None:
+        self.beef = self.shared.beef
         self.allowance = Allowance(self.limits.work, self.limits.work)
 
     def run(self, subject: Txid) -> Verified:
         if subject not in self.beef.transactions:
             raise SpvError(SpvFault.SUBJECT_MISSING, f"the BEEF lacks the transaction {subject}")
-        needed = self._needed(subject)
-        for txid, entry in self.beef.transactions.items():
-            if txid in needed:
-                self._check(txid, entry)
+        for txid in sorted(self._needed(subject), key=self.shared.places.__getitem__):
+            self._check(txid, self.beef.transactions[txid])
         entry = self.beef.transactions[subject]
         return Verified(entry.transaction, self._spent(entry.transaction), entry.bump is not None)
 
@@ -162,13 +191,15 @@ class _Verification:
             raise SpvError(SpvFault.PARENT_MISSING, f"{txid} is not proven, and {parent}, which it spends, is missing")
 
     def _check(self, txid: Txid, entry: BeefTx) -> None:
-        if entry.bump is not None:
-            self._check_proof(txid, entry.transaction, self.beef.bumps[entry.bump])
-        else:
-            self._check_depth(txid, entry)
-        self._check_spenders(txid, entry.transaction)
+        is_new = txid not in self.shared.valid
         if entry.bump is None:
+            self._check_depth(txid, entry)
+        elif is_new:
+            self._check_proof(txid, entry.transaction, self.beef.bumps[entry.bump])
+        self._check_spenders(txid, entry.transaction)
+        if entry.bump is None and is_new:
             self._check_rules(txid, entry.transaction)
+        self.shared.valid.add(txid)
 
     def _check_proof(self, txid: Txid, transaction: Transaction, bump: MerklePath) -> None:
         """A proof must hold; where it does not, the ancestry is no second chance."""

@@ -134,6 +134,20 @@ async def test_found_outputs_come_with_their_transaction_and_context(host, clien
     assert host.asked[0][1]["x-aggregation"] == "yes"
 
 
+@pytest.mark.parametrize(("last", "asked"), [(10, 1), (70, 2), (None, 3)])
+async def test_outputs_are_looked_for_until_all_are_found(host, client, last, asked):
+    elsewhere = Outpoint(Txid("ab" * 32), 0)
+    host.beef = proven(1)
+    (txid,) = host.beef.transactions
+    host.outputs = [(Outpoint(txid, vout), b"{}") for vout in range(120)]
+    wanted = {Outpoint(txid, 3), elsewhere if last is None else Outpoint(txid, last)}
+
+    found = await client.finds("ls_a", {}, wanted)
+
+    assert found == wanted - {elsewhere}
+    assert len(host.asked) == asked
+
+
 @pytest.mark.parametrize(("pages", "asked"), [(True, 3), (False, 2)])
 async def test_all_pages_are_read_and_a_host_without_pages_ends_it(host, client, pages, asked):
     host.beef, host.pages = proven(1), pages

@@ -15,7 +15,8 @@ from reconciler.wire.beef import Beef, BeefTx, merge
 from reconciler.wire.merkle import path_of
 from reconciler.wire.script import p2pkh, push, unlock_p2pkh
 from reconciler.wire.sighash import Commitments
-from reconciler.wire.spv import Limits, SpvError, SpvFault, Verified, roots_of, verify
+from reconciler.wire.spend import Spending
+from reconciler.wire.spv import Limits, SpvError, SpvFault, Verified, roots_of, verify, verify_all
 from reconciler.wire.transaction import FINAL, Transaction, TxInput, TxOutput, double_sha256
 
 HEIGHT, NOW = 900, 1_700_000_000
@@ -400,3 +401,51 @@ def test_whatever_the_scripts_only_an_spv_error_comes_out(locking, unlocking):
     except SpvError as refused:
         faults.add(refused.fault)
     assert faults <= {SpvFault.SCRIPT, SpvFault.LIMIT}
+
+
+# several subjects of one BEEF
+
+
+def check_all(bundle, *subjects):
+    txids = [subject.txid for subject in subjects]
+    return verify_all(bundle, txids, roots=dict(roots_of(bundle)), height=HEIGHT, now=NOW)
+
+
+def test_what_subjects_share_is_checked_once(monkeypatch):
+    runs = []
+    run = Spending.check
+    monkeypatch.setattr(Spending, "check", lambda self, *given: runs.append(self.transaction) or run(self, *given))
+    parent = coin(1000)
+    trunk = spend([(parent, 0)], [10] * 20)
+    branches = [spend([(trunk, vout)], [9]) for vout in range(20)]
+    joined = spend([(branch, 0) for branch in branches], [100])
+    bundle = beef([parent], trunk, *branches, joined)
+
+    found = check_all(bundle, *branches, joined)
+
+    assert [each.transaction for each in found] == [*branches, joined]
+    assert [len(each.spent) for each in found] == [1] * 20 + [20]
+    assert (runs.count(trunk), len(runs)) == (1, 1 + 20 + 20)
+
+
+def test_each_of_several_subjects_is_judged_as_if_it_were_alone():
+    parent = coin(1000)
+    first, second = (spend([(parent, 0)], [amount]) for amount in (1, 2))
+    both = spend([(first, 0), (second, 0)], [3])
+    bundle = beef([parent], first, second, both)
+
+    assert [each.transaction for each in check_all(bundle, first, second)] == [first, second]
+    with pytest.raises(SpvError) as refused:
+        check_all(bundle, first, second, both)
+    assert refused.value.fault == SpvFault.SPENT_TWICE
+
+
+def test_a_bad_ancestor_fails_whoever_needs_it():
+    parent = coin(1000)
+    bad = spend([(parent, 0)], [900], sign=False)
+    heir = spend([(bad, 0)], [1])
+    bundle = beef([parent], bad, heir)
+    for subjects in ((bad, heir), (heir, bad)):
+        with pytest.raises(SpvError) as refused:
+            check_all(bundle, *subjects)
+        assert refused.value.fault == SpvFault.SCRIPT
