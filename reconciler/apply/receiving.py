@@ -15,15 +15,7 @@ from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import Beef, ancestry
 from reconciler.wire.script import address, p2pkh
-from reconciler.wire.spv import Verified
-
-
-class Verifier(Protocol):
-    """SPV against the chain's headers (`chain.headers.Headers`)."""
-
-    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> Verified:
-        """The transaction, once everything about it holds. Raises VerificationError."""
-        ...
+from reconciler.wire.spv import Verifier
 
 
 class Unspent(Protocol):

@@ -19,11 +19,12 @@ from reconciler.control.bundles import Bundler
 from reconciler.control.notify import Secrets
 from reconciler.control.restore import storage_hosts
 from reconciler.gateway.rules import Arc as NamedArc
-from reconciler.gateway.rules import ArcPreset, Rules, arcs_of, settle_of
+from reconciler.gateway.rules import Rules, arcs_of, settle_of
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Txid
 from reconciler.model.networks import ARC_PRESETS
+from reconciler.model.vocabulary import ArcPreset
 from reconciler.payments.ports import Miner
 from reconciler.payments.till import Till
 from reconciler.payments.treasury import Cadence, Daily, Treasury

@@ -82,6 +82,14 @@ class PriceError(RefusedError):
         self.cap = cap
 
 
+class NoPayer:
+    """Satisfies Payer, for requests that were paid before: whoever asks again is paid nothing."""
+
+    async def pay(self, charge: Charge) -> PaymentHeader:
+        """Raises PriceError."""
+        raise PriceError(charge, Satoshis(0))
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What came back: status and headers (lower-case names)."""

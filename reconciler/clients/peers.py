@@ -9,16 +9,16 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from reconciler.clients.gasp import GaspClient
 from reconciler.clients.host import HostClient
 from reconciler.clients.trackers import FoundAd, Tracker
 from reconciler.model.errors import OverlayError, RefusedError, UnreachableError, VerificationError
-from reconciler.model.ids import Digest, Txid
-from reconciler.wire.beef import Beef
+from reconciler.model.ids import Digest
 from reconciler.wire.gasp import ListAnswer, ListRequest, Node, NodeRequest
 from reconciler.wire.http import Http
+from reconciler.wire.spv import Verifier
 from reconciler.wire.submission import Admittance, Submission
 from reconciler.wire.uris import origin_fault
 
@@ -27,14 +27,6 @@ _ADS: Final = 64
 
 _FRESH: Final = 60.0
 """Seconds for which an answer of the trackers is good."""
-
-
-class Verifier(Protocol):
-    """Checks transactions against the chain; `chain.headers.Headers` does."""
-
-    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> object:
-        """Raises VerificationError where a transaction does not hold, UnreachableError where nobody can say."""
-        ...
 
 
 class PeerClient:

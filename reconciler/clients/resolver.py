@@ -14,11 +14,12 @@ from types import TracebackType
 from typing import Final, Self
 
 from reconciler.clients.reputations import Reputations
-from reconciler.clients.survey import Answers, HostAnswer, LookupHost, Verdict, Verifier, survey
+from reconciler.clients.survey import Answers, HostAnswer, LookupHost, Verdict, survey
 from reconciler.clients.trackers import SERVICES, FoundAd, Tracker, TrackerHost
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.json import JsonObject
 from reconciler.wire.advertisement import PREFIXES
+from reconciler.wire.spv import Verifier
 
 _NAMES: Final = 128
 """Topics and services that are remembered."""

@@ -9,7 +9,7 @@ from hashlib import sha256 as new_sha256
 from typing import Final, Protocol
 from urllib.parse import urlencode, urlsplit
 
-from reconciler.clients.payment import PayingHttp, PriceError, charge_of
+from reconciler.clients.payment import NoPayer, PayingHttp, charge_of
 from reconciler.model.amounts import Satoshis, satoshis
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, IdentityKey
@@ -114,7 +114,7 @@ class StorageClient:
 
         Raises PendingError where the host has the payment and waits for the network, RefusedError where it does not take it.
         """
-        paying = PayingHttp(self._signed, _PAYS_NOTHING, cap=Satoshis(0), patience=0)
+        paying = PayingHttp(self._signed, NoPayer(), cap=Satoshis(0), patience=0)
         reply = await paying.request(
             "POST", self.url + wish.path, headers=_JSON, content=_compact(wish.body), limit=_ANSWER, payment=payment
         )
@@ -286,17 +286,6 @@ class StorageClient:
 
     def _nonsense(self, what: str) -> UnreachableError:
         return UnreachableError(f"{self.url} answers {what}", where=self.url)
-
-
-class _PaysNothing:
-    """A payer for requests that were paid before."""
-
-    async def pay(self, charge: Charge) -> PaymentHeader:
-        """See clients.payment.Payer; never reached, since the payment is there."""
-        raise PriceError(charge, Satoshis(0))
-
-
-_PAYS_NOTHING: Final = _PaysNothing()
 
 
 class _Counted:

@@ -12,8 +12,7 @@ from reconciler.clients.host import FoundOutput
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.json import JsonObject
-from reconciler.wire.beef import Beef
-from reconciler.wire.spv import Verified
+from reconciler.wire.spv import Verifier
 
 WITHIN: Final = 30.0
 """Seconds that a host has for all pages of an answer."""
@@ -24,14 +23,6 @@ class LookupHost(Protocol):
 
     async def lookup(self, service: str, query: JsonObject) -> Sequence[FoundOutput]:
         """All outputs that it finds, all pages."""
-        ...
-
-
-class Verifier(Protocol):
-    """SPV against the chain's headers (`chain.headers.Headers`)."""
-
-    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> Verified:
-        """The transaction, once everything about it holds (PROTOCOL §1). Raises VerificationError, UnreachableError."""
         ...
 
 

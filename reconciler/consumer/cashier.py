@@ -15,7 +15,7 @@ from typing import Final
 
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.gateway import GatewayClient
-from reconciler.clients.payment import PATIENCE, Pausing, PayingHttp, PriceError, charge_of
+from reconciler.clients.payment import PATIENCE, NoPayer, Pausing, PayingHttp, charge_of
 from reconciler.consumer.ports import Books, Payment
 from reconciler.consumer.receipts import checked_receipt
 from reconciler.consumer.surroundings import Surroundings
@@ -228,7 +228,7 @@ class Cashier:
         gateway, header = self.gateway(order), await self._header(order)
         door = PayingHttp(
             self._signed(order),
-            _PaysNothing(),
+            NoPayer(),
             cap=Satoshis(0),
             patience=self.patience,
             pause=_Meanwhile(self, order).pause,
@@ -342,14 +342,6 @@ class Cashier:
                 where=order.gateway,
                 hint="it is not paid a second time; the same payment is brought to it again whenever you ask",
             ) from error
-
-
-class _PaysNothing:
-    """A payer for requests that were paid before."""
-
-    async def pay(self, charge: Charge) -> PaymentHeader:
-        """See clients.payment.Payer; never reached, since the payment is there."""
-        raise PriceError(charge, Satoshis(0))
 
 
 @dataclass(frozen=True, slots=True)

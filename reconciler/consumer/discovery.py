@@ -27,11 +27,12 @@ from reconciler.model.errors import (
 from reconciler.model.ids import AdProtocol, IdentityKey, Kind, RecordId
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import Answer
-from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
+from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, RootReadings, read_roots
 from reconciler.wire.advertisement import parse as parse_ad
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.documents import RecordDocument, parse_record_document
 from reconciler.wire.record import parse as parse_record
+from reconciler.wire.spv import Verifier
 from reconciler.wire.state_root import Leaf, state_root
 
 MOST: Final = 64

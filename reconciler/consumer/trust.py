@@ -369,16 +369,3 @@ def _named(names: Iterable[RecordId]) -> str:
     ordered = sorted(names)
     more = len(ordered) - _NAMED
     return ", ".join(map(str, ordered[:_NAMED])) + (f" and {more} more" if more > 0 else "")
-
-
-async def gathered(trust: Trust, places: Iterable[str]) -> dict[str, TrustedCatalog | OverlayError]:
-    """Many catalogs at once, each by where it was asked for; an error stands for one that is not to be trusted."""
-
-    async def ask(where: str) -> TrustedCatalog | OverlayError:
-        try:
-            return await trust.catalog(where)
-        except OverlayError as error:
-            return error
-
-    asked = list(dict.fromkeys(places))
-    return dict(zip(asked, await asyncio.gather(*map(ask, asked)), strict=True))

@@ -9,12 +9,13 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, Protocol
+from typing import Final
 
 from reconciler.clients.storage import StorageClient
 from reconciler.model.errors import OverlayError, RefusedError, TransientError, VerificationError
-from reconciler.model.ids import Digest, Outpoint, Txid
+from reconciler.model.ids import Digest
 from reconciler.model.keys import BUNDLE_KEY
+from reconciler.observe.beyond import SpendIndex
 from reconciler.payments.books import Book
 from reconciler.payments.bundle import packed, unpacked
 from reconciler.store.bundles import Bundles
@@ -34,14 +35,6 @@ _MOST: Final = 4 << 20
 """Bytes of ancestry in one bundle, about."""
 _LARGEST: Final = 64 << 20
 """What is looked at of that which hosts list."""
-
-
-class SpendIndex(Protocol):
-    """Knows what spends an output (`chain.index.AddressIndex`)."""
-
-    async def spender(self, outpoint: Outpoint) -> Txid | None:
-        """The transaction that spends it; None where none is known. Raises UnreachableError, RefusedError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

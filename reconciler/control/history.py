@@ -9,10 +9,11 @@ from reconciler.clients.host import FoundOutput
 from reconciler.model.errors import OverlayError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.model.json import JsonObject
-from reconciler.observe.roots import SERVICE, CatalogHost, Verifier
+from reconciler.observe.roots import SERVICE, CatalogHost
 from reconciler.wire.canonical import parse_cbor
 from reconciler.wire.documents import parse_record_document, parse_root_document
 from reconciler.wire.record import RecordToken, check
+from reconciler.wire.spv import Verifier
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from typing import Final, Protocol, Self
 from urllib.parse import urlsplit
 
@@ -16,22 +15,13 @@ from reconciler.control.happenings import DriftFound, Happening, PlanApplied, Ro
 from reconciler.model.errors import GuardError, LockedError, OverlayError, StateError
 from reconciler.model.ids import Network
 from reconciler.model.json import Json, JsonObject
+from reconciler.model.vocabulary import Occasion
 from reconciler.plan.guards import GuardName
 from reconciler.wire.http import Http
 from reconciler.wire.uris import is_local
 
 PATIENCE: Final = 10.0
 """Seconds that all of a round's posts may take together."""
-
-
-class Occasion(StrEnum):
-    """What people are told of (MANIFESTS §2)."""
-
-    APPLIED = "applied"
-    FAILED = "failed"
-    REFUSED = "refused"
-    DRIFT = "drift"
-    LOW_FUNDS = "low-funds"
 
 
 class Secrets(Protocol):

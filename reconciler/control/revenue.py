@@ -9,46 +9,31 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import aclosing
 from dataclasses import dataclass
-from typing import Final, Protocol
+from typing import Final
 
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.settlements import SettlementsClient
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import OverlayError, VerificationError
-from reconciler.model.ids import IdentityKey, Outpoint, Txid
+from reconciler.model.ids import IdentityKey, Outpoint
 from reconciler.model.keys import is_settlement, settlement_key
+from reconciler.observe.beyond import SpendIndex
 from reconciler.store.coins import Coins, Purpose, StoredCoin
 from reconciler.store.database import Database
 from reconciler.store.settings import Settings
 from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
-from reconciler.wire.beef import Beef, ancestry
+from reconciler.wire.beef import ancestry
 from reconciler.wire.http import Http
 from reconciler.wire.script import p2pkh
 from reconciler.wire.settlements import Settled
-from reconciler.wire.spv import Verified
+from reconciler.wire.spv import Verifier
 
 _REORG: Final = 100
 """Blocks that are read again: what was proven by one that is gone is proven by another."""
 
 _READ: Final = "settlements read"
 """The setting that says up to which height a gateway's settlements are here, by its key."""
-
-
-class Verifier(Protocol):
-    """SPV against the chain's headers (`chain.headers.Headers`)."""
-
-    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> Verified:
-        """The transaction, once everything about it holds. Raises VerificationError."""
-        ...
-
-
-class SpendIndex(Protocol):
-    """Knows what spends an output (`chain.index.AddressIndex`)."""
-
-    async def spender(self, outpoint: Outpoint) -> Txid | None:
-        """The transaction that spends it; None where none is known. Raises UnreachableError, RefusedError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

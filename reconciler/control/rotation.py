@@ -12,11 +12,12 @@ from dataclasses import dataclass
 from reconciler.control.binding import speaker
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Txid
-from reconciler.observe.roots import CatalogHost, Verifier, read_roots
+from reconciler.observe.roots import CatalogHost, read_roots
 from reconciler.observe.succession import read_succession
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.wallet.keys import Keys
+from reconciler.wire.spv import Verifier
 
 
 @dataclass(frozen=True, slots=True)

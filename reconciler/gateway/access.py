@@ -23,7 +23,6 @@ from reconciler.gateway.grants import Grant
 from reconciler.gateway.offers import Offers
 from reconciler.gateway.ports import GatewayKeys, Giving
 from reconciler.gateway.quotes import PRIVATE, methods_of, path_of
-from reconciler.gateway.rules import Way
 from reconciler.gateway.shop import Free, Shop, refusals
 from reconciler.gateway.standing import Standing
 from reconciler.gateway.wishes import dataset, read_quantity, tier
@@ -33,6 +32,7 @@ from reconciler.model.ids import Digest, IdentityKey, RecordId, Txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.keys import GRANT_KEY, delivery_key
 from reconciler.model.payment import EARNED, PaymentState
+from reconciler.model.vocabulary import Way
 from reconciler.payments.quote import Offer
 from reconciler.store.database import Database
 from reconciler.store.receipts import Receipts, StoredReceipt

@@ -6,12 +6,13 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from reconciler.gateway.offers import Offered, Offers
-from reconciler.gateway.pricing import MEGABYTE, PriceModel, Pricing, discounted, list_price
-from reconciler.gateway.rules import Rule, Way
+from reconciler.gateway.pricing import MEGABYTE, Pricing, discounted, list_price
+from reconciler.gateway.rules import Rule
 from reconciler.gateway.tiers import Fee, Tier
 from reconciler.model.amounts import Satoshis
 from reconciler.model.goods import Good, TierId
 from reconciler.model.ids import Digest
+from reconciler.model.vocabulary import PriceModel, Way
 from reconciler.payments.conditions import Conditions
 from reconciler.store.terms import Terms
 from reconciler.web.problems import ProblemError

@@ -13,12 +13,12 @@ from reconciler.gateway.audit import Audit, Event, Outcome, What
 from reconciler.gateway.deals import Deal
 from reconciler.gateway.ports import GatewayKeys, Giving
 from reconciler.gateway.quotes import PRIVATE
-from reconciler.gateway.rules import Way
 from reconciler.gateway.shop import Shop
 from reconciler.gateway.tiers import NO_TIER
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, RecordId, identity_key
 from reconciler.model.keys import delivery_key
+from reconciler.model.vocabulary import Way
 from reconciler.store.database import Database
 from reconciler.store.receipts import Receipts
 from reconciler.store.works import Connection

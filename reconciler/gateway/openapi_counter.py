@@ -7,11 +7,11 @@ from typing import Final
 
 from reconciler.gateway import examples
 from reconciler.gateway.schemas import MISSING, PROBLEM_BODY, RECEIPT, UNAVAILABLE
-from reconciler.gateway.tiers import ConsumerState
 from reconciler.model.goods import TierId
 from reconciler.model.ids import Kind
 from reconciler.model.json import JsonObject
 from reconciler.model.payment import PaymentMethod
+from reconciler.model.vocabulary import ConsumerState
 from reconciler.web.openapi import (
     BRC103,
     CHARGE,

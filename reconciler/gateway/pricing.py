@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 from functools import partial
 from itertools import pairwise
 from typing import Final
@@ -13,6 +12,7 @@ from reconciler.gateway.tiers import WHOLE
 from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
 from reconciler.model.errors import RefusedError, VerificationError
 from reconciler.model.json import JsonObject
+from reconciler.model.vocabulary import PriceModel
 from reconciler.wire.fields import Fields
 
 MEGABYTE: Final = 1_000_000
@@ -20,17 +20,6 @@ MEGABYTE: Final = 1_000_000
 
 MOST: Final = 1_000_000
 """Units that are bought at one time."""
-
-
-class PriceModel(StrEnum):
-    """What is counted (MANIFESTS §1)."""
-
-    PER_REQUEST = "per-request"
-    PER_SECOND = "per-second"
-    PER_MINUTE = "per-minute"
-    PER_MB = "per-mb"
-    PER_PACKET = "per-packet"
-    SUBSCRIPTION = "subscription"
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from starlette.routing import Route
 from reconciler.gateway.audit import Audit, Event, Outcome, What
 from reconciler.gateway.deals import Deal
 from reconciler.gateway.delivery import SMALL
-from reconciler.gateway.rules import Way
 from reconciler.gateway.shop import Free, Shop, refusals
 from reconciler.gateway.standing import Standing
 from reconciler.gateway.wishes import read_wish
@@ -25,6 +24,7 @@ from reconciler.model.goods import Sold, TierId
 from reconciler.model.ids import IdentityKey
 from reconciler.model.json import JsonObject
 from reconciler.model.payment import PaymentMethod
+from reconciler.model.vocabulary import Way
 from reconciler.payments.conditions import QUOTE_SECONDS
 from reconciler.payments.quote import Offer
 from reconciler.payments.till import Till

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
 from functools import partial
 from typing import Final, Self, TypeAlias
 
@@ -15,6 +14,7 @@ from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import IdentityKey, SettingKind
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.payment import Accept
+from reconciler.model.vocabulary import ArcPreset, Way
 from reconciler.payments.conditions import QUOTE_SECONDS
 from reconciler.payments.splits import Split, splits_of
 from reconciler.payments.templates import EXPIRY_SECONDS
@@ -27,22 +27,6 @@ _MOST: Final = Satoshis(MAX_SATOSHIS)
 
 _Splits: TypeAlias = Callable[[Json], tuple[Split, ...]]
 """What a rule's `splits` come to."""
-
-
-class Way(StrEnum):
-    """How a payment is made, as PaymentRules name it."""
-
-    HTTP = "http"
-    """With the request that it pays for: BRC-105, BRC-121, BRC-41."""
-    NATIVE = "native"
-    """By a transaction made from a template, with shares for several payees."""
-
-
-class ArcPreset(StrEnum):
-    """Transaction processors that a rule may name without an address."""
-
-    TAAL = "taal"
-    GORILLAPOOL = "gorillapool"
 
 
 @dataclass(frozen=True, slots=True)

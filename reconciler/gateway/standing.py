@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from typing import Final, Self
 
 from reconciler.gateway.offers import Offers
-from reconciler.gateway.tiers import NO_TIER, Consumers, ConsumerState, Tier
+from reconciler.gateway.tiers import NO_TIER, Consumers, Tier
 from reconciler.model.ids import IdentityKey
 from reconciler.model.json import JsonObject
+from reconciler.model.vocabulary import ConsumerState
 from reconciler.store.consumers import account
 from reconciler.store.database import Database
 from reconciler.store.usage import Usage, Used, Window, used
@@ -141,7 +142,7 @@ async def _standing(connection: Connection, consumer: IdentityKey, consumers: Co
     window = None if seconds is None else Window.at(now, seconds)
     return Standing(
         consumer=consumer,
-        state=max(ConsumerState(known.status.value), consumers.state(consumer), key=_SEVERITY.index),
+        state=max(known.status, consumers.state(consumer), key=_SEVERITY.index),
         tier=tier,
         window=window,
         used=Used() if window is None else await used(connection, consumer, window),

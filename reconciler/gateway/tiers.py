@@ -10,7 +10,6 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
-from enum import StrEnum
 from functools import partial
 from typing import Final
 
@@ -19,18 +18,11 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import IdentityKey, SettingKind, identity_key
 from reconciler.model.json import Json, JsonObject
+from reconciler.model.vocabulary import ConsumerState
 from reconciler.wire.fields import Fields, read_object
 
 WHOLE: Final = 10_000
 """A discount of 100 %, in hundredths of a percent."""
-
-
-class ConsumerState(StrEnum):
-    """Whether a consumer is served."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    BLOCKED = "blocked"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

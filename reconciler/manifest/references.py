@@ -9,12 +9,13 @@ from typing import Final
 
 from reconciler.manifest.documents import Document, Heading
 from reconciler.manifest.kinds import Advertisement, Dataset, PaymentRule, Producer, Stream
-from reconciler.manifest.kinds.payment import OURSELVES, PaymentRuleSpec
+from reconciler.manifest.kinds.payment import PaymentRuleSpec
 from reconciler.manifest.problems import did_you_mean
 from reconciler.manifest.sources import DatasetSource
 from reconciler.manifest.tree import Items, Path, find
 from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.source import SourceSpan
+from reconciler.model.vocabulary import OURSELVES
 
 _ONLY: Final = {"Producer": "exactly one", "ConsumerPolicy": "at most one"}
 """Kinds of which there are not two."""

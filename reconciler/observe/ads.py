@@ -12,9 +12,9 @@ from reconciler.model.ids import IdentityKey, Outpoint
 from reconciler.model.keys import KeyRef, purse_key
 from reconciler.model.observed import ListedAd, ObservedAd
 from reconciler.observe.pages import Pages
-from reconciler.observe.roots import Verifier
 from reconciler.wallet.keys import Keys
 from reconciler.wire.script import p2pkh
+from reconciler.wire.spv import Verifier
 from reconciler.wire.transaction import Transaction, TxOutput
 
 

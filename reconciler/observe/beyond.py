@@ -14,20 +14,24 @@ from reconciler.model.errors import RefusedError, StalePlanError, StateError, Tr
 from reconciler.model.ids import Kind, Outpoint, Txid
 from reconciler.model.keys import batch_key, change_key, sweep_key
 from reconciler.observe.catalog import Catalog, Change, LiveRecord, Stray, ours
-from reconciler.observe.roots import Verifier
 from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import Beef, subset
 from reconciler.wire.record import parse
+from reconciler.wire.spv import Verifier
 from reconciler.wire.state_root import Leaf, state_root
 from reconciler.wire.transaction import Transaction
 
 
 class SpendIndex(Protocol):
-    """Whoever knows what spends an output, in pool or chain."""
+    """Whoever knows what spends an output, in pool or chain (`chain.index.AddressIndex`)."""
 
     async def spender(self, outpoint: Outpoint) -> Txid | None:
-        """None where nothing does."""
+        """The transaction that spends it; None where none is known. Raises UnreachableError, RefusedError."""
         ...
+
+
+class ChainIndex(SpendIndex, Protocol):
+    """Whoever has transactions by their id, besides."""
 
     async def beef(self, named: Txid) -> Beef:
         """A transaction with its proof, or its ancestry back to proofs."""
@@ -67,7 +71,7 @@ class Beyond:
     """Records whose tokens these have spent. What they say now, nobody can tell."""
 
 
-async def follow(catalog: Catalog, *, index: SpendIndex, keys: Keys, verifier: Verifier, now: int) -> Beyond:
+async def follow(catalog: Catalog, *, index: ChainIndex, keys: Keys, verifier: Verifier, now: int) -> Beyond:
     """Follow root and money to their ends.
 
     The catalog that is returned says what the one given says, less what was replaced; its root, money and strays are those

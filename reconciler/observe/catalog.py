@@ -13,7 +13,7 @@ from reconciler.model.json import JsonObject
 from reconciler.model.keys import KeyRef, change_key
 from reconciler.model.observed import ListedAd, ObservedRecord, ObservedRoot
 from reconciler.observe.pages import Pages
-from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, Verifier, is_announced
+from reconciler.observe.roots import SERVICE, CatalogHost, LiveRoot, is_announced
 from reconciler.wallet.keys import Keys
 from reconciler.wallet.sealing import unseal
 from reconciler.wire.beef import Beef
@@ -22,6 +22,7 @@ from reconciler.wire.documents import PublishedContent, RecordDocument, parse_re
 from reconciler.wire.record import RecordToken, check
 from reconciler.wire.script import p2pkh
 from reconciler.wire.sealing import SealedState, open_record
+from reconciler.wire.spv import Verifier
 from reconciler.wire.state_root import Leaf, state_root
 from reconciler.wire.transaction import Transaction, TxOutput
 

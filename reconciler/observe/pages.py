@@ -12,8 +12,8 @@ from functools import cached_property
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Txid
-from reconciler.observe.roots import Verifier
 from reconciler.wire.beef import Beef, subset
+from reconciler.wire.spv import Verifier
 from reconciler.wire.transaction import Transaction
 
 

@@ -17,7 +17,7 @@ from reconciler.wire.beef import Beef, subset
 from reconciler.wire.canonical import parse_cbor, sha256_hex
 from reconciler.wire.documents import RootDocument, parse_root_document
 from reconciler.wire.record import RecordToken, check
-from reconciler.wire.spv import Verified
+from reconciler.wire.spv import Verifier
 from reconciler.wire.transaction import Transaction
 
 SERVICE: Final = "ls_data_catalog"
@@ -32,14 +32,6 @@ class CatalogHost(Protocol):
 
     async def lookup(self, service: str, query: JsonObject) -> Sequence[FoundOutput]:
         """All outputs that it finds, all pages."""
-        ...
-
-
-class Verifier(Protocol):
-    """SPV against the chain's headers."""
-
-    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> Verified:
-        """The transaction, once scripts, amounts and proofs hold (PROTOCOL §1). Raises VerificationError."""
         ...
 
 

@@ -21,12 +21,12 @@ from reconciler.model.observed import (
     coin_order,
 )
 from reconciler.observe.ads import AdReadings, check_complete, merged, purses, read_ads
-from reconciler.observe.beyond import Beyond, SpendIndex, follow, spent_of
+from reconciler.observe.beyond import Beyond, ChainIndex, SpendIndex, follow, spent_of
 from reconciler.observe.catalog import Catalog, LiveRecord, read_catalog
 from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
 from reconciler.observe.pending import locked
 from reconciler.observe.replicas import Locate, StorageListing, read_replicas
-from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, Verifier, read_roots
+from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, read_roots
 from reconciler.observe.succession import read_succession
 from reconciler.observe.unfinished import Live, as_if_finished, said
 from reconciler.store.coins import Coins
@@ -36,6 +36,7 @@ from reconciler.store.outbox import Outbox
 from reconciler.store.published import Published
 from reconciler.store.purchases import Purchases
 from reconciler.wallet.keys import Keys
+from reconciler.wire.spv import Verifier
 from reconciler.wire.state_root import Leaf, state_root
 
 
@@ -147,7 +148,7 @@ class Observer:
     storage: Mapping[str, StorageListing]
     locate: Locate
     verifier: Verifier
-    index: SpendIndex
+    index: ChainIndex
     now: int
 
     async def observe(

@@ -14,8 +14,9 @@ from reconciler.clients.host import FoundOutput
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
 from reconciler.model.ids import IdentityKey, Kind, Outpoint, Txid
 from reconciler.model.json import Json
-from reconciler.observe.roots import SERVICE, CatalogHost, Verifier, check_root
+from reconciler.observe.roots import SERVICE, CatalogHost, check_root
 from reconciler.wire.record import check
+from reconciler.wire.spv import Verifier
 
 
 @dataclass(frozen=True, slots=True)

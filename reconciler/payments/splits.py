@@ -5,16 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from typing import Final
 
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey, identity_key
 from reconciler.model.json import Json
+from reconciler.model.vocabulary import OURSELVES
 from reconciler.store.terms import Portion
-
-OURSELVES: Final = "producer"
-"""The payee that everybody has. What is the producer's goes to the gateway's key, which settles: the identity key stays with apply."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from typing import Final
 from sqlalchemy import bindparam, select
 
 from reconciler.model.ids import IdentityKey
-from reconciler.store.producer import ConsumerStatus, producer_consumers, producer_identities
+from reconciler.model.vocabulary import ConsumerState
+from reconciler.store.producer import producer_consumers, producer_identities
 from reconciler.store.receipts import Receipts
 from reconciler.store.works import Connection
 
@@ -19,12 +20,12 @@ class Account:
 
     spent: int = 0
     """Satoshis in all, without what was lost again."""
-    status: ConsumerStatus = ConsumerStatus.ACTIVE
+    status: ConsumerState = ConsumerState.ACTIVE
     memberships: frozenset[str] = frozenset()
     """Names of the tiers whose fee is paid for now."""
 
 
-_SEVERITY: Final = tuple(ConsumerStatus)
+_SEVERITY: Final = tuple(ConsumerState)
 """A consumer of whom a producer's former key says one thing, and the present one another, is the graver one."""
 
 _ROWS: Final = select(producer_consumers.c.total_payments_satoshis, producer_consumers.c.relationship_status).where(
@@ -44,6 +45,6 @@ async def account(connection: Connection, consumer: IdentityKey, *, now: int, me
         return Account()
     return Account(
         spent=sum(row.total_payments_satoshis for row in rows),
-        status=max((ConsumerStatus(row.relationship_status) for row in rows), key=_SEVERITY.index),
+        status=max((ConsumerState(row.relationship_status) for row in rows), key=_SEVERITY.index),
         memberships=await Receipts(connection).memberships(consumer, now=now) if memberships else frozenset(),
     )

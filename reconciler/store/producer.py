@@ -36,14 +36,6 @@ class RevenueStatus(StrEnum):
     RETURNED = "returned"
 
 
-class ConsumerStatus(StrEnum):
-    """`relationship_status` of producer_consumers."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    BLOCKED = "blocked"
-
-
 def _producer() -> Column[str]:
     return Column("producer_id", Text, ForeignKey("producer_identities.producer_id"), nullable=False)
 

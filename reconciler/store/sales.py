@@ -15,11 +15,11 @@ from sqlalchemy import Executable, Update, bindparam, case, select, update
 
 from reconciler.model.ids import IdentityKey, Kind, RecordId, Txid
 from reconciler.model.payment import PaymentMethod, PaymentState
+from reconciler.model.vocabulary import ConsumerState
 from reconciler.store.batches import batches
 from reconciler.store.database import inserting
 from reconciler.store.payments import Payment, payments
 from reconciler.store.producer import (
-    ConsumerStatus,
     RevenueStatus,
     producer_consumers,
     producer_identities,
@@ -147,7 +147,7 @@ class Sales:
         consumer = producer_consumers.c
         before = case((consumer.status_before.is_(None), consumer.relationship_status), else_=consumer.status_before)
         blocked = _consumer(buyer, producer).values(
-            relationship_status=ConsumerStatus.BLOCKED.value, status_before=before
+            relationship_status=ConsumerState.BLOCKED.value, status_before=before
         )
         await self._connection.execute(blocked)
 

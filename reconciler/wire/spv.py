@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Final
+from typing import Final, Protocol
 
 from reconciler.model.amounts import MAX_SATOSHIS
 from reconciler.model.errors import VerificationError
@@ -79,6 +79,17 @@ class Verified:
     transaction: Transaction
     spent: tuple[TxOutput, ...]
     proven: bool
+
+
+class Verifier(Protocol):
+    """Whoever tells by the chain's headers whether a transaction holds; `chain.headers.Headers` does."""
+
+    async def verified(self, beef: Beef, subject: Txid, *, now: int) -> Verified:
+        """The transaction, once scripts, amounts and proofs hold; `now` is in unix seconds.
+
+        Raises VerificationError where they do not, UnreachableError where nobody can say.
+        """
+        ...
 
 
 Roots = Mapping[int, Digest] | Callable[[int], Digest | None]

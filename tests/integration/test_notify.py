@@ -13,7 +13,7 @@ import pytest
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from reconciler.control.happenings import DriftFound, PlanApplied, RoundFailed, Stopping
-from reconciler.control.notify import Notifier, Occasion, occasions_of, receivers_of
+from reconciler.control.notify import Notifier, occasions_of, receivers_of
 from reconciler.model.errors import (
     GuardError,
     LockedError,
@@ -23,6 +23,7 @@ from reconciler.model.errors import (
     UnreachableError,
 )
 from reconciler.model.ids import Address, Network, ObjectType, Txid, digest
+from reconciler.model.vocabulary import Occasion
 from reconciler.wire.http import Reply
 
 SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, model_validator
@@ -15,14 +14,7 @@ from reconciler.manifest.kinds.scalars import Amount, Name, Size, Text, word
 from reconciler.manifest.kinds.sets import as_set
 from reconciler.manifest.kinds.visibility import SEALED
 from reconciler.model.ids import SettingKind
-
-
-class ConsumerState(StrEnum):
-    """Whether a consumer is served."""
-
-    ACTIVE = "active"
-    SUSPENDED = "suspended"
-    BLOCKED = "blocked"
+from reconciler.model.vocabulary import ConsumerState
 
 
 class Quota(Part):

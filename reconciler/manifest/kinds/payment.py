@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
-from enum import StrEnum
-from typing import Annotated, ClassVar, Final, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Tag, model_validator
 
@@ -17,25 +16,7 @@ from reconciler.manifest.kinds.secrets import Secret
 from reconciler.manifest.kinds.unions import MAPPING, WRITTEN, is_mapping
 from reconciler.manifest.kinds.visibility import SEALED
 from reconciler.model.ids import SettingKind
-
-OURSELVES: Final = "producer"
-"""The payee that everybody has."""
-
-
-class Method(StrEnum):
-    """How a payment is made."""
-
-    HTTP = "http"
-    """With the request that it pays for (BRC-105, BRC-121, BRC-31/41)."""
-    NATIVE = "native"
-    """By a transaction made from a template, with shares for several payees."""
-
-
-class ArcPreset(StrEnum):
-    """Transaction processors that everybody knows."""
-
-    TAAL = "taal"
-    GORILLAPOOL = "gorillapool"
+from reconciler.model.vocabulary import ArcPreset, Way
 
 
 class Arc(Part):
@@ -104,7 +85,7 @@ class NativeMethod(Part):
     """How long a template may be paid."""
 
 
-_Method = Annotated[Method, BeforeValidator(word(Method))]
+_Way = Annotated[Way, BeforeValidator(word(Way))]
 
 
 class Routing(Part):
@@ -112,9 +93,9 @@ class Routing(Part):
 
     threshold: Amount
     """From this amount on a payment is large."""
-    small: _Method
+    small: _Way
     """For amounts below the threshold."""
-    large: _Method
+    large: _Way
     """For amounts from the threshold on."""
 
 
@@ -156,16 +137,16 @@ class PaymentRuleSpec(Part):
 
     @model_validator(mode="after")
     def _methods_are_routed(self) -> Self:
-        methods = {method for method in Method if getattr(self, method.value) is not None}
-        if not methods:
+        ways = {way for way in Way if getattr(self, way.value) is not None}
+        if not ways:
             raise fault("missing-field", "the rule accepts no payment", expected="http or native")
-        if len(methods) == 2 and self.routing is None:
+        if len(ways) == 2 and self.routing is None:
             expected = "routing: {threshold, small, large}"
             raise fault("missing-field", "two methods are accepted, but not when which", expected=expected)
         for size in ("small", "large"):
             method = getattr(self.routing, size, None)
-            if method is not None and method not in methods:
-                expected = " or ".join(sorted(methods))
+            if method is not None and method not in ways:
+                expected = " or ".join(sorted(ways))
                 raise fault("conflict", f"the rule does not accept '{method}'", expected=expected, at=("routing", size))
         return self
 

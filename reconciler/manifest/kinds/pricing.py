@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from typing import Annotated, Final, Self
 
 from pydantic import AfterValidator, BeforeValidator, Field, model_validator
@@ -11,18 +10,7 @@ from reconciler.manifest.kinds.envelope import Part
 from reconciler.manifest.kinds.fault import fault
 from reconciler.manifest.kinds.quantities import Count, Duration
 from reconciler.manifest.kinds.scalars import Amount, word
-
-
-class PriceModel(StrEnum):
-    """What is counted."""
-
-    PER_REQUEST = "per-request"
-    PER_SECOND = "per-second"
-    PER_MINUTE = "per-minute"
-    PER_MB = "per-mb"
-    PER_PACKET = "per-packet"
-    SUBSCRIPTION = "subscription"
-
+from reconciler.model.vocabulary import PriceModel
 
 DATASET_MODELS: Final = (PriceModel.PER_REQUEST, PriceModel.PER_MB, PriceModel.SUBSCRIPTION)
 STREAM_MODELS: Final = tuple(model for model in PriceModel if model is not PriceModel.PER_REQUEST)

@@ -10,7 +10,6 @@ from pydantic import BeforeValidator, WithJsonSchema, model_validator
 from reconciler.manifest.kinds.addresses import Email, Key, Origin, Url
 from reconciler.manifest.kinds.envelope import Metadata, Part
 from reconciler.manifest.kinds.fault import fault
-from reconciler.manifest.kinds.payment import OURSELVES
 from reconciler.manifest.kinds.pricing import DatasetPricing, StreamPricing
 from reconciler.manifest.kinds.quantities import Duration
 from reconciler.manifest.kinds.scalars import Amount, Factor, Line, Name, Region, Shape, Text, word
@@ -19,6 +18,7 @@ from reconciler.manifest.kinds.sets import Capabilities, Regions, Tags
 from reconciler.manifest.kinds.visibility import LOCAL, PUBLIC, SEALED
 from reconciler.manifest.tree import Items, Plain, Table
 from reconciler.model.ids import Kind, Network
+from reconciler.model.vocabulary import OURSELVES, Occasion
 
 _VARIABLES_SCHEMA: Final[dict[str, Any]] = {
     "type": "object",
@@ -150,16 +150,6 @@ class Analytics(Part):
     """How long single events are kept."""
     track: tuple[Annotated[Tracked, BeforeValidator(word(Tracked))], ...] | None = None
     """What statistics are kept of; by default all."""
-
-
-class Occasion(StrEnum):
-    """What people are told of."""
-
-    APPLIED = "applied"
-    FAILED = "failed"
-    REFUSED = "refused"
-    DRIFT = "drift"
-    LOW_FUNDS = "low-funds"
 
 
 class Notification(Part):

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 
 from reconciler.gateway.live import Shelf
-from reconciler.gateway.pricing import PriceModel
 from reconciler.gateway.rules import ANY_AMOUNT
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import RecordId
+from reconciler.model.vocabulary import PriceModel
 
 
 @pytest.fixture

@@ -9,9 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reconciler.gateway.pricing import MOST, PriceModel, Pricing, Step, discounted, list_price, pricing_of
+from reconciler.gateway.pricing import MOST, Pricing, Step, discounted, list_price, pricing_of
 from reconciler.model.amounts import MAX_SATOSHIS
 from reconciler.model.errors import RefusedError, StateError
+from reconciler.model.vocabulary import PriceModel
 
 PER_REQUEST = Pricing(model=PriceModel.PER_REQUEST, satoshis=2500)
 PRICES = st.integers(0, 10**6)

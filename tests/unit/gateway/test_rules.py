@@ -7,9 +7,10 @@ from hashlib import sha256
 
 import pytest
 
-from reconciler.gateway.rules import ANY_AMOUNT, Arc, ArcPreset, Http, Native, Routing, Rules, Settle, Way
+from reconciler.gateway.rules import ANY_AMOUNT, Arc, Http, Native, Routing, Rules, Settle
 from reconciler.model.amounts import MAX_SATOSHIS
 from reconciler.model.errors import StateError
+from reconciler.model.vocabulary import ArcPreset, Way
 from reconciler.payments.splits import Split
 from reconciler.payments.verdict import Word, suffices
 

@@ -6,8 +6,9 @@ from hashlib import sha256
 
 import pytest
 
-from reconciler.gateway.tiers import NO_TIER, ConsumerState, Fee, Quota, consumers_of
+from reconciler.gateway.tiers import NO_TIER, Fee, Quota, consumers_of
 from reconciler.model.errors import StateError
+from reconciler.model.vocabulary import ConsumerState
 
 
 def key(name):
