@@ -14,6 +14,7 @@ from pydantic.fields import FieldInfo
 from reconciler.manifest.kinds import KINDS
 from reconciler.manifest.kinds.scalars import Shape
 from reconciler.manifest.kinds.visibility import Visibility
+from reconciler.manifest.meanings import meanings
 from reconciler.manifest.problems import did_you_mean
 from reconciler.model.errors import UsageError
 from reconciler.model.json import Json
@@ -75,7 +76,7 @@ def explain(path: str) -> Explained:
 def explain_kind(kind: str) -> Explained:
     """A kind with all of its fields: metadata, then those of its spec."""
     model = KINDS[kind]
-    metadata = _field(kind, "metadata", model.model_fields["metadata"], None)
+    metadata = _field(kind, "metadata", model.model_fields["metadata"], None, meanings(model).get("metadata"))
     spec = model.model_fields["spec"].annotation
     fields = tuple(_fields(kind, spec, None)) if isinstance(spec, type) and issubclass(spec, BaseModel) else ()
     required = ", ".join(f"{field.name}: {field.example}" for field in fields if field.is_required)
@@ -101,18 +102,21 @@ def _kind(word: str) -> str:
 
 
 def _fields(path: str, model: type[BaseModel], visibility: Visibility | None) -> Iterator[Explained]:
-    for info in model.model_fields.values():
-        name = info.alias or ""
-        if name not in _ENVELOPE | _NOT_HERE and not _is_refused(name, info):
-            yield _field(path, name, info, visibility)
+    meant = meanings(model)
+    for field, info in model.model_fields.items():
+        name, meaning = info.alias or "", meant.get(field)
+        if name not in _ENVELOPE | _NOT_HERE and not _is_refused(name, meaning):
+            yield _field(path, name, info, visibility, meaning)
 
 
-def _is_refused(name: str, info: FieldInfo) -> bool:
+def _is_refused(name: str, meaning: str | None) -> bool:
     """Whether the field is there only to say that it does not exist here (`renamedFrom` of what is no record)."""
-    return name == "renamedFrom" and not info.description
+    return name == "renamedFrom" and not meaning
 
 
-def _field(path: str, name: str, info: FieldInfo, inherited: Visibility | None) -> Explained:
+def _field(
+    path: str, name: str, info: FieldInfo, inherited: Visibility | None, meaning: str | None = None
+) -> Explained:
     mark = next((each for each in info.metadata if isinstance(each, Visibility)), inherited)
     shape = next((each for each in info.metadata if isinstance(each, Shape)), None)
     kind, example = (shape.name, shape.example) if shape else _shape(info.annotation)
@@ -123,7 +127,7 @@ def _field(path: str, name: str, info: FieldInfo, inherited: Visibility | None) 
         visibility=mark,
         is_required=info.is_required(),
         default=_default(info),
-        meaning=_sentence(info.description or (model.__doc__ if model else "")),
+        meaning=_sentence(meaning or (model.__doc__ if model else "")),
         example=example,
         fields=tuple(_fields(f"{path}.{name}", model, mark)) if model else (),
     )

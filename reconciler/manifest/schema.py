@@ -12,6 +12,7 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaValue
 from pydantic_core import core_schema
 
 from reconciler.manifest.kinds import Manifest
+from reconciler.manifest.meanings import meanings
 from reconciler.model.json import JsonObject
 
 FILE: Final = Path("schemas/overlay-v1.schema.json")
@@ -25,6 +26,14 @@ class _Generator(GenerateJsonSchema):
 
     def default_schema(self, schema: core_schema.WithDefaultSchema) -> JsonSchemaValue:
         return self.generate_inner(schema["schema"])
+
+    def model_schema(self, schema: core_schema.ModelSchema) -> JsonSchemaValue:
+        """With what each field means."""
+        made = super().model_schema(schema)
+        model: Any = schema["cls"]
+        for name, meaning in meanings(model).items():
+            made["properties"][model.model_fields[name].alias].setdefault("description", meaning)
+        return made
 
     def field_title_should_be_set(self, schema: Any) -> bool:  # noqa: ARG002  # pydantic's signature
         return False

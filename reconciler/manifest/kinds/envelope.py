@@ -18,8 +18,9 @@ API_VERSION: Final = "overlay/v1"
 class Part(BaseModel):
     """A mapping of the language: strict about its fields, which are written in camelCase."""
 
+    # Most runs meet few kinds: a model's validator is made when a document of its kind is read.
     model_config = ConfigDict(
-        extra="forbid", frozen=True, alias_generator=to_camel, use_attribute_docstrings=True, hide_input_in_errors=True
+        extra="forbid", frozen=True, alias_generator=to_camel, hide_input_in_errors=True, defer_build=True
     )
 
 
