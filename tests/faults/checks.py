@@ -39,6 +39,8 @@ class Chain:
     """Satoshis that transactions which spend coins of ours paid to miners."""
     burned: int = 0
     """Satoshis of ours that went to somebody else."""
+    paying: list[Transaction] = field(default_factory=list)
+    """Those that spend coins of ours."""
 
     @classmethod
     def read(cls, path: Path, keys: Keys) -> Chain:
@@ -67,6 +69,7 @@ class Chain:
             if not paid:
                 self.given += kept
                 continue
+            self.paying.append(transaction)
             assert all(each.outpoint in ours for each in transaction.inputs), "nobody pays together with us"
             out = sum(output.satoshis for output in transaction.outputs)
             self.fees += paid - out
