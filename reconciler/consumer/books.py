@@ -117,7 +117,7 @@ class DatabaseBooks:
             must = [
                 coin
                 for refused in await Orders(connection).of_good(order)
-                for coin in await _freed(connection, refused)
+                for coin in await _rivalled(connection, refused)
             ]
             coins = Coins(connection)
             may = [coin.outpoint for coin in await coins.spendable()]
@@ -372,8 +372,30 @@ async def _loose(connection: Connection, payment: Payment, since: int) -> int:
     return loose
 
 
+async def _rivalled(connection: Connection, refused: Order) -> list[StoredCoin]:
+    """What another payment for the same good has to spend, so that the one that was given up cannot be mined beside it.
+
+    Raises LockedError where nothing is left of it to spend, and nothing that the network has seen spends it either: all of its coins
+    are in payments for something else, which may come to nothing.
+    """
+    coins = await _given_up(connection, refused)
+    free = [coin for coin in coins if coin.state is CoinState.FREE]
+    if coins and not free and all(coin.state is CoinState.LOCKED for coin in coins):
+        raise LockedError(
+            f"a payment for {refused.good} that {refused.gateway} turned down may still be mined: its coins are in payments "
+            "for something else, which the network has not seen",
+            hint="let these come to their end: ask for what they pay for again",
+        )
+    return free
+
+
 async def _freed(connection: Connection, order: Order) -> list[StoredCoin]:
-    """The coins of a payment that was given up and may be mined all the same."""
+    """The coins, as far as they are free, of a payment that was given up and may be mined all the same."""
+    return [coin for coin in await _given_up(connection, order) if coin.state is CoinState.FREE]
+
+
+async def _given_up(connection: Connection, order: Order) -> list[StoredCoin]:
+    """All coins of a payment that was given up and may be mined all the same; of any other order, none."""
     if order.payment is None or order.state is not OrderState.REFUSED:
         return []
     entry = await Journal(connection).get(order.payment)
@@ -381,7 +403,7 @@ async def _freed(connection: Connection, order: Order) -> list[StoredCoin]:
         return []
     stored = await Transactions(connection).find([entry.root])
     coins = await Coins(connection).get(spent.outpoint for spent in stored[entry.root].transaction.inputs)
-    return [coin for coin in coins.values() if coin.state is CoinState.FREE]
+    return list(coins.values())
 
 
 def _payment(order: Order) -> Txid:

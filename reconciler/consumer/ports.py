@@ -81,7 +81,7 @@ class Books(Protocol):
         """What a payment for this order must spend, and what else it may, in the order in which it is to be taken.
 
         It must spend the coins of payments for the same good that nobody took, and that may yet be mined: so that at most one
-        of them ever is. Raises LockedError where the same good is being paid for already.
+        of them ever is. Raises LockedError where the same good is being paid for already, or where that cannot be made sure.
         """
         ...
 

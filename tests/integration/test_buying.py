@@ -12,9 +12,10 @@ from reconciler.clients.gateway import GatewayClient
 from reconciler.consumer.cashier import Cashier, RefundPendingError
 from reconciler.consumer.download import Blame
 from reconciler.consumer.ports import Payment
+from reconciler.consumer.wallet import make_payment
 from reconciler.control.audit import audit
 from reconciler.gateway.access import Access
-from reconciler.model.amounts import Satoshis
+from reconciler.model.amounts import FeeRate, Satoshis
 from reconciler.model.errors import GuardError, LockedError, RefusedError, UnreachableError, VerificationError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest
@@ -25,8 +26,9 @@ from reconciler.store.payments import Payments
 from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.merkle import Leaf, MerklePath
 from reconciler.wire.receipt import Receipt
-from reconciler.wire.script import address
+from reconciler.wire.script import address, p2pkh
 from reconciler.wire.selling import Outcome, Refund
+from reconciler.wire.transaction import TxOutput
 from tests.buying import CLUB, FREE, NATIVE, OPEN, PRICE, SECRET, SOLD, URL, open_market, shop, stock
 
 FREE_HASH = Digest("11" * 32)
@@ -529,6 +531,47 @@ async def test_a_proof_that_comes_along_with_a_coin_and_was_not_verified_is_not_
     assert await buyer.books.receive(poisoned, gift.txid) == 1000
     assert (await buyer.books.beef([own.txid])).proof(own.txid) != forged
     assert await balanced_with(buyer, 101_000) == 0
+
+
+async def test_a_good_is_bought_again_only_where_the_payment_that_was_turned_down_cannot_be_mined_as_well(
+    market, monkeypatch
+):
+    buyer = await market.buyer()
+    catalog = await buyer.catalog(URL)
+
+    async def no(self, order):
+        raise RefusedError("no", code="ERR_PAYMENT_FAILED")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Cashier, "_bring", no)
+        with pytest.raises(RefusedError, match="is taken back"):
+            await buyer.buy(catalog, SOLD)
+    (refused,) = await buyer.orders()
+    paying = await paid_elsewhere(buyer, refused)
+    await buyer.fund(Satoshis(100_000))
+
+    with pytest.raises(LockedError, match="may still be mined"):
+        await buyer.buy(catalog, SOLD)
+    assert (await buyer.balance()).total >= 100_000
+    await buyer.books.broadcast(paying)
+    order = await buyer.buy(catalog, SOLD)
+
+    assert (order.state, order.paid) == (OrderState.RECEIVED, PRICE)
+    assert await balanced_with(buyer, 200_000) == order.cost + paying.cost
+
+
+async def paid_elsewhere(buyer, refused):
+    """The coin of a payment that was turned down, in one for something else whose gateway says nothing."""
+    changes = {"state": OrderState.QUOTED, "payment": None, "paid": Satoshis(0), "fee": Satoshis(0), "paid_at": None}
+    order = replace(refused, id="another", good=Good.parse("dataset/another"), **changes)
+    await buyer.books.add(order)
+    async with buyer.books.turn():
+        must, may = await buyer.books.money(order)
+        output = TxOutput(Satoshis(1000), p2pkh(buyer.keys.public(OTHER)))
+        payment = make_payment([output], must=must, may=may, rate=FeeRate(100, 1000), keys=buyer.keys)
+        paying = await buyer.books.pay(order, payment, budget=None)
+        await buyer.books.leaving(paying, order.gateway)
+    return paying
 
 
 def losing(url):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
@@ -10,10 +11,12 @@ from reconciler.model.errors import RefusedError
 from reconciler.model.payment import PaymentState
 from reconciler.store.payments import Payments
 from reconciler.store.receipts import Receipts, Use, Used
+from reconciler.wire.beef import parse_beef
 from reconciler.wire.payment import PaymentHeader
 from reconciler.wire.receipt import Receipt
+from tests import templates
 from tests.paying import GOOD, PRICE, Between, bring, in_children, kill, offer, open_shop
-from tests.selling import open_books, selling, totals
+from tests.selling import open_books, selling, terms, totals
 
 
 async def die(*_):
@@ -106,6 +109,43 @@ def test_one_payment_is_one_sale_in_two_processes(tmp_path, database_url, reques
     Receipt.parse(here).check()
     found = asyncio.run(count())
     assert (found.agree, found.revenue) == (True, PRICE)
+
+
+def test_one_native_payment_is_one_sale_in_two_processes(tmp_path, database_url, request):
+    """Both are brought it at the same time, and both answer with the one receipt."""
+    name = request.node.name
+
+    def sales_of(shop):
+        counter = templates.Counter(shop)
+        counter.selling_now = replace(counter.selling_now, terms=terms())
+        return templates.sell(shop, counter)
+
+    async def make():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            await open_books(shop.database)
+            buyer = shop.buyer()
+            made = await templates.template(shop, sales_of(shop), buyer)
+            beef, txid = await templates.transaction(buyer, templates.outputs(made))
+            return made.id, beef.to_atomic(txid), txid
+
+    async def take():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            sales, buyer = sales_of(shop), shop.buyer().identity
+            paid = await asyncio.gather(*(sales.pay(buyer, template, parse_beef(shown)[0], txid) for _ in range(4)))
+            receipt = await shop.database.read(lambda connection: Receipts(connection).of_payment(txid))
+            return [sorted({(payment.txid, payment.state.value) for payment in paid}), receipt.receipt.to_json()]
+
+    async def count():
+        async with open_shop(tmp_path, database_url, name) as shop:
+            return await shop.database.read(totals)
+
+    template, shown, txid = asyncio.run(make())
+    here, there = in_children(take, take)
+    assert here == there
+    assert here[0] == [[txid, "accepted"]]
+    Receipt.parse(here[1]).check()
+    found = asyncio.run(count())
+    assert (found.agree, found.revenue) == (True, templates.PRICE)
 
 
 def test_what_a_receipt_allows_is_given_once_by_two_processes(tmp_path, database_url, request):
