@@ -8,6 +8,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.options import Given
 from reconciler.content.digests import Digests
 from reconciler.control.desired import Beside, Loaded, load_desired
+from reconciler.control.kept import KeptSets
 from reconciler.manifest.load import MAX_REVENUE_SPLITS
 from reconciler.model.errors import UsageError
 from reconciler.model.parallel import PARALLEL
@@ -16,11 +17,12 @@ from reconciler.model.parallel import PARALLEL
 async def load_manifests(
     invocation: Invocation, paths: tuple[Path, ...], given: Given | None = None, *, parallel: int = PARALLEL
 ) -> Loaded:
-    """Read manifests, with the digest cache of OVERLAY_HOME."""
+    """Read manifests, with the caches of OVERLAY_HOME."""
     invocation.home.create()
     digests = Digests(invocation.home.cache / "digests.db", parallel=parallel)
     beside = beside_of(invocation, given or Given())
-    return await load_desired(paths, digests=digests, network=invocation.named_network(), beside=beside)
+    kept = KeptSets(invocation.home.cache / "manifests")
+    return await load_desired(paths, digests=digests, network=invocation.named_network(), beside=beside, kept=kept)
 
 
 def beside_of(invocation: Invocation, given: Given) -> Beside:

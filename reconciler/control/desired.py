@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from reconciler.content.digests import Digests
+from reconciler.control.kept import Compiled, KeptSets, Question
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import local_contents
 from reconciler.manifest.inputs import Inputs
 from reconciler.manifest.kinds.producer import Identity, Producer
-from reconciler.manifest.load import MAX_REVENUE_SPLITS, load
+from reconciler.manifest.load import MAX_REVENUE_SPLITS, Manifests, load
 from reconciler.manifest.variables import given_variables
 from reconciler.model.desired import DesiredState, Rotation
 from reconciler.model.diagnostics import Diagnostic, has_errors
@@ -29,8 +31,13 @@ class Loaded:
     folder: Path
     """The manifests'; paths in a plan are relative to it."""
     warnings: tuple[Diagnostic, ...]
-    inputs: Inputs
-    """What they were read from."""
+    find_inputs: Callable[[], Inputs]
+    """Finds out what they were read from: only who waits for changes wants to know."""
+
+    @property
+    def inputs(self) -> Inputs:
+        """What they were read from."""
+        return self.find_inputs()
 
     @property
     def network(self) -> Network:
@@ -78,10 +85,42 @@ class Beside:
 
 
 async def load_desired(
-    paths: Sequence[Path], *, digests: Digests, network: Network | None, beside: Beside | None = None
+    paths: Sequence[Path],
+    *,
+    digests: Digests,
+    network: Network | None,
+    beside: Beside | None = None,
+    kept: KeptSets | None = None,
 ) -> Loaded:
-    """Read manifests and the content they name. Raises ManifestError with all that is wrong, warnings included."""
+    """Read manifests and the content they name, or what `kept` has of them while no file has changed.
+
+    Raises ManifestError with all that is wrong, warnings included.
+    """
     beside = beside or Beside()
+    if kept is None:
+        loaded, _ = await _read(paths, digests, network, beside)
+        return loaded
+    question = Question.of(
+        paths, beside.variable_files, said=[*beside.assignments, beside.max_revenue_splits, network and network.value]
+    )
+    found = await asyncio.to_thread(kept.find, question)
+    if found is not None:
+        return Loaded(
+            state=found.state,
+            folder=found.folder,
+            warnings=found.warnings,
+            find_inputs=lambda: inputs_of(paths, beside),
+        )
+    begun = kept.now_ns()
+    loaded, manifests = await _read(paths, digests, network, beside)
+    compiled = Compiled(state=loaded.state, warnings=loaded.warnings, manifests=manifests, inputs=loaded.inputs)
+    await asyncio.to_thread(kept.keep, question, compiled, begun=begun)
+    return loaded
+
+
+async def _read(
+    paths: Sequence[Path], digests: Digests, network: Network | None, beside: Beside
+) -> tuple[Loaded, Manifests]:
     variables, found = given_variables(beside.assignments, beside.variable_files)
     manifests, faults = load(paths, variables, max_revenue_splits=beside.max_revenue_splits)
     found += faults
@@ -99,12 +138,13 @@ async def load_desired(
     _stop(found)
     if state is None:
         raise ManifestError(found)
-    return Loaded(
+    loaded = Loaded(
         state=state,
         folder=manifests.folder,
         warnings=tuple(found),
-        inputs=Inputs.of(manifests, paths, beside.variable_files),
+        find_inputs=lambda: Inputs.of(manifests, paths, beside.variable_files),
     )
+    return loaded, manifests
 
 
 def inputs_of(paths: Sequence[Path], beside: Beside) -> Inputs:

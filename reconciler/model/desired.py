@@ -6,6 +6,7 @@ never compares them (DESIGN §4.2).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from reconciler.model.amounts import Satoshis
@@ -129,7 +130,7 @@ class DesiredState:
     """A whole producer, ready to be compared with the world."""
 
     producer: DesiredRecord
-    records: tuple[DesiredRecord, ...]
+    records: Sequence[DesiredRecord]
     """All records but the producer's, sorted by id."""
     settings: tuple[DesiredSetting, ...] = ()
     """Sorted by kind and name."""

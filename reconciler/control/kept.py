@@ -1,0 +1,236 @@
+"""Sets of manifests as they were compiled, kept until a file or folder that they were made from changes.
+
+A set is asked for by what was typed and by the program that reads it. It is found while everything that it was made from is
+as it was: manifests, contents, files of variables, and the folders where more of them could lie. That is told without reading any, as
+git does: by device, inode, mode, size, and the times of content and inode. A time within two seconds before the reading
+began proves nothing (git calls it racy), so such a set is not kept; nor is one with a link in it, behind which anything may change.
+What is damaged, or lies there for others to write, is not believed: it is made again.
+
+Values of variables are here as in the database: filled in where they stand. Keys and other secrets are not, for
+manifests name only the place of those.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import stat
+import sys
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import NamedTemporaryFile
+from typing import Final, Self
+
+import reconciler
+from reconciler.manifest.files import ENDINGS
+from reconciler.manifest.inputs import Inputs
+from reconciler.manifest.kept import head_text, read_kept, records_text
+from reconciler.manifest.load import Manifests
+from reconciler.model.desired import DesiredState
+from reconciler.model.diagnostics import Diagnostic
+from reconciler.model.errors import StateError
+
+_RACY_NS: Final = 2_000_000_000
+_MOST: Final = 16
+"""Sets that are kept, the youngest."""
+_CODE: Final = ("control", "content", "manifest", "manifest/kinds", "model", "wire")
+"""The packages that decide what a manifest means."""
+_LIBRARIES: Final = ("yaml", "pydantic", "pydantic_core")
+
+_Tree = list[tuple[str, list[str]]]
+_Stamp = tuple[int, ...] | None
+"""What tells one state of a file or folder from another; None where there is none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What was asked for, without its answer: a file's name."""
+
+    paths: tuple[Path, ...]
+    variable_files: tuple[Path, ...]
+    name: str
+
+    @classmethod
+    def of(cls, paths: Sequence[Path], variable_files: Sequence[Path], said: Sequence[str | int | None]) -> Self:
+        """`said` is what else was given; it may be secret, and cannot be read from the name."""
+        named = tuple(map(_absolute, paths)), tuple(map(_absolute, variable_files))
+        asked = [[str(path) for path in each] for each in named]
+        text = json.dumps([asked, list(said), os.geteuid(), _program()])
+        return cls(*named, hashlib.sha256(text.encode()).hexdigest()[:32])
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A set that still holds."""
+
+    state: DesiredState
+    folder: Path
+    warnings: tuple[Diagnostic, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Compiled:
+    """A set that was compiled just now, and what from."""
+
+    state: DesiredState
+    warnings: tuple[Diagnostic, ...]
+    manifests: Manifests
+    inputs: Inputs
+
+
+class KeptSets:
+    """The cache: one file for each question, in a folder that may be deleted at any time."""
+
+    def __init__(self, folder: Path, *, now_ns: Callable[[], int] = time.time_ns) -> None:
+        """`folder` need not exist; `now_ns` is the clock of the file system, in nanoseconds."""
+        self._folder = folder
+        self.now_ns = now_ns
+
+    def find(self, question: Question) -> Kept | None:
+        """What was kept, if nothing that it was made from has changed."""
+        try:
+            with (self._folder / question.name).open("rb") as stream:
+                status = os.fstat(stream.fileno())
+                if status.st_uid != os.geteuid() or status.st_mode & 0o077:
+                    return None
+                checksum, evidence, head, records = stream.read().split(b"\n")
+            if hashlib.sha256(b"\n".join((evidence, head, records))).hexdigest().encode() != checksum:
+                return None
+            folder, seen, above, digest = json.loads(evidence)
+            if _Evidence(seen, above).digest() != digest:
+                return None
+            state, warnings = read_kept(head, records)
+        except (OSError, ValueError, TypeError, KeyError):
+            return None
+        return Kept(state, Path(folder), warnings)
+
+    def keep(self, question: Question, compiled: Compiled, *, begun: int) -> bool:
+        """Keep a set, if what it was made from can prove by itself, later, that it is the same. Returns whether.
+
+        `begun` is the time before any of it was read. Raises StateError where nothing can be written.
+        """
+        evidence = _evidence(question, compiled)
+        if not (
+            all(_proves(stamp, begun) for stamp in evidence.stamps()) and all(map(_is_folder, _paths(evidence.above)))
+        ):
+            return False
+        known = [str(compiled.manifests.folder), evidence.seen, evidence.above, evidence.digest()]
+        told = json.dumps(known, separators=(",", ":")).encode()
+        text = b"\n".join((told, head_text(compiled.state, compiled.warnings), records_text(compiled.state)))
+        self._write(question.name, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        return True
+
+    def _write(self, name: str, text: bytes) -> None:
+        """In one step, and for nobody else to read."""
+        try:
+            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with NamedTemporaryFile(dir=self._folder, prefix=".", delete=False) as stream:
+                stream.write(text)
+            Path(stream.name).replace(self._folder / name)
+            oldest = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-_MOST]
+            for path in oldest:
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StateError("the cache of manifests cannot be written", where=str(self._folder)) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Evidence:
+    """What a set was made from: folders, with names in them."""
+
+    seen: _Tree
+    """Everything that has a say in what the set means, or whose absence has one."""
+    above: _Tree
+    """Folders on the way there that are to be the same, whatever else is in them."""
+
+    def stamps(self) -> list[_Stamp]:
+        """How everything is now."""
+        return list(map(_stamp, _paths(self.seen)))
+
+    def digest(self) -> str:
+        """The same, in short."""
+        hashing = hashlib.sha256(repr(self.stamps()).encode())
+        hashing.update(repr([stamp and stamp[:3] for stamp in map(_stamp, _paths(self.above))]).encode())
+        return hashing.hexdigest()
+
+
+def _evidence(question: Question, compiled: Compiled) -> _Evidence:
+    seen = {str(path) for source in compiled.manifests.sources for path in source.paths}
+    seen.update(map(str, (*question.variable_files, *question.paths, *compiled.inputs.trees)))
+    for path in question.paths:
+        seen.update(_below(path, ENDINGS))
+    for folder in compiled.inputs.trees:
+        seen.update(_below(folder, ()))
+    top = str(compiled.manifests.folder)
+    above: set[str] = {top}
+    folders = {os.path.dirname(path) for path in seen if path.startswith(top + os.sep)}  # noqa: PTH120  # of many
+    while folders - above:
+        above |= folders
+        folders = {os.path.dirname(path) for path in folders if path != top}  # noqa: PTH120  # as above
+    return _Evidence(_tree(seen), _tree(above - seen))
+
+
+def _below(top: Path, endings: tuple[str, ...]) -> Iterator[str]:
+    """All folders in one, and the files with such an ending: as manifests and the files of globs are looked for."""
+    for directory, folders, names in os.walk(top):
+        yield directory
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        yield from (os.path.join(directory, name) for name in names if name.endswith(endings))  # noqa: PTH118
+
+
+def _stamp(path: str) -> _Stamp:
+    try:
+        found = os.lstat(path)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
+
+
+def _proves(stamp: _Stamp, begun: int) -> bool:
+    """Whether a change after `begun` cannot leave the stamp as it is."""
+    if stamp is None:
+        return True
+    _, _, mode, _, modified, changed = stamp
+    return not stat.S_ISLNK(mode) and max(modified, changed) < begun - _RACY_NS
+
+
+def _is_folder(path: str) -> bool:
+    stamp = _stamp(path)
+    return stamp is None or stat.S_ISDIR(stamp[2])
+
+
+def _tree(paths: Iterable[str]) -> _Tree:
+    folders: dict[str, list[str]] = {}
+    for path in sorted(paths):
+        folder, _, name = path.rpartition(os.sep)
+        folders.setdefault(folder, []).append(name)
+    return list(folders.items())
+
+
+def _paths(tree: _Tree) -> Iterator[str]:
+    for folder, names in tree:
+        for name in names:
+            yield f"{folder}{os.sep}{name}"
+
+
+def _program() -> list[object]:
+    """What tells one state of this program from another: its own modules, and the libraries that it reads manifests with."""
+    home = Path(reconciler.__file__).parent
+    modules = [
+        (entry.name, status.st_size, status.st_mtime_ns)
+        for package in _CODE
+        for entry in sorted(os.scandir(home / package), key=lambda entry: entry.name)
+        if entry.name.endswith(".py")
+        for status in [entry.stat()]
+    ]
+    origins = [spec.origin for name in _LIBRARIES if (spec := find_spec(name)) is not None]
+    libraries = [(origin, os.stat(origin).st_mtime_ns, os.stat(origin).st_ino) for origin in origins if origin]  # noqa: PTH116
+    return [reconciler.__version__, sys.version, hashlib.sha256(repr(modules).encode()).hexdigest(), libraries]
+
+
+def _absolute(path: Path) -> Path:
+    return Path(os.path.normpath(path.absolute()))
