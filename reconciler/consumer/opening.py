@@ -71,10 +71,7 @@ async def open_consumer(
     endpoints = endpoints or ENDPOINTS[network]
     keys = keys or key_in(folder, network=network, passphrase=passphrase, randomness=randomness)
     async with AsyncExitStack() as stack:
-        if http is None:
-            http = await stack.enter_async_context(HttpClient())
-        if strangers is None:
-            strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
+        http, strangers = await _doors(stack, network, http, strangers)
         if resolver is None:
             made = resolver_of(network, endpoints, http=http, strangers=strangers, clock=clock)
             resolver = await stack.enter_async_context(made)
@@ -94,6 +91,17 @@ async def open_consumer(
             daily_budget=daily_budget,
             witnesses=witnesses,
         )
+
+
+async def _doors(
+    stack: AsyncExitStack, network: Network, http: Http | None, strangers: Http | None
+) -> tuple[Http, Http]:
+    """The door to what the user names, and that to what others name; those that nobody has brought are closed in the end."""
+    if http is None:
+        http = await stack.enter_async_context(HttpClient())
+    if strangers is None:
+        strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
+    return http, strangers
 
 
 def key_in(

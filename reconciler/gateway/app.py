@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import Final
 
@@ -101,26 +101,14 @@ def build_app(
             shop, till, delivery, database=database, keys=keys, randomness=randomness, audit=audit, read=read_either
         )
     routes = _Routes(shop, identity)
-    api = [*routes.api(), *receipt_routes(database, clock, None if keys is None else keys.identity)]
+    api = [*routes.api(), *receipt_routes(database, clock, own)]
     if keys is not None:
         # Content first, since it is asked for most.
-        api = [
-            *_content(delivery, shop, keys, counter).routes(),
-            *api,
-            *([] if counter is None else counter.routes()),
-            *settlement_routes(database, producer=identity, gateway=keys.identity),
-        ]
+        api = [*_content(delivery, shop, keys, counter).routes(), *api, *_sale(database, identity, keys, counter)]
     if till is not None:
         works = [till.settling, Undelivered(database=database, till=till, stock=delivery, clock=clock).rounds, *works]
     if treasury is not None:
         works = [treasury.rounds, *works]
-
-    @asynccontextmanager
-    async def lifespan(_: Starlette) -> AsyncIterator[None]:
-        async with running(host), at_work(*(partial(turns, work) for work in works)):
-            yield
-        await delivery.settled()
-        await shop.standings.written()
 
     app = Starlette(
         routes=[
@@ -131,15 +119,30 @@ def build_app(
             Mount("/", app=host),
         ],
         exception_handlers=HANDLERS,
-        lifespan=lifespan,
+        lifespan=_lifespan(host, delivery, shop, [partial(turns, work) for work in works]),
     )
-    guarded: ASGIApp = app
-    limits = limits or Limits()
-    if keys is not None:
-        guarded = _authenticated(app, database, keys, clock=clock, randomness=randomness, limits=limits)
-    if limits.address is not None:
-        guarded = LimitedAddresses(guarded, Buckets(limits.address, clock), paths=_LIMITED)
-    return OpenOrigins(guarded)
+    return _guarded(app, database, keys, clock=clock, randomness=randomness, limits=limits or Limits())
+
+
+def _lifespan(
+    host: ASGIApp, delivery: Delivery, shop: Shop, works: Sequence[Work]
+) -> Callable[[Starlette], AbstractAsyncContextManager[None]]:
+    """The host's within ours; what was counted is written at the end."""
+
+    @asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        async with running(host), at_work(*works):
+            yield
+        await delivery.settled()
+        await shop.standings.written()
+
+    return lifespan
+
+
+def _sale(database: Database, identity: IdentityKey, keys: GatewayKeys, counter: Counter | None) -> list[Route]:
+    """Where goods are bought, and where it is told what became of the money."""
+    settlements = settlement_routes(database, producer=identity, gateway=keys.identity)
+    return [*([] if counter is None else counter.routes()), *settlements]
 
 
 def _content(delivery: Delivery, shop: Shop, keys: GatewayKeys, counter: Counter | None) -> ContentRoute:
@@ -152,6 +155,23 @@ def _content(delivery: Delivery, shop: Shop, keys: GatewayKeys, counter: Counter
         sale=None if counter is None else counter.sale,
         open_sale=None if counter is None else counter.open_sale,
     )
+
+
+def _guarded(
+    app: ASGIApp,
+    database: Database,
+    keys: GatewayKeys | None,
+    *,
+    clock: Callable[[], float],
+    randomness: Callable[[int], bytes],
+    limits: Limits,
+) -> ASGIApp:
+    """The app behind all who look at a request before it does."""
+    if keys is not None:
+        app = _authenticated(app, database, keys, clock=clock, randomness=randomness, limits=limits)
+    if limits.address is not None:
+        app = LimitedAddresses(app, Buckets(limits.address, clock), paths=_LIMITED)
+    return OpenOrigins(app)
 
 
 def _authenticated(

@@ -11,14 +11,14 @@ from reconciler.model.amounts import FeeRate
 from reconciler.model.desired import DesiredState, StorageHost
 from reconciler.model.ids import Address, Digest, IdentityKey, Network, ObjectType, Outpoint, RecordId
 from reconciler.model.json import JsonObject
-from reconciler.model.observed import ListedAd, Reading, Snapshot
+from reconciler.model.observed import ListedAd, ObservedRoot, Reading, Snapshot
 from reconciler.plan.action import Action
 from reconciler.plan.change import Change, Drift, Notice
 from reconciler.plan.cost import Cost, cost_of, gross
 from reconciler.plan.diff import Comparison, compare, everything_goes, given_back
 from reconciler.plan.fields import plain_object
 from reconciler.plan.guards import Case, Guard, judge
-from reconciler.plan.layout import lay_out
+from reconciler.plan.layout import Layout, lay_out
 from reconciler.plan.new_root import NewRoot, new_root
 from reconciler.plan.notices import left_behind
 from reconciler.plan.options import REPLACE_IDENTITY, DeleteLimit, PlanOptions
@@ -261,14 +261,9 @@ def _plan(
     meta: Meta,
     destroys: bool = False,
 ) -> Plan:
-    changes, live = comparison.changes, snapshot.root
-    rotation = _rotation(desired, options)
+    changes, live, rotation = comparison.changes, snapshot.root, _rotation(desired, options)
     wish = Wish(root=root.producer, changes=changes, ads=root.ads, destroys=destroys, rotates=rotation is not None)
-    purchases = () if wish.rotates else _purchases(comparison, snapshot)  # a key that goes leaves no coin behind
-    layout = lay_out(wish, snapshot, purchases=purchases, batch=options.batch)
-    cost = cost_of(layout, purchases, purchases_of(comparison.copies, snapshot.quotes))
-    previous = live.generation if live else None
-    has_new_root = not destroys and any(each.role is TxRole.ROOT for each in layout.transactions)
+    layout, purchases, cost = _laid_out(wish, comparison, snapshot, options)
     case = Case(
         desired=desired,
         snapshot=snapshot,
@@ -296,8 +291,8 @@ def _plan(
         key_env=desired.key_env,
         rotation=rotation,
         root=live.record.outpoint if live else None,
-        previous_generation=previous,
-        generation=(previous or 0) + (1 if has_new_root else 0),
+        previous_generation=live.generation if live else None,
+        generation=_generation(live, layout, destroys=destroys),
         fee_rate=snapshot.fee_rate,
         settings={path: plain_object(value) for path, value in root.settings.items()},
         ads=root.ads,
@@ -316,6 +311,21 @@ def _plan(
         summary=Summary.of(changes, comparison.unchanged),
         meta=meta,
     )
+
+
+def _laid_out(
+    wish: Wish, comparison: Comparison, snapshot: Snapshot, options: PlanOptions
+) -> tuple[Layout, tuple[Purchase, ...], Cost]:
+    """The transactions, what of storage they pay, and what all of it costs."""
+    purchases = () if wish.rotates else _purchases(comparison, snapshot)  # a key that goes leaves no coin behind
+    layout = lay_out(wish, snapshot, purchases=purchases, batch=options.batch)
+    return layout, purchases, cost_of(layout, purchases, purchases_of(comparison.copies, snapshot.quotes))
+
+
+def _generation(live: ObservedRoot | None, layout: Layout, *, destroys: bool) -> int:
+    """That of the root which is live afterwards, or of the last one that was."""
+    makes_root = not destroys and any(each.role is TxRole.ROOT for each in layout.transactions)
+    return (live.generation if live else 0) + makes_root
 
 
 def _purchases(comparison: Comparison, snapshot: Snapshot) -> tuple[Purchase, ...]:

@@ -12,6 +12,8 @@ import pytest
 ROOT = Path(__file__).parents[2]
 MODULES = sorted((ROOT / "reconciler").rglob("*.py"))
 MOST_LINES = 600
+MOST_LINES_OF_A_FUNCTION = 60
+SAYS_NOTHING = ("util", "utils", "helper", "helpers", "common", "misc", "manager")
 
 # In pieces, so that this file is not one that it complains about.
 UNFINISHED = re.compile("|".join(("TO" + "DO", "FIX" + "ME", "X" * 3)))
@@ -93,5 +95,39 @@ def test_no_file_names_a_package_registry():
     assert found(REGISTRY) == []
 
 
+def definitions() -> Iterator[tuple[str, ast.AST]]:
+    """Every class and function, with where it stands."""
+    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+    for path in MODULES:
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, kinds):
+                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+
+
+def test_no_function_is_longer_than_a_page():
+    long = {
+        where: lines
+        for where, node in definitions()
+        if not isinstance(node, ast.ClassDef)
+        and (lines := node.end_lineno - node.lineno + 1) > MOST_LINES_OF_A_FUNCTION
+    }
+    assert not long
+
+
 def test_nothing_is_called_what_says_nothing():
-    assert not [path for path in MODULES if path.stem in {"utils", "util", "helpers", "common", "misc", "manager"}]
+    assert not [path for path in MODULES if path.stem in SAYS_NOTHING]
+    assert not [where for where, node in definitions() if node.name.lower().endswith(SAYS_NOTHING)]
+
+
+def test_no_package_leaves_a_word_to_two_meanings_of_its_own():
+    """What manifests write and servers read are the same words: a closed vocabulary that two modules have stands in `model`."""
+    found: dict[frozenset[str], list[str]] = {}
+    for where, node in definitions():
+        if isinstance(node, ast.ClassDef) and any(ast.unparse(base) == "StrEnum" for base in node.bases):
+            words = frozenset(
+                each.value.value
+                for each in node.body
+                if isinstance(each, ast.Assign) and isinstance(each.value, ast.Constant)
+            )
+            found.setdefault(words, []).append(where)
+    assert not [places for words, places in found.items() if words and len(places) > 1]
