@@ -10,8 +10,6 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final
 
-from starlette.types import ASGIApp
-
 from reconciler.apply.lease import this_process
 from reconciler.chain.headers import Headers
 from reconciler.cli import errors
@@ -137,6 +135,19 @@ async def _serve_at(
         operator = Operator(identity=identity, token=invocation.environment.get("OVERLAY_ADMIN_TOKEN"))
         metrics = Metrics(site.database, operator, clock=clock)
         leader = Leader(site.database, this_process(secrets.token_hex(8)), clock=clock)
+        own = own_host(
+            site.database,
+            site.endpoints,
+            network=network,
+            http=site.http,
+            clock=clock,
+            extensions=site.extensions,
+            refresh_every=_PROOF_SECONDS,
+            callback_token=None if reader is None or keys is None else await _callback_token(site, reader, keys),
+            neighbourhood=_neighbourhood(site),
+            operator=operator,
+            turns=leader.in_turn,
+        )
         places, business = Places(invocation, "the API key of an ARC"), None
         if keys is not None:
             business = business_of(site, keys, identity, places, invocation.console.note, watched=metrics.watched)
@@ -144,7 +155,7 @@ async def _serve_at(
             metrics=metrics,
             database=site.database,
             identity=identity,
-            host=await _own_host(site, reader, keys, operator=operator, leader=leader),
+            host=own,
             contents=library,
             keys=keys,
             clock=clock,
@@ -157,32 +168,26 @@ async def _serve_at(
             limits=limits,
         )
         door = Door(app=metrics.counted(app), host=post.host, port=post.port, listening=post.listening)
-        with stoppable() as stop:
-            post.on_orphaned(stop.set)
-            async with leader.standing(), serving([door]) as (url,):
-                post.announce({"url": url, "network": network.value, "identityKey": identity})
-                await _until(
-                    stop, follower, leader, console, _FOLLOW_TOY_SECONDS if network.is_toy else _FOLLOW_SECONDS
-                )
+        await _stand(door, post, leader, follower, console=console, network=network, identity=identity)
 
 
-async def _own_host(
-    site: Site, reader: _Reader | None, keys: Keys | None, *, operator: Operator, leader: Leader
-) -> ASGIApp:
-    """The host behind the gateway, which looks after proofs and neighbours while this process leads."""
-    return own_host(
-        site.database,
-        site.endpoints,
-        network=site.network,
-        http=site.http,
-        clock=clock,
-        extensions=site.extensions,
-        refresh_every=_PROOF_SECONDS,
-        callback_token=None if reader is None or keys is None else await _callback_token(site, reader, keys),
-        neighbourhood=_neighbourhood(site),
-        operator=operator,
-        turns=leader.in_turn,
-    )
+async def _stand(
+    door: Door,
+    post: Post,
+    leader: Leader,
+    follower: Follower | None,
+    *,
+    console: Console,
+    network: Network,
+    identity: str,
+) -> None:
+    """Serve until somebody says stop, and lead while nobody else does."""
+    pace = _FOLLOW_TOY_SECONDS if network.is_toy else _FOLLOW_SECONDS
+    with stoppable() as stop:
+        post.on_orphaned(stop.set)
+        async with leader.standing(), serving([door]) as (url,):
+            post.announce({"url": url, "network": network.value, "identityKey": identity})
+            await _until(stop, follower, leader, console, pace)
 
 
 @dataclass(frozen=True, slots=True)
