@@ -11,12 +11,10 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from bsv.keys import PrivateKey, PublicKey
-from bsv.wallet.key_deriver import Counterparty, CounterpartyType, KeyDeriver, Protocol
-
 from reconciler.model.ids import IdentityKey, identity_key
 from reconciler.model.keys import KeyRef
 from reconciler.wire.encryption import decrypt, encrypt
+from reconciler.wire.sdk import Counterparty, CounterpartyType, KeyDeriver, PrivateKey, Protocol, PublicKey
 
 _ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SECURITY_LEVEL: Final = 2

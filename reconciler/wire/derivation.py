@@ -10,11 +10,9 @@ from functools import lru_cache
 from hashlib import sha256
 from typing import Final
 
-from bsv.keys import PrivateKey, PublicKey
-from bsv.wallet.key_deriver import Counterparty, CounterpartyType, KeyDeriver, Protocol
-
 from reconciler.model.ids import IdentityKey, identity_key
 from reconciler.model.keys import KeyRef
+from reconciler.wire.sdk import Counterparty, CounterpartyType, KeyDeriver, PrivateKey, Protocol, PublicKey
 
 _ANYONE: Final = KeyDeriver(PrivateKey(1))
 _LEVEL: Final = 2

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 from typing import Final
 
-from bsv.hash import hash160
-
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import IdentityKey
 from reconciler.wire.base58 import decode_check, encode_check
 from reconciler.wire.reading import Reading
+from reconciler.wire.sdk import hash160
 
 MAX_SIGNATURE: Final = 71
 """A DER signature without its sighash byte."""

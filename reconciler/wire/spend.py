@@ -19,15 +19,18 @@ from collections.abc import Mapping
 from functools import cached_property
 from typing import Any, Final
 
-from bsv.constants import SIGHASH, OpCode
-from bsv.keys import PublicKey
-from bsv.script.script import Script, ScriptChunk
-from bsv.script.spend import Spend
-from bsv.transaction_input import TransactionInput
-from bsv.transaction_output import TransactionOutput
-
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import VerificationError
+from reconciler.wire.sdk import (
+    SIGHASH,
+    OpCode,
+    PublicKey,
+    Script,
+    ScriptChunk,
+    Spend,
+    TransactionInput,
+    TransactionOutput,
+)
 from reconciler.wire.sighash import Commitments
 from reconciler.wire.transaction import Transaction, TxOutput
 
