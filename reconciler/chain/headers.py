@@ -15,10 +15,10 @@ from typing import Final
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest, Txid, digest
 from reconciler.model.json import JsonObject
-from reconciler.wire.beef import Beef
+from reconciler.wire.beef import Beef, ancestry
 from reconciler.wire.http import Http, Reply, checked
 from reconciler.wire.merkle import MerklePath
-from reconciler.wire.spv import Limits, Verified, asks_for_height, roots_of, verify_all
+from reconciler.wire.spv import Limits, Verified, asks_for_height, verify_all
 
 DEEP: Final = 100
 """Confirmations above which a header is final; as many blocks as coinbases need to mature."""
@@ -88,15 +88,19 @@ class Headers:
     async def all_verified(
         self, beef: Beef, subjects: Sequence[Txid], *, now: int, limits: Limits | None = None
     ) -> tuple[Verified, ...]:
-        """The same for several transactions of one BEEF, with one look at the chain. Raises for the first that does not hold."""
-        heights = {height for height, _ in roots_of(beef)}
-        roots = await self._roots(sorted(heights))
-        tip = await self.height() if asks_for_height(beef) else 0
+        """The same for several transactions of one BEEF, with one look at the chain. Raises for the first that does not hold.
+
+        Nothing is asked about what else the BEEF holds: a stranger could have us ask for as many headers as it has proofs.
+        """
+        needed = ancestry(beef, [subject for subject in subjects if subject in beef.transactions])
+        unproven = [transaction for transaction, path in needed if path is None]
+        roots = await self._roots(sorted({path.height for _, path in needed if path is not None}))
+        tip = await self.height() if asks_for_height(unproven) else 0
 
         def check() -> tuple[Verified, ...]:
             return verify_all(beef, subjects, roots=roots, height=tip, now=now, limits=limits)
 
-        work = sum(len(entry.transaction.raw) for entry in beef.transactions.values() if entry.bump is None)
+        work = sum(len(transaction.raw) for transaction in unproven)
         return check() if work <= _SMALL else await asyncio.to_thread(check)
 
     async def _roots(self, heights: Sequence[int]) -> dict[int, Digest]:

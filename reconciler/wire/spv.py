@@ -101,13 +101,11 @@ def roots_of(beef: Beef) -> frozenset[tuple[int, Digest]]:
     return frozenset((bump.height, bump.block_root) for bump in beef.bumps)
 
 
-def asks_for_height(beef: Beef) -> bool:
-    """Whether `verify` has to know the chain's tip: there is an unproven transaction that a lock time in blocks may hold back."""
+def asks_for_height(unproven: Iterable[Transaction]) -> bool:
+    """Whether `verify` has to know the chain's tip: a lock time in blocks may hold one of these back."""
     return any(
-        0 < entry.transaction.lock_time < LOCK_TIME_THRESHOLD
-        and any(spent.sequence != FINAL for spent in entry.transaction.inputs)
-        for entry in beef.transactions.values()
-        if entry.bump is None
+        0 < transaction.lock_time < LOCK_TIME_THRESHOLD and any(spent.sequence != FINAL for spent in transaction.inputs)
+        for transaction in unproven
     )
 
 

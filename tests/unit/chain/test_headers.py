@@ -5,8 +5,13 @@ import json
 import pytest
 
 from reconciler.chain.headers import DEEP, Headers
+from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError
+from reconciler.model.ids import Outpoint, Txid
+from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.http import Reply
+from reconciler.wire.merkle import Leaf, MerklePath
+from reconciler.wire.transaction import Transaction, TxInput, TxOutput
 
 ROOT = "ab" * 32
 HASH = "cd" * 32
@@ -112,3 +117,24 @@ async def test_a_height_is_a_number(headers, source, body):
     source.answers["/block/headers"] = (200, body)
     with pytest.raises(UnreachableError):
         await headers.height()
+
+
+def made(number: int, *, lock_time: int = 0) -> Transaction:
+    spent = TxInput(Outpoint(Txid(f"{number:064x}"), 0), sequence=0)
+    return Transaction((spent,), (TxOutput(Satoshis(1), b"\x51"),), lock_time=lock_time)
+
+
+def alone(transaction: Transaction, height: int) -> MerklePath:
+    """A proof by a block of one transaction."""
+    return MerklePath(height, ((Leaf(0, bytes.fromhex(transaction.txid)[::-1], txid=True),),))
+
+
+async def test_nothing_is_asked_about_what_a_stranger_adds_to_a_beef(headers, source):
+    mined, others = made(0), [made(number) for number in range(1, 4)]
+    source.answers["/block/7/header"] = header(7, 1, mined.txid)
+    proofs = [alone(mined, 7), *(alone(other, 100 + place) for place, other in enumerate(others))]
+    entries = [BeefTx(transaction, place) for place, transaction in enumerate([mined, *others])]
+    beef = Beef.of(proofs, [*entries, BeefTx(made(9, lock_time=1000))])
+
+    assert (await headers.verified(beef, mined.txid, now=0)).proven
+    assert source.asked == ["/block/7/header"]
