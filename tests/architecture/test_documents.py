@@ -26,6 +26,7 @@ DOCUMENTS = (
     "docs/content-format.md",
     "docs/protocol.md",
     "docs/selling.md",
+    "examples/README.md",
     *GUIDES,
 )
 
@@ -82,7 +83,9 @@ def test_the_readme_lists_every_command():
         assert re.search(rf"(overlay|\|) {name}\b", listed), name
 
 
-@pytest.mark.parametrize("document", ["README.md", "CHANGELOG.md", "docs/architecture.md", *GUIDES])
+@pytest.mark.parametrize(
+    "document", ["README.md", "CHANGELOG.md", "docs/architecture.md", "examples/README.md", *GUIDES]
+)
 def test_every_command_line_that_is_shown_is_one(document):
     lines = command_lines((ROOT / document).read_text(encoding="utf-8"))
     assert lines
