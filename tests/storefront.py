@@ -39,6 +39,16 @@ ORIGIN = "http://gateway.embedded"
 FEE = 100
 
 
+class Later:
+    """A clock that can be put on."""
+
+    def __init__(self) -> None:
+        self.more = 0.0
+
+    def __call__(self) -> float:
+        return clock() + self.more
+
+
 class Buyer:
     """Somebody with a key. Satisfies clients.payment.Payer with coins of the faucet, and counts."""
 

@@ -8,7 +8,7 @@ import pytest
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
-from reconciler.cli.wiring import clock, keys_of
+from reconciler.cli.wiring import keys_of
 from reconciler.control.bundles import SALES, SECONDS, Bundler
 from reconciler.control.restore import storage_hosts
 from reconciler.model.errors import RefusedError
@@ -19,46 +19,8 @@ from reconciler.store.bundles import Bundles
 from reconciler.store.payments import Payments
 from reconciler.store.payouts import Payouts
 from reconciler.wallet.keys import Keys
-from tests.storefront import selling
 
-MANIFEST = """\
-apiVersion: overlay/v1
-kind: Producer
-metadata: {name: acme}
-spec:
-  displayName: Acme
-  network: embedded
----
-apiVersion: overlay/v1
-kind: Dataset
-metadata: {name: one}
-spec: {source: {path: data/secrets.csv}, title: One, price: 2500}
-"""
 ACCESS = "/v1/datasets/one/access"
-
-
-class Later:
-    """A clock that can be put on."""
-
-    def __init__(self) -> None:
-        self.more = 0.0
-
-    def __call__(self) -> float:
-        return clock() + self.more
-
-
-@pytest.fixture
-def now() -> Later:
-    return Later()
-
-
-@pytest.fixture
-async def stand(producer, now):
-    producer.data("secrets.csv", "id,value\n1,worth its money\n")
-    producer.write(MANIFEST)
-    await producer.apply()
-    async with selling(producer, now=now) as stand:
-        yield stand
 
 
 def bundler(stand, now, told=None, keys=None):

@@ -33,7 +33,7 @@ from reconciler.web.sessions import Sessions
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import TxOutput
 from tests.paying import keys_of as named
-from tests.storefront import ORIGIN, Stand, selling
+from tests.storefront import ORIGIN, Later, Stand, selling
 from tests.templates import transaction
 
 PAYEE = named("overlay")
@@ -64,16 +64,6 @@ spec:
   title: Secrets
   price: {PRICE}
 """
-
-
-class Later:
-    """A clock that can be put on."""
-
-    def __init__(self) -> None:
-        self.more = 0.0
-
-    def __call__(self) -> float:
-        return clock() + self.more
 
 
 @dataclass

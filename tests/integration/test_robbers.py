@@ -6,7 +6,6 @@ import asyncio
 import base64
 import json
 import shutil
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -38,21 +37,6 @@ metadata: {name: two}
 spec: {source: {path: data/two.csv}, title: Two, price: 1000}
 """
 ONE, TWO = "/v1/datasets/one/access", "/v1/datasets/two/access"
-
-
-class Later:
-    """A clock that can be put on."""
-
-    def __init__(self) -> None:
-        self.more = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.more
-
-
-@pytest.fixture
-def now() -> Later:
-    return Later()
 
 
 def stock(producer: Producer) -> Producer:

@@ -2,10 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
-import pytest
-
 from reconciler.cli.views.wallet import audit_json, audit_text
 from reconciler.control.takings import Sum
 from reconciler.model.amounts import Satoshis
@@ -15,47 +11,10 @@ from reconciler.wallet.signing import signed
 from reconciler.wire.payment import Charge
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import TxOutput
-from tests.storefront import FEE, ORIGIN, selling
+from tests.storefront import FEE, ORIGIN
 
 DATA = "id,value\n1,worth its money\n"
-MANIFEST = """\
-apiVersion: overlay/v1
-kind: Producer
-metadata: {name: acme}
-spec:
-  displayName: Acme
-  network: embedded
----
-apiVersion: overlay/v1
-kind: Dataset
-metadata: {name: one}
-spec: {source: {path: data/secrets.csv}, title: One, price: 2500}
-"""
 ACCESS = "/v1/datasets/one/access"
-
-
-class Later:
-    """A clock that can be put on."""
-
-    def __init__(self) -> None:
-        self.more = 0.0
-
-    def __call__(self) -> float:
-        return time.time() + self.more
-
-
-@pytest.fixture
-def now() -> Later:
-    return Later()
-
-
-@pytest.fixture
-async def stand(producer, now):
-    producer.data("secrets.csv", DATA)
-    producer.write(MANIFEST)
-    await producer.apply()
-    async with selling(producer, now=now) as stand:
-        yield stand
 
 
 async def test_what_was_sold_adds_up_before_and_after_it_is_mined(producer, stand, now):
