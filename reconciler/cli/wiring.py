@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import random
 import secrets
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -12,15 +11,13 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from reconciler.apply.events import Tell
-from reconciler.chain.headers import Headers
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.databases import Otherwise, open_database
 from reconciler.cli.home import GATEWAY_FILE, KEY_FILE, Home
 from reconciler.cli.invocation import Invocation
-from reconciler.clients.host import HostClient
 from reconciler.clients.http import HttpClient
-from reconciler.clients.reputations import Reputations
 from reconciler.clients.resolver import Resolver
+from reconciler.consumer.surroundings import resolver_of
 from reconciler.content.fetching import Fetcher
 from reconciler.content.locating import locate
 from reconciler.control.reconcile import Reconciler
@@ -41,7 +38,6 @@ from reconciler.store.published import Published
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
 from reconciler.wire.arc import Callback
-from reconciler.wire.http import Http
 
 OWN_ORIGIN: Final = "http://own.embedded"
 """Our own host, called in this process where no gateway of ours runs."""
@@ -115,7 +111,7 @@ async def open_site(
             toy = await stack.enter_async_context(
                 open_toy(home.world(network), endpoints, http, storage_price=storage_price)
             )
-        resolver = resolver_of(network, endpoints, http=http, strangers=strangers)
+        resolver = resolver_of(network, endpoints, http=http, strangers=strangers, clock=clock)
         yield Site(
             network=network,
             endpoints=endpoints,
@@ -128,20 +124,6 @@ async def open_site(
             extensions=extensions,
             incumbent=opened.incumbent,
         )
-
-
-def resolver_of(network: Network, endpoints: Endpoints, *, http: Http, strangers: Http) -> Resolver:
-    """Finds who serves what, by the network's hosts as trackers; these are asked about everything, too."""
-    known = {url: HostClient(http, url) for url in endpoints.hosts}
-    return Resolver(
-        known,
-        host=lambda url: HostClient(strangers, url),
-        besides=known,
-        reputations=Reputations(clock=clock, dice=random.random),
-        clock=clock,
-        verifier=Headers(http, endpoints.headers),
-        plain_http=network.is_toy,
-    )
 
 
 @asynccontextmanager

@@ -175,16 +175,6 @@ def parse_report(value: Json) -> TxReport:
         raise VerificationError(f"the report about a transaction is malformed: {error}") from error
 
 
-def parse_callback(value: Json) -> tuple[TxReport, ...]:
-    """Read the body of a callback, single or batch (`{count, callbacks}`). Raises VerificationError."""
-    if isinstance(value, Mapping) and "callbacks" in value:
-        callbacks = value["callbacks"]
-        if isinstance(callbacks, str) or not isinstance(callbacks, list | tuple):
-            raise VerificationError("the callbacks of a batch are not a list")
-        return tuple(parse_report(callback) for callback in callbacks)
-    return (parse_report(value),)
-
-
 def _text(value: JsonObject, name: str) -> str:
     found = value.get(name)
     if found is None:

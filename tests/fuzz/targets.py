@@ -43,7 +43,7 @@ from reconciler.wire import (
     uris,
 )
 from reconciler.wire.answer import parse_aggregated, parse_answer
-from reconciler.wire.arc import parse_callback, parse_report
+from reconciler.wire.arc import parse_report
 from reconciler.wire.base58 import decode_check
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.brc121 import Price, SimplePayment
@@ -295,7 +295,6 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
         "aggregated": Target(parse_aggregated, (parse_aggregated,)),
         "steak": Target(of_json(parse_steak), (parse_steak,)),
         "report": Target(of_json(parse_report), (parse_report,)),
-        "callback": Target(of_json(parse_callback), (parse_callback,)),
         "gasp list": Target(of_json(parse_list_answer), (parse_list_answer,)),
         "gasp node": Target(of_json(parse_node), (parse_node,)),
     },

@@ -3,7 +3,7 @@ from __future__ import annotations
 import json
 
 from reconciler.chain.notices import LEASE
-from reconciler.wire.arc import Callback, TxStatus, parse_callback
+from reconciler.wire.arc import Callback, TxStatus, parse_report
 
 EVERY = Callback(url="http://gateway.embedded/arc", token="secret")
 FINAL = Callback(url="http://gateway.embedded/final", every=False)
@@ -14,7 +14,7 @@ async def collect(ledger, clock, rounds=10):
     told = []
     for _ in range(rounds):
         for delivery in await ledger.claim_callbacks():
-            (report,) = parse_callback(json.loads(delivery.body))
+            report = parse_report(json.loads(delivery.body))
             told.append((delivery.url.rsplit("/", 1)[1], report.status))
             await ledger.called_back(delivery, arrived=True)
     return told

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest, Txid
-from reconciler.wire.arc import STANDINGS, Standing, TxReport, TxStatus, parse_callback, parse_report
+from reconciler.wire.arc import STANDINGS, Standing, TxReport, TxStatus, parse_report
 
 TXID = "a1b2c3d4e5f6" + "00" * 26
 OTHER = "deadbeef" * 8
@@ -89,18 +89,13 @@ def test_competing_transactions_are_read() -> None:
 
 def test_a_callback_with_a_proof_and_no_status_is_mined() -> None:
     callback = {"txid": TXID, "merklePath": "fe8a6a0c00", "blockHeight": 813706, "blockHash": OTHER}
-    (report,) = parse_callback(callback)
+    report = parse_report(callback)
     assert (report.status, report.block_height) == (TxStatus.MINED, 813706)
 
 
 def test_a_callback_needs_no_proof() -> None:
-    (report,) = parse_callback({"txid": TXID, "txStatus": "REJECTED", "timestamp": "2026-05-01T12:00:00Z"})
+    report = parse_report({"txid": TXID, "txStatus": "REJECTED", "timestamp": "2026-05-01T12:00:00Z"})
     assert report.status is TxStatus.REJECTED
-
-
-def test_a_batch_of_callbacks_is_read() -> None:
-    single = {"txid": TXID, "txStatus": "MINED"}
-    assert len(parse_callback({"count": 2, "callbacks": [single, single]})) == 2
 
 
 @pytest.mark.parametrize(
@@ -118,9 +113,8 @@ def test_a_batch_of_callbacks_is_read() -> None:
         {"txid": TXID, "txStatus": "MINED", "blockHash": "00"},
         {"txid": TXID, "txStatus": 7},
         {"txid": TXID, "txStatus": "MINED", "competingTxs": "none"},
-        {"count": 1, "callbacks": "none"},
     ],
 )
 def test_anything_else_fails_closed(value: object) -> None:
     with pytest.raises(VerificationError):
-        parse_callback(value)  # type: ignore[arg-type]  # strangers send anything
+        parse_report(value)  # type: ignore[arg-type]  # strangers send anything
