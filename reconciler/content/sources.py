@@ -7,6 +7,7 @@ import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from io import BufferedReader
 from pathlib import Path
 from typing import Final, Protocol
@@ -63,7 +64,7 @@ class LocalFiles:
             raise changed(self.paths)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FreeContent:
     """Content that is stored as it is, as one object under its plain hash (PROTOCOL §6)."""
 
@@ -71,7 +72,7 @@ class FreeContent:
     sha256: Digest
     size: int
 
-    @property
+    @cached_property
     def parts(self) -> tuple[StoredPart, ...]:
         """The one there is."""
         return (StoredPart(url_of(self.sha256), self.sha256, self.size),)

@@ -25,14 +25,13 @@ async def priced(
     Raises UnreachableError or RefusedError where a host says no price: what it would ask is not known, and not nothing. Of a toy
     network's that is taken for nothing; it is paid nothing then, whatever it asks.
     """
-    if is_toy:
-        plan = make(snapshot)
-        if not _stores(plan):
-            return plan
-    quotes = await asyncio.gather(*(_quote(host) for host in storage.values()), return_exceptions=is_toy)
-    return make(
-        replace(snapshot, quotes={name: quote for name, quote in zip(storage, quotes, strict=True) if _is_quote(quote)})
-    )
+    plan = make(snapshot) if is_toy else None
+    if plan is not None and not _stores(plan):
+        return plan
+    answers = await asyncio.gather(*(_quote(host) for host in storage.values()), return_exceptions=is_toy)
+    quotes = {name: quote for name, quote in zip(storage, answers, strict=True) if _is_quote(quote)}
+    is_free = not any(quote.satoshis or quote.minimum for quote in quotes.values())
+    return plan if plan is not None and is_free else make(replace(snapshot, quotes=quotes))
 
 
 def _stores(plan: Plan) -> bool:

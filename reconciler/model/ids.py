@@ -104,6 +104,9 @@ class Kind(StrEnum):
     STREAM = "stream"
 
 
+_KINDS: Final[dict[str, Kind]] = {kind.value: kind for kind in Kind}
+
+
 class SettingKind(StrEnum):
     """What a manifest document describes that is never published: it lies sealed in the root (PROTOCOL §3)."""
 
@@ -155,9 +158,9 @@ class RecordId:
         kind, slash, name = text.partition("/")
         if not slash:
             raise ValueError(f"not a record address (kind/name): {text!r}")
-        if kind not in set(Kind):
+        if kind not in _KINDS:
             raise ValueError(f"{text!r} begins with {kind!r}, not with one of {', '.join(Kind)}")
-        return cls(Kind(kind), name)
+        return cls(_KINDS[kind], name)
 
 
 class Network(StrEnum):
@@ -184,6 +187,9 @@ class ObjectType(StrEnum):
     SETTING = "setting"
 
 
+_OBJECT_TYPES: Final[dict[str, ObjectType]] = {each.value: each for each in ObjectType}
+
+
 @dataclass(frozen=True, slots=True, order=True)
 class Address:
     """The address of one object: `record/dataset/btc`, `replica/btc@storage-eu`."""
@@ -198,8 +204,8 @@ class Address:
     def parse(cls, text: str) -> Self:
         """Read the text form; a bare `kind/name` is a record. Raises ValueError."""
         head, slash, rest = text.partition("/")
-        if slash and head in set(ObjectType):
-            return cls(ObjectType(head), rest)
+        if slash and head in _OBJECT_TYPES:
+            return cls(_OBJECT_TYPES[head], rest)
         return cls.of_record(RecordId.parse(text))
 
     @classmethod

@@ -52,8 +52,16 @@ def sha256_hex(data: bytes) -> Digest:
 
 
 def canonical_json(value: Json) -> bytes:
-    """Write a value as RFC 8785 demands. Raises ValueError for what has no form there: NaN, lone surrogates, 2^53."""
-    return rfc8785.dumps(_plain_json(value, MAX_DEPTH))
+    """Write a value as RFC 8785 demands. Raises ValueError for what has no form there: NaN, lone surrogates, 2^53.
+
+    Where there are no fractions, and keys are ASCII, Python's own encoder comes to the same bytes, and a good deal sooner.
+    """
+    odd: list[object] = []
+    plain = _plain_json(value, MAX_DEPTH, odd)
+    return rfc8785.dumps(plain) if odd else _encode(plain).encode()
+
+
+_encode: Final = json.JSONEncoder(ensure_ascii=False, allow_nan=False, sort_keys=True, separators=(",", ":")).encode
 
 
 def parse_canonical(data: bytes, what: str = "the document") -> Json:
@@ -167,8 +175,11 @@ def _no_tag(*_: object) -> NoReturn:
     raise ValueError("tags are not used")
 
 
-def _plain_json(value: Json, depth: int) -> Any:
-    """A copy of plain dicts and lists, which is what rfc8785 takes. Raises ValueError."""
+def _plain_json(value: Json, depth: int, odd: list[object]) -> Any:
+    """A copy of plain dicts and lists, which is what encoders take. Raises ValueError.
+
+    `odd` gets what only rfc8785 knows how to spell (fractions), or to sort (keys beyond ASCII, by their UTF-16).
+    """
     if depth < 0:
         raise ValueError(f"nested more than {MAX_DEPTH} deep")
     match value:
@@ -181,12 +192,18 @@ def _plain_json(value: Json, depth: int) -> Any:
         case float():
             if _SAFE_INTEGER < abs(value) < _DIGITS_UNTIL:
                 raise ValueError(f"{value} would be written as an integer beyond 2^53 - 1")
+            odd.append(value)
             return value
         case Mapping():
-            return {key: _plain_json(item, depth - 1) for key, item in value.items()}
+            odd += [key for key in value if not _is_plain(key)]
+            return {key: _plain_json(item, depth - 1, odd) for key, item in value.items()}
         case Sequence() if not isinstance(value, bytes | bytearray):
-            return [_plain_json(item, depth - 1) for item in value]
+            return [_plain_json(item, depth - 1, odd) for item in value]
     raise ValueError(f"not a JSON value: {type(value).__name__}")
+
+
+def _is_plain(key: object) -> bool:
+    return isinstance(key, str) and key.isascii()
 
 
 def _plain_cbor(value: object, depth: int) -> Any:

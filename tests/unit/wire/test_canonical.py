@@ -6,6 +6,7 @@ import contextlib
 
 import cbor2
 import pytest
+import rfc8785
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -43,6 +44,28 @@ def test_canonical_json_is_read_back_as_the_value_it_was_written_from(value):
     data = canonical_json(value)
     assert parse_canonical(data) == value
     assert canonical_json(parse_canonical(data)) == data
+
+
+@given(json_values)
+def test_canonical_json_is_what_a_reference_writes(value):
+    assert canonical_json(value) == rfc8785.dumps(value)
+
+
+def test_texts_and_keys_of_all_characters_are_what_a_reference_writes():
+    everything = [*range(0xD800), *range(0xE000, 0x11000), *range(0x1F5FF, 0x1F605), 0x10FFFF]
+    texts = [chr(each) for each in everything]
+    assert canonical_json(texts) == rfc8785.dumps(texts)
+    assert canonical_json(dict.fromkeys(texts)) == rfc8785.dumps(dict.fromkeys(texts))
+    plain = {chr(each): chr(each) for each in range(128)}
+    assert canonical_json(plain) == rfc8785.dumps(plain)
+
+
+@pytest.mark.parametrize(
+    "value", [{1: 2}, {None: 1}, {True: 1}, {"a": {1.5: 1}}, "\ud800", {"\ud800": 1}, {"a": "\udfff"}]
+)
+def test_keys_that_are_no_texts_and_half_characters_have_no_form(value):
+    with pytest.raises(ValueError, match=r".+"):
+        canonical_json(value)
 
 
 @given(st.binary(max_size=64) | st.text(max_size=64).map(lambda text: text.encode(errors="surrogatepass")))
