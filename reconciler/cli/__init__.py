@@ -1,1 +1,13 @@
 """The `overlay` command: arguments, one operation, one view each."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from reconciler.cli.ondemand import submodules
+
+if TYPE_CHECKING:
+    from reconciler.cli import worlds
+
+__all__ = ["worlds"]
+__getattr__ = submodules(__name__)

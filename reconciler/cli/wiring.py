@@ -8,8 +8,9 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
+from reconciler import cli
 from reconciler.apply.events import Tell
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.databases import Otherwise, open_database
@@ -25,8 +26,7 @@ from reconciler.control.revenue import Revenue
 from reconciler.control.serving import serves
 from reconciler.control.source import provenance
 from reconciler.control.world import World
-from reconciler.devnet.hosts import own_host
-from reconciler.devnet.world import BLOCK_SECONDS, Pace, ToyWorld
+from reconciler.devnet.lazy import App, LazyApp
 from reconciler.host.extensions import Extensions, installed
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, IdentityKey, Network
@@ -38,6 +38,9 @@ from reconciler.store.published import Published
 from reconciler.wallet.keyfile import read_key, write_key
 from reconciler.wallet.keys import Keys
 from reconciler.wire.arc import Callback
+
+if TYPE_CHECKING:
+    from reconciler.devnet.world import Pace, ToyWorld
 
 OWN_ORIGIN: Final = "http://own.embedded"
 """Our own host, called in this process where no gateway of ours runs."""
@@ -105,8 +108,7 @@ async def open_site(
         strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
         endpoints = endpoints or await _applied_endpoints(database, network)
         extensions = installed()
-        own = own_host(database, endpoints, network=network, http=http, clock=clock, extensions=extensions)
-        http.mount(OWN_ORIGIN, own)
+        http.mount(OWN_ORIGIN, _own_host(database, endpoints, network, http, extensions))
         if network is Network.EMBEDDED:
             toy = await stack.enter_async_context(
                 open_toy(home.world(network), endpoints, http, storage_price=storage_price)
@@ -126,18 +128,27 @@ async def open_site(
         )
 
 
+def _own_host(
+    database: Database, endpoints: Endpoints, network: Network, http: HttpClient, extensions: Extensions
+) -> LazyApp:
+    async def build() -> App:
+        return cli.worlds.own_host(database, endpoints, network=network, http=http, clock=clock, extensions=extensions)
+
+    return LazyApp(build)
+
+
 @asynccontextmanager
 async def open_toy(
     folder: Path,
     endpoints: Endpoints,
     http: HttpClient,
     *,
-    block_time: float = BLOCK_SECONDS,
+    block_time: float | None = None,
     storage_price: int = 0,
     pace: Pace | None = None,
 ) -> AsyncIterator[ToyWorld]:
     """Open the toy world in `folder` for the block; through `http` it is reached in this process, whatever its addresses."""
-    toy = ToyWorld(
+    toy = cli.worlds.ToyWorld(
         folder,
         endpoints,
         http=http,

@@ -62,11 +62,11 @@ class ToyWorld:
         http: Http,
         clock: Callable[[], float],
         randomness: Callable[[int], bytes],
-        block_time: float = BLOCK_SECONDS,
+        block_time: float | None = None,
         pace: Pace | None = None,
         storage_price: int = 0,
     ) -> None:
-        """`block_time` in seconds; `storage_price` in satoshis for a gigabyte and month, at each of the storage hosts."""
+        """`block_time` in seconds, BLOCK_SECONDS by default; `storage_price` in satoshis for a gigabyte and month, at each of the storage hosts."""
         folder.mkdir(parents=True, exist_ok=True)
         self._folder = folder
         self._endpoints = endpoints
@@ -75,7 +75,8 @@ class ToyWorld:
         self._pace = pace or Pace()
         self._prices = Prices(storage_price)
         self._stack = AsyncExitStack()
-        self.ledger = Ledger(folder / "chain.db", clock=clock, randomness=randomness, block_time=block_time)
+        seconds = BLOCK_SECONDS if block_time is None else block_time
+        self.ledger = Ledger(folder / "chain.db", clock=clock, randomness=randomness, block_time=seconds)
         self._randomness = randomness
         self.apps: dict[str, ASGIApp] = {
             endpoints.arc: LazyApp(self._build_arc),
