@@ -167,7 +167,8 @@ def imports() -> list[list[str]]:
     """Each package, from the top of the layers downwards, and the packages that its modules import, in the same order."""
     layers = next(each["layers"] for each in CONTRACTS if each["type"] == "layers")
     order = [name.strip() for layer in layers for name in layer.split("|") if "(" not in name]
-    return [[name, *(other for other in order if other in imported_by(name))] for name in order]
+    found = {name: imported_by(name) for name in order}
+    return [[name, *(other for other in order if other in found[name])] for name in order]
 
 
 def imported_by(package: str) -> set[str]:
