@@ -8,17 +8,13 @@ from __future__ import annotations
 from typing import Final
 
 from reconciler.model.ids import AdProtocol, RecordId
+from reconciler.wire import script
 
-SIGNATURE: Final = 71
-_OUTPOINT_AND_SEQUENCE: Final = 36 + 4
+SIGNATURE: Final = script.MAX_SIGNATURE
+P2PKH_OUTPUT: Final = script.P2PKH_OUTPUT
+P2PKH_INPUT: Final = script.P2PKH_INPUT
+PUSHDROP_INPUT: Final = script.PUSHDROP_INPUT
 _KEY: Final = 33
-
-P2PKH_OUTPUT: Final = 8 + 1 + 25
-P2PKH_INPUT: Final = _OUTPOINT_AND_SEQUENCE + 1 + (1 + SIGNATURE + 1) + (1 + _KEY)
-"""148: the script pushes the signature with its sighash byte, and the key."""
-
-PUSHDROP_INPUT: Final = _OUTPOINT_AND_SEQUENCE + 1 + (1 + SIGNATURE + 1)
-"""114: the key is in the locking script."""
 
 _ANCHOR: Final = 1 + (3 + 2 + 32) + (2 + 2 + 36)
 """CBOR {"mh": 32 bytes, "i": 36 bytes}: a map head; each key as text; each value behind a two-byte head (PROTOCOL §2)."""
