@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -97,13 +98,22 @@ def test_no_file_names_a_package_registry():
     assert found(REGISTRY) == []
 
 
-def definitions() -> Iterator[tuple[str, ast.AST]]:
+@cache
+def definitions() -> tuple[tuple[str, ast.AST], ...]:
     """Every class and function, with where it stands."""
-    kinds = (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
-    for path in MODULES:
-        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
-            if isinstance(node, kinds):
-                yield f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node
+    return tuple(
+        (f"{path.relative_to(ROOT)}:{node.lineno} {node.name}", node)
+        for path in MODULES
+        for node in defined_in(ast.parse(path.read_text(encoding="utf-8")))
+    )
+
+
+def defined_in(scope: ast.AST) -> Iterator[ast.AST]:
+    """The classes and functions of a module, class or function, and theirs."""
+    for node in scope.body:
+        if isinstance(node, (ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)):
+            yield node
+            yield from defined_in(node)
 
 
 def test_no_function_is_longer_than_a_page():
