@@ -40,6 +40,7 @@ async def waking(
         asyncio.create_task(_listen(bell, trees, recursive=True, blind=blind)),
         asyncio.create_task(_listen(bell, folders, recursive=False, blind=blind)),
     ]
+    await asyncio.sleep(0)  # they listen before anything is read: what changes meanwhile would be missed
     try:
         yield bell
     finally:

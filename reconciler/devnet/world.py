@@ -15,26 +15,17 @@ from typing import Final
 
 from starlette.types import ASGIApp
 
-from reconciler.chain.arc import Arc
-from reconciler.chain.faucet import Faucet
-from reconciler.chain.headers import Headers
-from reconciler.chain.index import AddressIndex
 from reconciler.chain.ledger import Ledger
-from reconciler.clients.host import HostClient
 from reconciler.devnet.arc import build_app as build_arc
 from reconciler.devnet.hosts import public_host
 from reconciler.devnet.lazy import LazyApp
-from reconciler.model.amounts import Satoshis
+from reconciler.devnet.storage import storage_host
 from reconciler.model.desired import StorageHost
+from reconciler.model.ids import Network
 from reconciler.model.networks import Endpoints
-from reconciler.payments.till import Till
-from reconciler.storage.advertise import Advertiser
-from reconciler.storage.app import build_app as build_storage
 from reconciler.storage.disk import Disk
-from reconciler.storage.keeper import Keeper
 from reconciler.storage.terms import Prices
 from reconciler.store.database import Database
-from reconciler.store.replays import Replays
 from reconciler.store.schema import upgrade
 from reconciler.wallet.keys import Keys
 from reconciler.wire.http import Http
@@ -108,42 +99,17 @@ class ToyWorld:
         return build
 
     async def _build_storage(self, host: StorageHost) -> ASGIApp:
-        database = await self._database(host.name)
-        keys = self._keys_of(host)
-        miner, chain = Arc(self._http, self._endpoints.arc), Headers(self._http, self._endpoints.headers)
-        advertiser = Advertiser(
-            database=database,
-            signer=keys,
-            miner=miner,
-            chain=chain,
-            archive=AddressIndex(self._http, self._endpoints.headers),
-            hosts=[HostClient(self._http, origin) for origin in self._endpoints.hosts],
-            funder=_Gifts(Faucet(self._http, self._endpoints.faucet)) if self._endpoints.faucet else None,
-            plain_http=True,
-        )
-        keeper = Keeper(
-            database=database,
+        return storage_host(
+            await self._database(host.name),
+            self._endpoints,
+            network=Network.LOCAL,
+            url=host.url,
+            keys=self._keys_of(host),
             bucket=Disk(self._folder / host.name / "files"),
-            advertiser=advertiser,
-            base_url=host.url,
-            clock=self._clock,
-            randomness=self._randomness,
-        )
-        return build_storage(
-            keeper=keeper,
-            keys=keys,
-            replays=Replays(database),
-            till=Till(
-                database=database,
-                receiver=keys,
-                miner=miner,
-                chain=chain,
-                clock=self._clock,
-                randomness=self._randomness,
-            ),
-            clock=self._clock,
-            randomness=self._randomness,
             prices=self._prices,
+            http=self._http,
+            clock=self._clock,
+            randomness=self._randomness,
             sweep_every=self._pace.sweep,
         )
 
@@ -158,15 +124,3 @@ class ToyWorld:
     def _keys_of(self, host: StorageHost) -> Keys:
         """A toy host's key follows from its name, so that every process that opens the world agrees on it."""
         return Keys(hashlib.sha256(f"toy storage host {host.name}".encode()).digest())
-
-
-class _Gifts:
-    """The faucet as a storage host's funder."""
-
-    def __init__(self, faucet: Faucet) -> None:
-        self._faucet = faucet
-
-    async def fund(self, address: str, satoshis: Satoshis) -> bytes:
-        """See storage.ports.Funder."""
-        gift = await self._faucet.fund(address, satoshis)
-        return gift.beef.to_atomic(gift.txid)

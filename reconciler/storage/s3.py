@@ -7,7 +7,7 @@ import time
 from collections.abc import AsyncIterable, AsyncIterator, Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import obstore
 from obstore.exceptions import BaseError
@@ -16,6 +16,9 @@ from obstore.store import S3Store
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest
 from reconciler.storage.bucket import Measure, blocks
+
+if TYPE_CHECKING:
+    from obstore.store import S3Config  # which is there for type checkers alone
 
 _PART: Final = 8 << 20
 """Bytes of one request. An upload has at most 10,000 of them, an object 11 GB."""
@@ -43,13 +46,17 @@ class S3:
         region: str | None = None,
         patience: timedelta = _PATIENCE,
     ) -> None:
-        """`endpoint` is the URL of an S3 that is not Amazon's; `patience` is for one request, and for all attempts at it."""
+        """`endpoint` is the URL of an S3 that is not Amazon's; what is None is what the environment says. `patience` is for one request, and for all attempts at it."""
+        named: S3Config = {}
+        if endpoint is not None:
+            named["endpoint"] = endpoint
+        if region is not None:
+            named["region"] = region
         with _translated():
             self._store = S3Store(
                 bucket,
                 prefix=prefix or None,
-                endpoint=endpoint,
-                region=region,
+                config=named,
                 client_options={
                     "timeout": patience,
                     "connect_timeout": min(patience, _TO_CONNECT),

@@ -1,13 +1,18 @@
-"""ASGI lifespans for apps that no server drives: those inside another app, or behind a door of our own."""
+"""ASGI lifespans: of apps that no server drives, inside another app or behind a door of our own; and of one for any server."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
-from typing import Final
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Final, TypeAlias
 
-from starlette.types import ASGIApp, Message, Scope
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from reconciler.model.errors import OverlayError
+
+App: TypeAlias = ASGIApp
+"""For those who hand apps on and know no web framework."""
 
 _SCOPE: Final = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}}
 
@@ -52,3 +57,32 @@ async def comes(event: asyncio.Event, task: asyncio.Task[None]) -> bool:
     finally:
         waiting.cancel()
     return event.is_set()
+
+
+class Opening:
+    """An app that any server can drive: it is put together when the server starts, and put away when that ends."""
+
+    def __init__(self, opened: Callable[[], AbstractAsyncContextManager[ASGIApp]]) -> None:
+        self._opened = opened
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """See ASGI. A server without lifespans cannot drive it."""
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        if self._app is None:
+            raise RuntimeError("the server has not started the app's lifespan")
+        await self._app(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        await receive()
+        try:
+            async with self._opened() as self._app, running(self._app):
+                await send({"type": "lifespan.startup.complete"})
+                await receive()
+        except OverlayError as error:  # the server says it, and ends
+            said = f"{error}; {error.hint}" if error.hint else str(error)
+            await send({"type": "lifespan.startup.failed", "message": said})
+            return
+        await send({"type": "lifespan.shutdown.complete"})

@@ -17,6 +17,7 @@ import yaml
 from reconciler.cli.arguments import split_globals
 from reconciler.cli.main import app
 from reconciler.gateway.openapi import DOCUMENT
+from reconciler.storage.openapi import DOCUMENT as STORAGE
 from tests.containers import (
     ENTRY,
     ROOT,
@@ -28,8 +29,8 @@ from tests.containers import (
     pods,
 )
 
-OTHERS_READ = {"PYTHONUNBUFFERED", "FORWARDED_ALLOW_IPS"}
-"""Variables that Python and uvicorn read."""
+OTHERS_READ = {"PYTHONUNBUFFERED", "FORWARDED_ALLOW_IPS", "AWS_REGION", "AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"}
+"""Variables that Python, uvicorn and obstore read."""
 
 SOURCE = "".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "reconciler").rglob("*.py")))
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -38,7 +39,7 @@ OURS = [name for name, service in sorted(compose()["services"].items()) if servi
 
 def command_lines() -> Iterator[Any]:
     yield pytest.param(json.loads(instructions("CMD")[-1]), id="Dockerfile")
-    for name in OURS:
+    for name in (each for each in OURS if "entrypoint" not in compose()["services"][each]):
         yield pytest.param(
             [interpolated(word) for word in compose()["services"][name]["command"]], id=f"compose {name}"
         )
@@ -69,6 +70,19 @@ def variables() -> Iterator[str]:
 
 def test_every_variable_is_one_that_is_read():
     assert {name for name in variables() if f'"{name}"' not in SOURCE} - {"PATH"} == OTHERS_READ
+
+
+def test_the_storage_host_is_the_one_of_the_guide_and_each_part_has_a_database_of_its_own():
+    document = compose()
+    service = document["services"]["storage"]
+    guide = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    assert " ".join([*service["entrypoint"], *service["command"][:2]]) in guide
+    port = service["command"][service["command"].index("--port") + 1]
+    assert f"localhost:{port}/health" in service["healthcheck"]["test"][-1]
+    assert "/health" in STORAGE["paths"]
+    used = {environment_of(name)["DATABASE_URL"].rpartition("/")[2] for name in OURS}
+    made = {document["services"]["postgres"]["environment"]["POSTGRES_DB"]}
+    assert used == made | {*re.findall(r"DATABASE (\w+)", document["configs"]["databases"]["content"])}
 
 
 def test_the_image_has_what_the_package_is_built_from_and_no_key_gets_in():

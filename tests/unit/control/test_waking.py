@@ -40,6 +40,12 @@ def named(*names):
     return lambda path: path.name in names
 
 
+async def test_what_changes_as_soon_as_it_listens_is_heard(tmp_path):
+    async with waking([tmp_path], [], stopped=asyncio.Event().wait, blind=pytest.fail) as bell:
+        (tmp_path / "mine.csv").write_text("1")
+        assert await bell(LONG, named("mine.csv")) is Wake.FILES
+
+
 async def test_a_file_that_matters_ends_a_pause_and_others_do_not(listening, tmp_path):
     (tmp_path / "deep").mkdir()
     async with listening() as bell:

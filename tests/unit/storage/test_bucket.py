@@ -166,3 +166,12 @@ async def test_a_bucket_that_does_not_answer_is_an_error_that_may_pass(s3):
         await bucket.write("host/a", chunks(bytes(100)), 100)
     with pytest.raises(UnreachableError, match="out of reach"):
         await names(bucket)
+
+
+@pytest.mark.parametrize(
+    "place", [{}, {"endpoint": None, "region": None}, {"region": "eu-central-1"}, {"endpoint": "http://127.0.0.1:1"}]
+)
+def test_an_s3_is_where_it_is_said_to_be_or_where_the_environment_says(place):
+    from reconciler.storage.s3 import S3
+
+    assert S3("bucket", **place)
