@@ -10,7 +10,7 @@ from typing import Any
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "protocol.md"
 
-_BLOCK = re.compile(r"^```json ([a-z-]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+BLOCK = re.compile(r"^```json ([a-z-]+)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,11 +24,12 @@ class Example:
 
 def examples() -> tuple[Example, ...]:
     """All of them, in the document's order."""
-    found = _BLOCK.findall(DOCUMENT.read_text(encoding="utf-8"))
-    return tuple(_read(name, text) for name, text in found)
+    found = BLOCK.findall(DOCUMENT.read_text(encoding="utf-8"))
+    return tuple(read(name, text) for name, text in found)
 
 
-def _read(name: str, text: str) -> Example:
+def read(name: str, text: str) -> Example:
+    """One example."""
     value = json.loads(text)
     assert value.keys() == {"given", "then"}, name
     return Example(name, value["given"], value["then"])

@@ -13,10 +13,9 @@ import pytest
 from reconciler.model import keys as key_names
 from reconciler.model.errors import OverlayError
 from reconciler.model.keys import KeyRef
-from tests.protocol import records, sales, transactions
 from tests.protocol.document import DOCUMENT, Example, examples
+from tests.protocol.rebuilding import REBUILT
 
-REBUILT = {**records.REBUILT, **transactions.REBUILT, **sales.REBUILT}
 EXAMPLES = examples()
 ROOT = Path(__file__).parents[3]
 
