@@ -12,10 +12,24 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from benchmarks import access, authentication, busy, content, growth, hashing, lookup, paid, parse, plan, submit
+from benchmarks import (
+    access,
+    authentication,
+    busy,
+    content,
+    growth,
+    hashing,
+    lookup,
+    paid,
+    parse,
+    plan,
+    startup,
+    submit,
+)
 from benchmarks.setting import Line, Row, Setting, table
 
 LINES: Final[dict[str, Line]] = {
+    "startup": startup,
     "plan": plan,
     "parse": parse,
     "hashing": hashing,

@@ -9,11 +9,7 @@ from typing import Annotated, Final
 import typer
 
 from reconciler.cli.arguments import seconds
-from reconciler.cli.console import Console
-from reconciler.model.amounts import satoshis
-from reconciler.model.errors import UsageError
 from reconciler.model.parallel import PARALLEL
-from reconciler.plan.options import DeleteLimit, PlanOptions
 
 Paths = Annotated[
     list[Path] | None,
@@ -134,26 +130,3 @@ class Doing:
     def patience(self) -> float:
         """--lock-timeout in seconds. Raises UsageError."""
         return seconds(self.lock_timeout)
-
-
-def plan_options(console: Console, overrides: Overrides, scope: Scope | None = None) -> PlanOptions:
-    """What was chosen, as the planner takes it. Raises UsageError for amounts that are none."""
-    scope = scope or Scope()
-    try:
-        return PlanOptions(
-            max_delete=None if overrides.max_delete is None else DeleteLimit.parse(overrides.max_delete),
-            allow_empty=overrides.allow_empty,
-            max_cost=None if overrides.max_cost is None else satoshis(overrides.max_cost),
-            allow_price_change=overrides.allow_price_change,
-            replace_identity=overrides.replace_identity,
-            take_over=overrides.take_over,
-            unreachable_gateway=overrides.unreachable_gateway,
-            genesis=overrides.genesis,
-            reason=" ".join(overrides.reason.split()),
-            targets=tuple(scope.target or ()),
-            excludes=tuple(scope.exclude or ()),
-            replaces=tuple(scope.replace or ()),
-            interactive=console.interactive,
-        )
-    except ValueError as error:
-        raise UsageError(str(error)) from error

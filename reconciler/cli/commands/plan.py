@@ -61,10 +61,9 @@ def plan(
     if form.json and form.markdown:
         raise UsageError("--json and --markdown are two forms of one plan", hint="give one of them")
     invocation = Invocation.of(context)
-    chosen = options.plan_options(invocation.console, overrides, scope)
     named = manifest_paths(paths or (), invocation.directory)
     whose = None if identity is None else _identity(identity)
-    invocation.finish(operations.plan.plan(invocation, named, given, chosen, form, whose=whose, refresh=scope.refresh))
+    invocation.finish(operations.plan.plan(invocation, named, given, scope, overrides, form=form, whose=whose))
 
 
 def _identity(text: str) -> IdentityKey:

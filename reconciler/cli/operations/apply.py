@@ -12,6 +12,7 @@ from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.manifests import load_manifests
 from reconciler.cli.planfile import KeptPlan, kept_plan
+from reconciler.cli.planning import plan_options
 from reconciler.cli.views import diagnostics
 from reconciler.cli.wiring import keys_for
 from reconciler.control.planned import Finished
@@ -36,7 +37,7 @@ async def apply(invocation: Invocation, paths: tuple[Path, ...], wanted: Wanted,
 
 async def _apply(undertaking: Undertaking, paths: tuple[Path, ...], wanted: Wanted) -> int:
     invocation, patience = undertaking.invocation, undertaking.doing.patience
-    chosen = options.plan_options(invocation.console, wanted.overrides, wanted.scope)
+    chosen = plan_options(invocation.console, wanted.overrides, wanted.scope)
     loaded = await load_manifests(invocation, paths, wanted.given, parallel=undertaking.doing.parallelism)
     for line in diagnostics.lines(loaded.warnings):
         invocation.console.note(line)

@@ -9,6 +9,7 @@ from reconciler.cli.applying import Question, Undertaking
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.manifests import load_manifests
+from reconciler.cli.planning import plan_options
 from reconciler.cli.wiring import keys_for
 from reconciler.control.planned import Finished
 from reconciler.control.reconcile import Reconciler
@@ -23,7 +24,7 @@ async def destroy(
 ) -> int:
     """Of the producer in the manifests, everything."""
     undertaking, patience = Undertaking(invocation=invocation, doing=doing), doing.patience
-    chosen = options.plan_options(invocation.console, overrides)
+    chosen = plan_options(invocation.console, overrides)
     loaded = await load_manifests(invocation, paths, given, parallel=doing.parallelism)
     name = loaded.state.producer.id.name
     question = Question(text="This cannot be undone. To delete everything, type the producer's name.", word=name)

@@ -13,6 +13,7 @@ from reconciler.cli.gateways import gateway_of
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.manifests import load_manifests
 from reconciler.cli.planfile import keep
+from reconciler.cli.planning import plan_options
 from reconciler.cli.views import diagnostics
 from reconciler.cli.views.markdown import render_markdown
 from reconciler.cli.views.plan import render
@@ -34,21 +35,22 @@ async def plan(
     invocation: Invocation,
     paths: tuple[Path, ...],
     given: options.Given,
-    chosen: PlanOptions,
-    form: Form,
+    scope: options.Scope,
+    overrides: options.Overrides,
     *,
+    form: Form,
     whose: IdentityKey | None,
-    refresh: bool,
 ) -> int:
     """From manifests to a plan, by the secret key or the public one."""
     console = invocation.console
+    chosen = plan_options(console, overrides, scope)
     loaded = await load_manifests(invocation, paths, given, parallel=form.parallelism)
     for line in diagnostics.lines(loaded.warnings):
         console.note(line)
     whose = whose or _served(invocation, loaded)
     keys = keys_for(invocation, loaded, create=True) if whose is None else _keys_of(whose, invocation, loaded)
     if isinstance(keys, Keys):
-        found = await _planned(invocation, loaded, chosen, keys, refresh=refresh)
+        found = await _planned(invocation, loaded, chosen, keys, refresh=scope.refresh)
     else:
         found = await _previewed(invocation, loaded, chosen, keys)
     if form.out is not None:

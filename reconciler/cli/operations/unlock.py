@@ -14,6 +14,7 @@ from reconciler.cli.implied import open_recorded
 from reconciler.cli.interrupt import Interrupt
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.manifests import load_manifests
+from reconciler.cli.planning import plan_options
 from reconciler.cli.views.state import held_text, unlocked_json, unlocked_text
 from reconciler.cli.wiring import clock, keys_for
 from reconciler.control.planned import Finished
@@ -31,7 +32,7 @@ async def give_back(
 ) -> int:
     """The root that another machine holds."""
     undertaking, patience = Undertaking(invocation=invocation, doing=doing), doing.patience
-    chosen = options.plan_options(invocation.console, overrides)
+    chosen = plan_options(invocation.console, overrides)
     loaded = await load_manifests(invocation, paths, given, parallel=doing.parallelism)
 
     async def work(reconciler: Reconciler, halted: Interrupt) -> Finished:

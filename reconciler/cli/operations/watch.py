@@ -16,6 +16,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.logs import log_of
 from reconciler.cli.manifests import beside_of, load_manifests
 from reconciler.cli.notices import Mailbag
+from reconciler.cli.planning import plan_options
 from reconciler.cli.views.apply import last_line
 from reconciler.cli.views.watch import Watching
 from reconciler.cli.wiring import clock, keys_for, open_reconciler
@@ -40,7 +41,7 @@ async def watch(
     watching = Watching(console, log_of(console), rhythm.json)
     beside = beside_of(invocation, given)
     inputs = Inputs.of_paths(paths, beside.variable_files)
-    chosen = options.plan_options(console, standing.overrides)
+    chosen = plan_options(console, standing.overrides)
 
     async def load() -> Loaded:
         return await load_manifests(invocation, paths, given, parallel=rhythm.parallelism)

@@ -15,6 +15,7 @@ from benchmarks.setting import Figures, Row, table
         ("hashing", 4),
         ("submit", 3),
         ("lookup", 3),
+        pytest.param("startup", 8, marks=pytest.mark.long),
         pytest.param("plan", 6, marks=pytest.mark.long),
         pytest.param("growth", 3, marks=pytest.mark.long),
         pytest.param("authentication", 1, marks=pytest.mark.long),

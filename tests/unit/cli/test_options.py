@@ -7,7 +7,8 @@ from dataclasses import fields
 import pytest
 
 from reconciler.cli.console import Console
-from reconciler.cli.options import Doing, Overrides, Scope, plan_options
+from reconciler.cli.options import Doing, Overrides, Scope
+from reconciler.cli.planning import plan_options
 from reconciler.model.errors import UsageError
 from reconciler.plan.guards import RULES
 
