@@ -10,11 +10,11 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
 from typing import Any, Final, Generic, Self, TypeVar
 
 from sqlalchemy import (
@@ -42,7 +42,7 @@ from reconciler.model.errors import UnreachableError
 from reconciler.store.failures import failure
 from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
 from reconciler.store.works import Connection as AnyConnection
-from reconciler.store.works import Done, Failed, Work, alone, together
+from reconciler.store.works import Done, Failed, Glances, Work, alone, side_by_side, together
 
 T = TypeVar("T")
 
@@ -104,6 +104,7 @@ class _Order(Generic[T]):
 
     work: Work[T]
     outcome: asyncio.Future[T]
+    is_brief: bool
 
     def settle(self, outcome: Done | Failed) -> None:
         if self.outcome.done():  # whoever asked is gone
@@ -136,6 +137,7 @@ class Database:
         apart = {_WITHOUT_LOCK: True, "isolation_level": "AUTOCOMMIT"}
         self._apart = threads.execution_options(**apart) if is_postgresql(engine.url) else None
         self._apart_threads = ThreadPoolExecutor(_APART, "database-apart")
+        self._glances = Glances(self._reading_in_threads)
         self._turn = asyncio.Lock()
         self._orders: list[_Order[Any]] = []
         self._writer: asyncio.Task[None] | None = None
@@ -155,7 +157,7 @@ class Database:
         else:
             settings = {}
         engine = create_async_engine(url, **settings)
-        threads = create_engine(without_loop(url), pool_size=_READERS + _APART + 1, **settings)
+        threads = create_engine(without_loop(url), pool_size=_READERS + _APART + 2, **settings)
         for each in (engine.sync_engine, threads):
             if is_postgresql(url):
                 event.listen(each, "begin", _begin_alone)
@@ -188,7 +190,18 @@ class Database:
 
     async def write(self, work: Work[T]) -> T:
         """Do a work that may write; what it returns, once that is durable. Raises what the work raises, and as `begin` does."""
-        order = _Order(work, asyncio.get_running_loop().create_future())
+        return await self._ordered(work, is_brief=False)
+
+    async def jot(self, work: Work[T]) -> T:
+        """Like `write`, for a few rows by their keys: what many ask for at the same time.
+
+        In a file such works are done here, and a thread waits for the lock and for the disk. In a thread each statement would
+        wait for its turn with this one, milliseconds where much is asked, and all others meanwhile for the lock.
+        """
+        return await self._ordered(work, is_brief=True)
+
+    async def _ordered(self, work: Work[T], *, is_brief: bool) -> T:
+        order = _Order(work, asyncio.get_running_loop().create_future(), is_brief)
         self._orders.append(order)
         if self._writer is None:
             self._writer = asyncio.create_task(self._write_all())
@@ -201,7 +214,7 @@ class Database:
         On PostgreSQL it waits for no other writer, and none for it.
         """
         if self._apart is None:
-            return await self.write(work)
+            return await self.jot(work)
         loop = asyncio.get_running_loop()
         done: T = self._result(await loop.run_in_executor(self._apart_threads, alone, self._apart, work))
         return done
@@ -221,19 +234,17 @@ class Database:
         """
         if self._apart is not None:
             return await self.read(work)
-        done: T = self._result(alone(self._reading_in_threads, work))
+        done: T = self._result(self._glances.do(work))
         return done
 
     async def _write_all(self) -> None:
         """Write what has come, together, until nothing more comes."""
-        loop = asyncio.get_running_loop()
         orders: list[_Order[Any]] = []
         try:
             while self._orders:
                 async with self._its_turn():
                     orders, self._orders = self._orders[:_AT_ONCE], self._orders[_AT_ONCE:]
-                    works = [order.work for order in orders]
-                    outcomes = await loop.run_in_executor(self._writing_thread, together, self._in_threads, works)
+                    outcomes = await self._written(orders)
                 for order, outcome in zip(orders, outcomes, strict=True):
                     order.settle(self._translated(outcome))
         except (UnreachableError, RuntimeError) as error:  # the turn did not come; or the database was closed meanwhile
@@ -242,6 +253,33 @@ class Database:
                 order.settle(Failed(error))
         finally:
             self._writer = None
+
+    async def _written(self, orders: Sequence[_Order[Any]]) -> list[Done | Failed]:
+        works = [order.work for order in orders]
+        if self._apart is None and all(order.is_brief for order in orders):
+            with suppress(DBAPIError):  # nothing of it was kept; whose fault it was shows when each is run alone
+                return await self._written_here(works)
+        return await self._in_writing_thread(partial(together, self._in_threads, works))
+
+    async def _written_here(self, works: Sequence[Work[Any]]) -> list[Done | Failed]:
+        connection = self._in_threads.connect()
+        try:
+            await self._in_writing_thread(connection.begin)
+            outcomes = side_by_side(connection, works)
+            await self._in_writing_thread(connection.commit)
+        finally:
+            self._give_back(connection)
+        return outcomes
+
+    def _give_back(self, connection: Connection) -> None:
+        """And whatever it has not committed; behind what the thread still does with it, if nobody waits for that any more."""
+        try:
+            self._writing_thread.submit(connection.close)
+        except RuntimeError:  # the database was closed meanwhile, and the thread has ended
+            connection.close()
+
+    async def _in_writing_thread(self, step: Callable[[], T]) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._writing_thread, step)
 
     @asynccontextmanager
     async def _its_turn(self) -> AsyncIterator[None]:
@@ -290,6 +328,7 @@ class Database:
         """Give back all connections, and end all threads."""
         for threads in (self._writing_thread, self._apart_threads, self._reading_threads):
             threads.shutdown()
+        self._glances.close()
         self._in_threads.dispose()
         await self._engine.dispose()
 
@@ -332,8 +371,10 @@ def _log_ahead(cursor: DBAPICursor) -> None:
 
 
 def _begin_immediate(connection: Connection) -> None:
-    reads_only = connection.get_execution_options().get(_WITHOUT_LOCK, False)
-    connection.exec_driver_sql("BEGIN" if reads_only else "BEGIN IMMEDIATE")
+    if connection.get_execution_options().get(_WITHOUT_LOCK, False):
+        connection.connection.cursor().execute("BEGIN")  # which waits for nobody, and cannot fail
+    else:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
 def _begin_alone(connection: Connection) -> None:

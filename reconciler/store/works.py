@@ -102,6 +102,33 @@ def alone(engine: Engine, work: Work[Any]) -> Done | Failed:
         return Failed(error)
 
 
+class Glances:
+    """Works that read, one after another, in transactions of one connection: to get it from the pool costs as much as to read."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+        self._connection: SyncConnection | None = None
+
+    def do(self, work: Work[Any]) -> Done | Failed:
+        """As `alone`."""
+        try:
+            connection = self._connection or self._engine.connect()
+            self._connection = connection
+            with connection.begin():
+                return Done(_driven(work(Straight(connection))))
+        except DBAPIError as error:
+            self.close()  # the next one begins anew
+            return Failed(error)
+        except Exception as error:  # noqa: BLE001 - raised again by who awaits it
+            return Failed(error)
+
+    def close(self) -> None:
+        """Give the connection back."""
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            connection.close()
+
+
 def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
     """Works in one transaction, each as if it were alone. Where the database fails under one of them, each is run alone.
 
@@ -110,7 +137,7 @@ def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
     if len(works) > 1:
         try:
             with engine.begin() as connection:
-                return [_in_savepoint(connection, work) for work in works]
+                return side_by_side(connection, works)
         except DBAPIError:  # nothing of it was kept; whose fault it was shows when each is run alone
             pass
     outcomes: list[Done | Failed] = []
@@ -120,6 +147,11 @@ def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
         if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
             return [*outcomes, *repeat(outcome, len(works) - len(outcomes))]
     return outcomes
+
+
+def side_by_side(connection: SyncConnection, works: Sequence[Work[Any]]) -> list[Done | Failed]:
+    """Works in the transaction of a connection, each as if it were alone. Raises DBAPIError where the database fails under one."""
+    return [_in_savepoint(connection, work) for work in works]
 
 
 def _in_savepoint(connection: SyncConnection, work: Work[Any]) -> Done | Failed:

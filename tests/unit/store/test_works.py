@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 
 import pytest
 from sqlalchemy import insert, select
@@ -22,6 +23,12 @@ async def another(database_url):
     await database.close()
 
 
+@pytest.fixture(params=["write", "jot"])
+def writing(request, database):
+    """Either way to write."""
+    return getattr(database, request.param)
+
+
 def put(data: bytes):
     async def work(connection):
         (digest,) = await Documents(connection).put(data)
@@ -34,8 +41,8 @@ async def kept(connection):
     return sorted(await connection.scalars(select(documents.c.data)))
 
 
-async def test_what_was_answered_is_there_for_everybody(database, another):
-    digest = await database.write(put(b"one"))
+async def test_what_was_answered_is_there_for_everybody(database, writing, another):
+    digest = await writing(put(b"one"))
 
     async def found(connection):
         return await Documents(connection).get(digest)
@@ -43,16 +50,16 @@ async def test_what_was_answered_is_there_for_everybody(database, another):
     assert await another.read(found) == b"one"
 
 
-async def test_works_that_come_at_the_same_time_are_all_kept_and_each_gets_its_own_answer(database):
+async def test_works_that_come_at_the_same_time_are_all_kept_and_each_gets_its_own_answer(database, writing):
     data = [bytes([number]) for number in range(250)]
 
-    digests = await asyncio.gather(*(database.write(put(each)) for each in data))
+    digests = await asyncio.gather(*(writing(put(each)) for each in data))
 
     assert len(set(digests)) == 250
     assert await database.read(kept) == sorted(data)
 
 
-async def test_works_are_done_in_the_order_in_which_they_came(database):
+async def test_works_are_done_in_the_order_in_which_they_came(database, writing):
     seen = []
 
     def count(number):
@@ -62,30 +69,30 @@ async def test_works_are_done_in_the_order_in_which_they_came(database):
 
         return work
 
-    await asyncio.gather(*(database.write(count(number)) for number in range(20)))
+    await asyncio.gather(*(writing(count(number)) for number in range(20)))
 
     assert seen == [(number, number) for number in range(20)]
 
 
-async def test_one_that_raises_takes_back_what_it_did_and_nothing_else(database):
+async def test_one_that_raises_takes_back_what_it_did_and_nothing_else(database, writing):
     async def spoiled(connection):
         await Documents(connection).put(b"spoiled")
         raise StateError("no")
 
     works = [put(b"a"), put(b"b"), spoiled, put(b"c")]
-    outcomes = await asyncio.gather(*map(database.write, works), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(writing, works), return_exceptions=True)
 
     assert [isinstance(outcome, StateError) for outcome in outcomes] == [False, False, True, False]
     assert await database.read(kept) == [b"a", b"b", b"c"]
 
 
-async def test_where_the_database_fails_under_one_the_others_are_done_all_the_same(database):
+async def test_where_the_database_fails_under_one_the_others_are_done_all_the_same(database, writing):
     async def twice(connection):
         rows = [{"digest": "00" * 32, "data": b"twice"}] * 2
         await connection.execute(insert(documents), rows)
 
     works = [put(b"a"), put(b"b"), twice, put(b"c")]
-    outcomes = await asyncio.gather(*map(database.write, works), return_exceptions=True)
+    outcomes = await asyncio.gather(*map(writing, works), return_exceptions=True)
 
     assert [type(outcome) for outcome in outcomes] == [str, str, IntegrityError, str]
     assert await database.read(kept) == [b"a", b"b", b"c"]
@@ -97,13 +104,13 @@ async def test_a_work_that_reads_cannot_write(database):
         await database.read(put(b"one"))
 
 
-async def test_a_work_that_waits_for_something_else_is_refused(database):
+async def test_a_work_that_waits_for_something_else_is_refused(database, writing):
     async def dreaming(connection):
         await connection.execute(insert(settings), {"name": "dream", "value": b"1"})
         await asyncio.sleep(0)
 
     with pytest.raises(RuntimeError, match="waited for something else"):
-        await database.write(dreaming)
+        await writing(dreaming)
 
     async def dreamt(connection):
         return await connection.scalar(select(settings.c.value).where(settings.c.name == "dream"))
@@ -111,21 +118,19 @@ async def test_a_work_that_waits_for_something_else_is_refused(database):
     assert await database.read(dreamt) is None
 
 
-async def test_works_and_transactions_of_this_process_wait_for_each_other_in_turn(database):
+async def test_works_and_transactions_of_this_process_wait_for_each_other_in_turn(database, writing):
     async def by_transaction(data):
         async with database.begin() as connection:
             await Documents(connection).put(data)
 
-    both = [
-        work for number in range(20) for work in (by_transaction(bytes([number])), database.write(put(b"w%d" % number)))
-    ]
+    both = [work for number in range(20) for work in (by_transaction(bytes([number])), writing(put(b"w%d" % number)))]
     await asyncio.gather(*both)
 
     assert len(await database.read(kept)) == 40
 
 
-async def test_who_asked_may_go_away_and_the_others_get_their_answers(database):
-    gone, staying = (asyncio.create_task(database.write(put(data))) for data in (b"gone", b"staying"))
+async def test_who_asked_may_go_away_and_the_others_get_their_answers(database, writing):
+    gone, staying = (asyncio.create_task(writing(put(data))) for data in (b"gone", b"staying"))
     await asyncio.sleep(0)
     gone.cancel()
 
@@ -133,17 +138,17 @@ async def test_who_asked_may_go_away_and_the_others_get_their_answers(database):
     assert b"staying" in await database.read(kept)
 
 
-async def test_where_the_database_is_busy_all_that_wait_are_told_so(database_url, another, monkeypatch):
+@pytest.mark.parametrize("way", ["write", "jot"])
+async def test_where_the_database_is_busy_all_that_wait_are_told_so(database_url, another, monkeypatch, way):
     monkeypatch.setattr(store, "_BUSY_SECONDS", 0.2)
     impatient = Database.open(database_url)
+    writing = getattr(impatient, way)
     async with another.begin() as connection:
         await Documents(connection).put(b"theirs")
-        outcomes = await asyncio.gather(
-            *(impatient.write(put(bytes([each]))) for each in range(5)), return_exceptions=True
-        )
+        outcomes = await asyncio.gather(*(writing(put(bytes([each]))) for each in range(5)), return_exceptions=True)
 
     assert {type(outcome) for outcome in outcomes} == {UnreachableError}
-    assert await impatient.write(put(b"later"))
+    assert await writing(put(b"later"))
     await impatient.close()
 
 
@@ -161,10 +166,34 @@ async def test_who_waits_too_long_for_another_writer_of_this_process_is_told_tha
     assert await database.write(put(b"two"))
 
 
-async def test_who_writes_after_the_database_was_closed_is_told_and_does_not_wait_for_ever(database_url):
+@pytest.mark.parametrize("way", ["write", "jot"])
+async def test_who_writes_after_the_database_was_closed_is_told_and_does_not_wait_for_ever(database_url, way):
     closed = Database.open(database_url)
     await closed.close()
 
     with pytest.raises(RuntimeError):
         async with asyncio.timeout(10):
-            await closed.write(put(b"late"))
+            await getattr(closed, way)(put(b"late"))
+
+
+async def test_what_is_jotted_down_and_what_is_written_come_in_one_order(database):
+    seen = []
+
+    def note(number):
+        async def work(_):
+            seen.append(number)
+
+        return work
+
+    await asyncio.gather(*((database.jot, database.write)[number % 2](note(number)) for number in range(20)))
+
+    assert seen == list(range(20))
+
+
+@pytest.mark.only("sqlite")
+async def test_what_is_jotted_down_has_its_statements_run_where_it_is_asked_for(database):
+    async def where(_):
+        return threading.current_thread()
+
+    assert await database.jot(where) is threading.current_thread()
+    assert await database.write(where) is not threading.current_thread()
