@@ -27,7 +27,7 @@ from reconciler.model.errors import OverlayError, RefusedError
 from reconciler.model.ids import Txid
 from reconciler.payments.ports import Miner
 from reconciler.store.database import Database
-from reconciler.store.figures import Count, Figures
+from reconciler.store.figures import Counting, Figures
 from reconciler.web.operators import Operator, is_beside
 from reconciler.web.problems import problem
 from reconciler.wire.arc import TxReport
@@ -59,9 +59,8 @@ class Metrics:
     """One process's counters, and everybody's figures. `clock` gives unix seconds."""
 
     def __init__(self, database: Database, operator: Operator, *, clock: Callable[[], float]) -> None:
-        self._database = database
         self._operator = operator
-        self._clock = clock
+        self._counting = Counting(database, clock=clock)
         self._registry = registry = CollectorRegistry()
         self._requests = Counter(
             "overlay_http_requests", "Requests answered.", ["method", "route", "status"], registry=registry
@@ -99,7 +98,7 @@ class Metrics:
                 self._operator.check(request)
             except RefusedError as error:
                 return problem(int(error.code), error.message)
-        figures = await self._database.read(Count(int(self._clock())))
+        figures = await self._counting.figures()
         shown = CollectorRegistry()
         if folder := os.environ.get(SHARED):
             MultiProcessCollector(shown, path=folder)  # type: ignore[no-untyped-call]  # the library's
