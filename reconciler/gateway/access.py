@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Final
 
@@ -118,11 +118,16 @@ class Access:
         return answer
 
     async def _sold(self, request: Request, wanted: Sold, quantity: int | None, offers: Offers) -> Response:
-        bought = await self._bought(request, wanted, quantity, offers)
+        bought = await self._bought(request, wanted, quantity, offers, in_the_answer=True)
         return bought if isinstance(bought, Response) else await self._answer(request, bought)
 
-    async def _bought(self, request: Request, wanted: Sold, quantity: int | None, offers: Offers) -> _Bought | Response:
-        """What this buyer has paid for, with this request or before; or what is answered instead."""
+    async def _bought(
+        self, request: Request, wanted: Sold, quantity: int | None, offers: Offers, *, in_the_answer: bool = False
+    ) -> _Bought | Response:
+        """What this buyer has paid for, with this request or before; or what is answered instead.
+
+        `in_the_answer` says that all that is sold is given there: receipt, key and places.
+        """
         with refusals(self.audit, _what(wanted), request, str(wanted)):
             standing = await self.shop.served(request, offers)
             deal = self.shop.deal(offers, wanted, quantity, standing.tier)
@@ -130,9 +135,12 @@ class Access:
                 held = await self._held(standing.consumer, deal.good, deal.document)
                 if held is not None:
                     return self._served_again(held, standing)
-            paid = await self.paywall.paid(request, str(deal.good), deal.price, deal.conditions)
+            conditions = deal.conditions
+            if in_the_answer and PAYMENT_HEADER in request.headers:
+                conditions = replace(conditions, at_hand=await self._is_at_hand(deal))
+            paid = await self.paywall.paid(request, str(deal.good), deal.price, conditions)
             if isinstance(paid, Paid) and paid.payment is not None:
-                return _Bought(await self._receipt_for(paid.payment), standing, Outcome.SOLD)
+                return _Bought(paid.held or await self._receipt_for(paid.payment), standing, Outcome.SOLD)
             if paid is None:
                 standing.check_quota(self.clock())
                 deal.check_taken()
@@ -150,8 +158,7 @@ class Access:
 
     async def _asked(self, request: Request, deal: Deal) -> Paid | Response:
         """The 402. Of one who is to pay natively it has no price that a client of BRC-105 would pay."""
-        if not isinstance(deal.good.sold, TierId):
-            await self.delivery.content(deal.document)  # nobody is asked to pay for what cannot be opened here
+        await self._check_content(deal)  # nobody is asked to pay for what cannot be opened here
         if deal.way is Way.HTTP:
             offer = Offer(required_identity(request), str(deal.good), deal.price)
             return self.paywall.challenge(offer, deal.conditions)
@@ -166,6 +173,18 @@ class Access:
                 "methods": methods_of(deal),
             },
         )
+
+    async def _check_content(self, deal: Deal) -> None:
+        """Raises RefusedError or StateError where a deal's content, if it has any, cannot be opened here."""
+        if not isinstance(deal.good.sold, TierId):
+            await self.delivery.content(deal.document)
+
+    async def _is_at_hand(self, deal: Deal) -> bool:
+        try:
+            await self._check_content(deal)
+        except (RefusedError, StateError):
+            return False
+        return True
 
     async def _held(self, buyer: IdentityKey, good: Good, document: Digest | None) -> StoredReceipt | None:
         """What this buyer holds for a good and has something left of. Memberships are bought term by term."""

@@ -36,11 +36,11 @@ class ReceiptAllowances:
 
     async def take(self, receipt: Digest, *, downloads: int, size: int) -> None:
         """See gateway.ports.Allowances."""
-        await self.database.write(Use(receipt, downloads, size, int(self.clock())))
+        await self.database.jot(Use(receipt, downloads, size, int(self.clock())))
 
     async def put_back(self, receipt: Digest, size: int) -> None:
         """See gateway.ports.Allowances."""
-        await self.database.write(PutBack(receipt, size))
+        await self.database.jot(PutBack(receipt, size))
 
     async def _find(self, receipt: Digest) -> StoredReceipt | None:
         return await self.database.glance(lambda connection: Receipts(connection).find(receipt))

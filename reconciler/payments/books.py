@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from reconciler.model.errors import RefusedError
 from reconciler.model.ids import Digest, Txid
-from reconciler.model.payment import EARNED, HOLDING, PaymentEvent, PaymentState
+from reconciler.model.payment import EARNED, HOLDING, PaymentEvent, PaymentState, advance
 from reconciler.payments.network import Told
 from reconciler.payments.ports import Receiver
 from reconciler.payments.sale import follow
@@ -63,32 +64,49 @@ class Book:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """Write down what follows of what the network says at `now` (unix seconds)."""
+    """Write down what follows of what the network says of a payment at `now` (unix seconds)."""
 
-    txid: Txid
+    payment: Payment
+    """As it was when the network was asked."""
     told: Told
     seller: Receiver
     now: int
+    serves: bool = False
+    """Whether what was bought is given as soon as the payment is accepted."""
 
     async def __call__(self, connection: Connection) -> Payment:
         """The payment as it stands."""
         payments = Payments(connection)
-        before = payment = await _found(payments, self.txid)
+        before = payment = await payments.again(self.payment)
         if self.told.proof is not None:
             await self._give_way(connection, payment)
             payment = await payments.prove(payment, self.told.proof)
-        doubted = in_doubt(self.told.word, since=payment.doubted, now=self.now)
+        doubted = self._doubted(payment)
+        steps = tuple(self._steps(payment, doubted))
+        payment = await payments.note(payment, *steps, doubted=doubted, reason=self.told.reason)
+        if before.state not in HOLDING and payment.state in EARNED:
+            payment = await self._come_back(connection, payment)
+        return await follow(connection, before, payment, seller=self.seller, now=self.now)
+
+    def follows(self, payment: Payment) -> bool:
+        """Whether there is anything to be written down of a payment that stands so."""
+        doubted = self._doubted(payment)
+        return self.told.proof is not None or doubted != payment.doubted or any(self._steps(payment, doubted))
+
+    def _doubted(self, payment: Payment) -> int | None:
+        return in_doubt(self.told.word, since=payment.doubted, now=self.now)
+
+    def _steps(self, payment: Payment, doubted: int | None) -> Iterator[PaymentEvent]:
         event = event_of(
             payment.state,
             self.told.word,
             enough=suffices(self.told.word, payment.accept),
             doubted_for=0 if doubted is None else self.now - doubted,
         )
-        payment = await payments.note(payment, event, doubted=doubted, reason=self.told.reason)
-        if before.state not in HOLDING and payment.state in EARNED:
-            payment = await self._come_back(connection, payment)
-        await follow(connection, before, payment, seller=self.seller, now=self.now)
-        return payment
+        if event is not None:
+            yield event
+            if self.serves and advance(payment.state, event) is PaymentState.ACCEPTED:
+                yield PaymentEvent.DELIVER
 
     async def _come_back(self, connection: Connection, payment: Payment) -> Payment:
         """A credit pays once: where another payment has used it since this one was lost, this one was too little."""

@@ -45,6 +45,8 @@ class Conditions:
     """Whether it is paid by a template: then nobody pays today's price with a request, past those who have shares."""
     quote: str | None = None
     """The quote by which the price was promised; None: the prefix of a BRC-105 payment, and nothing else."""
+    at_hand: bool = False
+    """Whether all that is sold is given in the answer to who pays: then it counts as served when the payment is accepted."""
     gives_back: str | None = None
     """Why nothing is sold for it: then it is given back."""
 

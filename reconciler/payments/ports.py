@@ -56,6 +56,10 @@ class Chain(Protocol):
         """Whether a path leads from a transaction to a header of the chain."""
         ...
 
+    async def height(self) -> int:
+        """The height of the tip."""
+        ...
+
     async def root(self, height: int) -> Digest | None:
         """The Merkle root of the block at a height; None above the tip."""
         ...

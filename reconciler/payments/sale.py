@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from reconciler.model.payment import EARNED
 from reconciler.payments.ports import Receiver
 from reconciler.store.payments import Payment
@@ -12,16 +14,19 @@ from reconciler.store.works import Connection
 from reconciler.wire.receipt import Receipt
 
 
-async def follow(connection: Connection, before: Payment, after: Payment, *, seller: Receiver, now: int) -> None:
-    """Let books and receipt follow a payment that has moved, at `now` (unix seconds).
+async def follow(connection: Connection, before: Payment, after: Payment, *, seller: Receiver, now: int) -> Payment:
+    """Let books and receipt follow a payment that has moved, at `now` (unix seconds). Returns it, with its receipt if that is new.
 
     A receipt is signed once, when its payment is first accepted: one that is lost and comes back has it still.
     """
     if after.terms is None:
-        return
-    if after.state in EARNED and before.state not in EARNED:
-        await Receipts(connection).add(receipt_for(after, after.terms, seller=seller, now=now))
+        return after
     await Sales(connection).follow(before, after, now=now)
+    if after.state not in EARNED or before.state in EARNED:
+        return after
+    receipt = receipt_for(after, after.terms, seller=seller, now=now)
+    is_new = await Receipts(connection).add(receipt)
+    return replace(after, receipt=receipt) if is_new else after
 
 
 def receipt_for(payment: Payment, terms: Terms, *, seller: Receiver, now: int) -> Receipt:

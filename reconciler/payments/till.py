@@ -21,7 +21,6 @@ from reconciler.payments.conditions import PLAIN, Conditions
 from reconciler.payments.network import Network, Told
 from reconciler.payments.ports import Chain, Miner, Receiver
 from reconciler.payments.quote import RANDOM, Offer, Use, prefix_of, quoted
-from reconciler.payments.verdict import Word
 from reconciler.store.database import Database
 from reconciler.store.payments import Payment, Payments
 from reconciler.wire.payment import Charge, PaymentError
@@ -37,6 +36,8 @@ _EVERY: Final = 10
 """Seconds between two looks at one pending payment in the background, by whichever process."""
 _SELDOM: Final = 60
 """The same for one that waits for its block."""
+_LONG: Final = 3600
+"""Seconds after which one is looked at, whether or not there was a block."""
 _AT_ONCE: Final = 20
 """Payments that the network is asked about in one round."""
 _LOST_LOOKED_AT: Final = 24 * 3600
@@ -71,6 +72,8 @@ class Till:
         self._randomness = randomness
         self._hold_seconds = hold_seconds
         self._pause = pause
+        self._tip: tuple[int, int] | None = None
+        """The height at which the chain was last seen to have grown, and when (unix seconds)."""
 
     def charge(self, offer: Offer, conditions: Conditions = PLAIN) -> Charge:
         """What a 402 asks for an offer. Nothing is kept of it."""
@@ -95,13 +98,19 @@ class Till:
         network has not shown it in time, and UnreachableError where nothing could be done; after either of these, the same
         again may be accepted.
         """
-        return await self.awaited(await self.booked(tender, offer, conditions))
+        payment, is_new = await self._entered(tender, offer, conditions)
+        return await self._accepted(payment, serves=is_new and conditions.at_hand)
 
     async def booked(self, tender: Tender, offer: Offer, conditions: Conditions = PLAIN) -> Payment:
         """The payment as it is written down, checked, whatever the network makes of it. Raises RefusedError, UnreachableError."""
+        payment, _ = await self._entered(tender, offer, conditions)
+        return payment
+
+    async def _entered(self, tender: Tender, offer: Offer, conditions: Conditions) -> tuple[Payment, bool]:
+        """The same, and whether it is new."""
         payment = await self.known(tender, offer.good)
         if payment is not None:
-            return payment
+            return payment, False
         found = await checked(
             tender,
             offer,
@@ -112,7 +121,8 @@ class Till:
             now=int(self._clock()),
         )
         own = tender.prefix if tender.method is PaymentMethod.BRC105 else None  # by the others, it is the payer's word
-        return await self._database.write(Book(found, conditions.quote or own))
+        payment = await self._database.jot(Book(found, conditions.quote or own))
+        return payment, payment is found
 
     def promised(self, prefix: str, offer: Offer) -> None:
         """Raises RefusedError unless this price was quoted to this buyer for this good, and still holds."""
@@ -127,8 +137,12 @@ class Till:
 
     async def awaited(self, payment: Payment) -> Payment:
         """The payment, once it is accepted. Raises as `take` does."""
+        return await self._accepted(payment, serves=False)
+
+    async def _accepted(self, payment: Payment, *, serves: bool) -> Payment:
         with suppress(TimeoutError):  # it stays what it was, which is told below
-            payment = await self._watched(payment, asyncio.get_running_loop().time() + self._hold_seconds)
+            until = asyncio.get_running_loop().time() + self._hold_seconds
+            payment = await self._watched(payment, until, serves=serves)
         if payment.state in EARNED:
             return payment
         if payment.state is PaymentState.PENDING:
@@ -140,18 +154,20 @@ class Till:
 
     async def delivered(self, txid: Txid) -> Payment:
         """Note that what was bought was served. Again changes nothing. Raises StateError for a payment that is not good."""
-        return await self._database.write(Deliver(txid))
+        return await self._database.jot(Deliver(txid))
 
     async def settle(self) -> tuple[Payment, ...]:
         """One round of what goes on without requests: pending payments get known, others proven, or lost.
 
-        Returns those that were looked at, as they are now.
+        What the network has shown waits for a block: nobody is asked about it before there is a new one. Returns those that
+        were looked at, as they are now.
         """
         await self._drop_lost_proofs()
         now = int(self._clock())
+        grown = await self._grown(now)
         due = await self._database.write(
             lambda connection: Payments(connection).due(
-                now, every=_EVERY, seldom=_SELDOM, patience=_LOST_LOOKED_AT, limit=_AT_ONCE
+                now, every=_EVERY, seldom=_SELDOM, patience=_LOST_LOOKED_AT, limit=_AT_ONCE, grown=grown
             )
         )
         return tuple(await asyncio.gather(*map(self._look, due)))
@@ -165,28 +181,33 @@ class Till:
             if len(looked) < _AT_ONCE:
                 await self._pause(every)
 
-    async def _watched(self, payment: Payment, until: float) -> Payment:
+    async def _watched(self, payment: Payment, until: float, *, serves: bool) -> Payment:
         """The payment when it is known, or cannot be waited for any longer. Time breaks off questions, never what is written."""
         for seconds in _BETWEEN_LOOKS:
             if payment.state is not PaymentState.PENDING:
                 break
             async with asyncio.timeout_at(until):
                 told = await self._network.ask(payment)
-            payment = await self._note(payment, told)
+            payment = await self._note(payment, told, serves=serves)
             if payment.state is PaymentState.PENDING:
                 async with asyncio.timeout_at(until):
                     await self._pause(seconds)
         return payment
 
+    async def _grown(self, now: int) -> int:
+        """When the chain was last seen to grow; it counts as grown after an hour in any case."""
+        height = await self._chain.height()
+        if self._tip is None or self._tip[0] != height or now - self._tip[1] >= _LONG:
+            self._tip = height, now
+        return self._tip[1]
+
     async def _look(self, payment: Payment) -> Payment:
         return await self._note(payment, await self._network.ask(payment))
 
-    async def _note(self, payment: Payment, told: Told) -> Payment:
-        """Write down what follows of what the network says."""
-        if told.word is Word.NOTHING:
-            return payment
-        note = Note(payment.txid, told, self._receiver, int(self._clock()))
-        return await self._database.write(note)
+    async def _note(self, payment: Payment, told: Told, *, serves: bool = False) -> Payment:
+        """Write down what follows of what the network says, if anything does."""
+        note = Note(payment, told, self._receiver, int(self._clock()), serves)
+        return await self._database.jot(note) if note.follows(payment) else payment
 
     async def _drop_lost_proofs(self) -> None:
         """A reorg takes the end of the chain away: where the highest proof holds, all do."""

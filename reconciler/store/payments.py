@@ -8,7 +8,8 @@ need not be the wallet of this database.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from functools import reduce
 from typing import Any, Final
 
 from sqlalchemy import (
@@ -25,7 +26,9 @@ from sqlalchemy import (
     bindparam,
     delete,
     exists,
+    or_,
     select,
+    update,
 )
 
 from reconciler.model.amounts import Satoshis
@@ -49,6 +52,7 @@ from reconciler.store.watched import Watched
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.merkle import MerklePath, parse_path
+from reconciler.wire.receipt import Receipt
 from reconciler.wire.tender import Tender
 from reconciler.wire.transaction import Transaction
 
@@ -113,6 +117,25 @@ _OWED_BY: Final = (
     .order_by(payments.c.state, payments.c.booked, payments.c.txid)  # "accepted" comes first
     .limit(1)
 )
+_DUE: Final = (
+    select(payments)
+    .where(payments.c.next_look <= bindparam("now"))
+    .order_by(payments.c.next_look, payments.c.txid)
+    .limit(bindparam("most"))
+)
+_PUTTING_OFF: Final = (
+    update(payments)
+    .where(
+        payments.c.next_look <= bindparam("now"),
+        payments.c.state.in_(sorted(HOLDING - {PaymentState.PENDING})),
+        payments.c.doubted.is_(None),
+        or_(payments.c.next_look > bindparam("looked"), payments.c.booked > bindparam("grown")),
+    )
+    .values(next_look=bindparam("later"))
+)
+_STANDING: Final = select(payments.c.state, payments.c.reason, payments.c.doubted, payments.c.height).where(
+    payments.c.txid == bindparam("payment")
+)
 """Made once: to make a statement costs more than to run it."""
 
 
@@ -140,6 +163,8 @@ class Payment:
     """Since when the network has not shown it; None while it does."""
     height: int | None = None
     """Of the block that proves it."""
+    receipt: Receipt | None = field(default=None, compare=False)
+    """Where it was signed just now, when the payment was accepted: it is kept among `Receipts`."""
 
     @property
     def txid(self) -> Txid:
@@ -205,6 +230,13 @@ class Payments:
             raise StateError("there is no such payment in the database", where=txid)
         return payment
 
+    async def again(self, payment: Payment) -> Payment:
+        """A payment as it stands now; what never changes is not read again. Raises StateError where it is not here."""
+        row = (await self._connection.execute(_STANDING, {"payment": payment.txid})).one_or_none()
+        if row is None:
+            raise StateError("there is no such payment in the database", where=payment.txid)
+        return replace(payment, state=row.state, reason=row.reason or "", doubted=row.doubted, height=row.height)
+
     async def owed(self, buyer: IdentityKey, good: str) -> Payment | None:
         """The first payment of this buyer for this good that nothing was served for yet, accepted ones before pending ones."""
         row = (await self._connection.execute(_OWED_BY, {"by": buyer, "what": good})).one_or_none()
@@ -258,11 +290,9 @@ class Payments:
         """
         return await self.note(payment, event, doubted=payment.doubted, reason=reason)
 
-    async def note(
-        self, payment: Payment, event: PaymentEvent | None, *, doubted: int | None, reason: str = ""
-    ) -> Payment:
-        """The same, or no step, and since when the network has not shown it."""
-        state = payment.state if event is None else advance(payment.state, event)
+    async def note(self, payment: Payment, *events: PaymentEvent, doubted: int | None, reason: str = "") -> Payment:
+        """The same, by any number of steps, and since when the network has not shown it."""
+        state = reduce(advance, events, payment.state)
         moved: dict[str, object] = {} if state is payment.state else {"state": state, "reason": reason or None}
         if doubted != payment.doubted:
             moved["doubted"] = doubted
@@ -288,20 +318,19 @@ class Payments:
         """Forget all proofs by a block that is gone; returns whose they were."""
         return await self._watched.unprove(height, root, now)
 
-    async def due(self, now: int, *, every: int, seldom: int, patience: int, limit: int) -> tuple[Payment, ...]:
+    async def due(
+        self, now: int, *, every: int, seldom: int, patience: int, limit: int, grown: int | None = None
+    ) -> tuple[Payment, ...]:
         """Payments whose time has come to be looked at, longest first; whoever asks next is given others.
 
         The next time comes in `every` seconds for pending ones, in `seldom` seconds for those that only wait for a proof, or
-        are lost. Lost ones are looked at for so many seconds of `patience` after they were booked, or were last shown.
+        are lost. Lost ones are looked at for so many seconds of `patience` after they were booked, or were last shown. What
+        the network shows is not looked at again before the chain has `grown`, which it did then for the last time.
         """
-        query = (
-            select(payments)
-            .where(payments.c.next_look <= now)
-            .order_by(payments.c.next_look, payments.c.txid)
-            .limit(limit)
-        )
+        if grown is not None:
+            await self._put_off(now, seldom, grown)
         found = []
-        for row in (await self._connection.execute(query)).all():
+        for row in (await self._connection.execute(_DUE, {"now": now, "most": limit})).all():
             shown = max(row.booked, row.doubted or 0)
             hopeless = row.state not in HOLDING and shown + patience <= now
             pause = every if row.state is PaymentState.PENDING else seldom
@@ -309,6 +338,11 @@ class Payments:
             if not hopeless:
                 found.append(_payment(row))
         return tuple(found)
+
+    async def _put_off(self, now: int, seldom: int, grown: int) -> None:
+        """What waits for a block alone, and was written down or looked at since the last one came."""
+        given = {"now": now, "grown": grown, "looked": grown + seldom, "later": now + seldom}
+        await self._connection.execute(_PUTTING_OFF, given)
 
     async def newest_blocks(self) -> tuple[tuple[int, Digest], ...]:
         """Height and root of the highest block that proves something; of several where proofs do not agree.

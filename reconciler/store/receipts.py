@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
 from sqlalchemy import (
     BigInteger,
@@ -119,6 +119,11 @@ class StoredReceipt:
     payment: PaymentState
     used: Used
 
+    @classmethod
+    def new(cls, payment: Payment) -> Self | None:
+        """The receipt that a payment was given just now; None where that was earlier."""
+        return None if payment.receipt is None else cls(payment.receipt, payment.state, Used())
+
     def state(self, now: int) -> ReceiptState:
         """What it is worth at a time, in unix seconds."""
         allowance = self.receipt.allowance
@@ -144,8 +149,8 @@ class Receipts:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def add(self, receipt: Receipt) -> None:
-        """Keep a receipt; one for the same payment that is here already stays as it is."""
+    async def add(self, receipt: Receipt) -> bool:
+        """Keep a receipt, and tell whether it is new; one for the same payment that is here already stays as it is."""
         row = {
             "id": receipt.id,
             "txid": receipt.txid,
@@ -157,7 +162,7 @@ class Receipts:
             "downloads": receipt.allowance.downloads,
             "bytes": receipt.allowance.bytes,
         }
-        await insert_new(self._connection, receipts, [row])
+        return await insert_new(self._connection, receipts, [row]) == 1
 
     async def find(self, receipt: Digest) -> StoredReceipt | None:
         """The receipt of this id."""

@@ -21,6 +21,7 @@ from reconciler.payments.conditions import PLAIN, Conditions
 from reconciler.payments.quote import Offer
 from reconciler.payments.till import Till
 from reconciler.store.payments import Payment
+from reconciler.store.receipts import StoredReceipt
 from reconciler.web.auth import required_identity
 from reconciler.wire.payment import PAID_HEADER, PAYMENT_HEADER, PaymentError, PaymentHeader
 from reconciler.wire.tender import Tender
@@ -42,6 +43,8 @@ class Paid:
     """What was paid: the price that was quoted, or more."""
     booked: int | None
     """When the payment first came, in unix seconds."""
+    held: StoredReceipt | None = None
+    """Its receipt, where it was given just now."""
 
 
 Read: TypeAlias = Callable[[str, IdentityKey], Tender]
@@ -97,7 +100,9 @@ class Paywall:
             return payment_error(400, error.code or PaymentError.FAILED.value, error)
         except TransientError as error:
             return payment_error(503, PaymentError.PENDING.value, error)
-        return None if payment is None else Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked)
+        if payment is None:
+            return None
+        return Paid(offer.buyer, good, payment.txid, payment.satoshis, payment.booked, StoredReceipt.new(payment))
 
     def brings(self, request: Request) -> Txid | None:
         """The transaction that comes along as a payment; None for none, and for what cannot be read."""

@@ -66,11 +66,15 @@ KILLS = {
     "after Book pending": PaymentState.PENDING,
     SENT: PaymentState.PENDING,
     "before Note": PaymentState.PENDING,
-    "after Note accepted": PaymentState.ACCEPTED,
+    "after Note delivered": PaymentState.DELIVERED,
+}
+"""Where a gateway dies while it sells; the state in which it leaves the payment."""
+
+KILLS_AGAIN = {
     "before Deliver": PaymentState.ACCEPTED,
     "after Deliver delivered": PaymentState.DELIVERED,
 }
-"""Where a gateway dies while it sells; the state in which it leaves the payment."""
+"""Where one dies that takes up a payment which another one has written down."""
 
 ELSEWHERE = {
     PaymentState.UNBOOKED: "test_what_is_double_spent_after_it_was_delivered_is_unbooked_and_its_payer_blocked",
@@ -83,7 +87,7 @@ GIVEN_BACK = {PaymentState.RETURNED, PaymentState.RETRACTED}
 
 
 def test_every_state_of_a_payment_has_its_kill():
-    assert {*KILLS.values(), *ELSEWHERE, *GIVEN_BACK} - {None} == set(PaymentState)
+    assert {*KILLS.values(), *KILLS_AGAIN.values(), *ELSEWHERE, *GIVEN_BACK} - {None} == set(PaymentState)
     assert all(name in globals() for name in ELSEWHERE.values())
 
 
@@ -100,6 +104,19 @@ def test_a_gateway_killed_in_each_state_of_a_payment_sells_once(bazaar):
         with bazaar.open(dies) as shop:
             assert attempt(bazaar, shop, purse) is None
             assert shop.ended() == -signal.SIGKILL
+        assert state_of(bazaar, purse) == left, dies
+        with bazaar.open() as shop:
+            check_bought(bazaar, shop, purse)
+    bazaar.audited()
+
+
+def test_a_gateway_killed_while_it_takes_up_a_payment_sells_once(bazaar):
+    for dies, left in KILLS_AGAIN.items():
+        purse = bazaar.buyer(dies)
+        for each in ("after Book pending", dies):
+            with bazaar.open(each) as shop:
+                assert attempt(bazaar, shop, purse) is None
+                assert shop.ended() == -signal.SIGKILL
         assert state_of(bazaar, purse) == left, dies
         with bazaar.open() as shop:
             check_bought(bazaar, shop, purse)

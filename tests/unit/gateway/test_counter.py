@@ -19,6 +19,8 @@ from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError, UnreachableError, VerificationError
 from reconciler.model.ids import IdentityKey
 from reconciler.model.keys import delivery_key
+from reconciler.model.payment import PaymentState
+from reconciler.store.payments import Payments
 from reconciler.store.usage import Usage, Used, Window
 from reconciler.web.lifespans import running
 from reconciler.wire.brc121 import Price
@@ -459,6 +461,21 @@ async def test_a_quota_of_requests_holds_over_all_processes_and_ends_with_its_wi
         assert whoami["quota"] == {**limits, "used": used, "resets": resets}
         shop.clock.now = resets
         await customer.quote()
+
+
+async def test_what_is_given_in_the_answer_is_accepted_and_delivered_in_one_write(customer, publish, shop, monkeypatch):
+    await publish()
+    written, honest = [], shop.database.jot
+
+    async def jot(work):
+        written.append(type(work).__name__)
+        return await honest(work)
+
+    monkeypatch.setattr(shop.database, "jot", jot)
+    receipt = (await customer.buy())["receipt"]
+    payment = await shop.database.read(lambda connection: Payments(connection).get(receipt["txid"]))
+    payments = [name for name in written if name in {"Book", "Note", "Deliver"}]
+    assert (payment.state, payments) == (PaymentState.DELIVERED, ["Book", "Note"])
 
 
 async def test_bytes_that_are_delivered_count_and_what_did_not_leave_does_not(customer, publish, shop, database):

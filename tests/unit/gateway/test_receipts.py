@@ -27,7 +27,7 @@ async def sold(database):
     await open_books(database)
     made = payment(booked=NOW)
     await database.write(Book(made))
-    await database.write(Note(made.txid, Told(Word.SEEN), SELLER, NOW))
+    await database.write(Note(made, Told(Word.SEEN), SELLER, NOW))
     return made
 
 
@@ -61,7 +61,7 @@ async def test_a_buyer_finds_his_receipt_by_the_payment_and_by_its_id(ask, datab
 
 
 async def test_a_receipt_whose_payment_is_lost_is_revoked(ask, database, sold):
-    await database.write(Note(sold.txid, Told(Word.BEATEN), SELLER, NOW))
+    await database.write(Note(sold, Told(Word.BEATEN), SELLER, NOW))
     found = await ask("buyer", f"/v1/receipts?txid={sold.txid}", "/v1/receipts")
     assert found.json()["receipts"][0]["state"] == "revoked"
 

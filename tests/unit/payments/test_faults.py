@@ -140,6 +140,10 @@ class Broken:
         self._check()
         return await self._database.write(work)
 
+    async def jot(self, work):
+        self._check()
+        return await self._database.jot(work)
+
     async def read(self, work):
         self._check()
         return await self._database.read(work)

@@ -56,7 +56,8 @@ class Books:
 
     async def told(self, txid: Txid, word: Word, height: int = 5):
         proof = path_of([txid], [0], height) if word is Word.PROVEN else None
-        return await self.database.write(Note(txid, Told(word, proof), SELLER, self.now))
+        asked = await self.database.read(lambda connection: Payments(connection).get(txid))
+        return await self.database.write(Note(asked, Told(word, proof), SELLER, self.now))
 
     async def sell(self, made):
         await self.database.write(Book(made))

@@ -177,4 +177,23 @@ async def test_the_highest_block_that_proves_something_is_told(database):
 async def test_a_payment_that_is_not_there_cannot_be_changed(database):
     async with database.begin() as connection:
         with pytest.raises(StateError, match="no such transaction"):
-            await Payments(connection).note(payment(), None, doubted=5)
+            await Payments(connection).note(payment(), doubted=5)
+
+
+async def test_what_the_network_shows_is_not_looked_at_before_there_is_a_new_block(database):
+    async with database.begin() as connection:
+        payments = Payments(connection)
+        waiting, pending, doubted = (payment(number) for number in range(3))
+        for each in (waiting, pending, doubted):
+            await payments.book(each)
+        await payments.move(waiting, E.ACCEPT)
+        await payments.note(doubted, E.ACCEPT, doubted=1000)
+
+        async def due(now, grown):
+            found = await payments.due(now, every=10, seldom=60, patience=600, limit=9, grown=grown)
+            return {each.txid for each in found}
+
+        assert await due(1005, grown=999) == {pending.txid, doubted.txid}
+        assert waiting.txid in await due(1065, grown=1010)
+        assert waiting.txid not in await due(1125, grown=1010)
+        assert waiting.txid in await due(1185, grown=1130)
