@@ -264,12 +264,15 @@ class Database:
     async def _written_here(self, works: Sequence[Work[Any]]) -> list[Done | Failed]:
         connection = self._in_threads.connect()
         try:
-            await self._in_writing_thread(connection.begin)
+            try:
+                await self._in_writing_thread(connection.begin)
+            except DBAPIError as error:  # of no work among them: others write for too long, or the file is gone
+                return [Failed(error)] * len(works)
             outcomes = side_by_side(connection, works)
             await self._in_writing_thread(connection.commit)
+            return outcomes
         finally:
             self._give_back(connection)
-        return outcomes
 
     def _give_back(self, connection: Connection) -> None:
         """And whatever it has not committed; behind what the thread still does with it, if nobody waits for that any more."""
