@@ -68,7 +68,7 @@ class Undertaking:
                 site,
                 reconciler,
             ):
-                with graceful(self.console.complain) as halted:
+                with graceful(lambda said: self.console.complain(f"\n{said}")) as halted:  # after ^C, or a question
                     finished = await work(replace(reconciler, parallel=self.doing.parallelism), halted)
                     await self._notify(subject, [*drift_of(finished.planned.plan), *done_by(finished)])
                     is_mined = await self._waited(finished, site, reconciler, halted)

@@ -13,7 +13,7 @@ from reconciler.model.parallel import PARALLEL
 
 Paths = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[PATH]...", help="Manifest files or folders; ./producer.yaml or ./overlay/ by default."),
+    typer.Argument(metavar="PATH", help="Manifest files or folders; ./producer.yaml or ./overlay/ by default."),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Write JSON for programs.")]
 Port = Annotated[

@@ -14,6 +14,7 @@ from reconciler import cli
 from reconciler.apply.events import Tell
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.databases import Otherwise, open_database
+from reconciler.cli.hints import hinting
 from reconciler.cli.home import GATEWAY_FILE, KEY_FILE, Home
 from reconciler.cli.invocation import Invocation
 from reconciler.clients.http import HttpClient
@@ -98,6 +99,7 @@ async def open_site(
     """
     home = invocation.home
     async with AsyncExitStack() as stack:
+        stack.enter_context(hinting(network))
         opened = await stack.enter_async_context(
             open_database(invocation, network, identity, otherwise, successor=successor)
         )

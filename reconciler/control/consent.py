@@ -52,7 +52,9 @@ def check_seen(plan: Plan, observation: Observation) -> None:
     live = snapshot.root.record.outpoint if snapshot.root else None
     if live != plan.root:
         raise StalePlanError(
-            f"the live root is {live or 'none'}, the plan was made against {plan.root or 'none'}", hint="plan again"
+            "somebody has applied since the plan was made",
+            where=f"the live root is {live or 'none'}, the plan's {plan.root or 'none'}",
+            hint="plan again",
         )
 
 

@@ -20,9 +20,7 @@ _EPILOG = "Example: overlay apply examples/producer.yaml --yes"
 
 Targets = Annotated[
     list[Path] | None,
-    typer.Argument(
-        metavar="[PATH]...|PLANFILE", help="Manifests as for plan, or the file of `plan --out`, done as it is."
-    ),
+    typer.Argument(metavar="PATH|PLANFILE", help="Manifests as for plan, or the file of `plan --out`, done as it is."),
 ]
 
 
@@ -53,7 +51,7 @@ def apply(
     given: options.Given,
     overrides: options.Overrides,
 ) -> None:
-    """Make the overlay match the manifests: all or nothing, safe to repeat, safe to kill."""
+    """Make the overlay match the manifests: all or nothing. Safe to repeat, safe to kill."""
     invocation = Invocation.of(context)
     wanted = Wanted(approved=_plan_id(approved), scope=scope, given=given, overrides=overrides)
     named = manifest_paths(paths or (), invocation.directory)

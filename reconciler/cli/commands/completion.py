@@ -29,6 +29,6 @@ def completion(
     context: typer.Context,
     shell: Annotated[Shell, typer.Argument(metavar="bash|zsh|fish", help="Which shell is to read the script.")],
 ) -> None:
-    """Print the script that lets a shell complete commands and options."""
+    """Print what lets a shell complete commands and options."""
     Invocation.of(context).console.result(SCRIPTS[shell])
     raise typer.Exit(errors.DONE)

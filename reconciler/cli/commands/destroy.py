@@ -25,7 +25,7 @@ def destroy(
     given: options.Given,
     overrides: options.Overrides,
 ) -> None:
-    """Delete every record, advertisement and copy, and the producer itself; the coins return to the wallet."""
+    """Delete all that is published, the producer itself, too. Records, advertisements and copies go, the coins return."""
     invocation = Invocation.of(context)
     invocation.console.check_askable(yes=doing.yes)
     named = manifest_paths(paths or (), invocation.directory)

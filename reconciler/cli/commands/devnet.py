@@ -67,7 +67,7 @@ def status(context: typer.Context, *, base_port: _BasePort = BASE_PORT, json: op
 @app.command("mine", epilog="Example: overlay devnet mine 6")
 def mine(
     context: typer.Context,
-    blocks: Annotated[int, typer.Argument(metavar="[N]", help="Blocks to mine.")] = 1,
+    blocks: Annotated[int, typer.Argument(metavar="N", help="Blocks to mine.")] = 1,
     *,
     base_port: _BasePort = BASE_PORT,
     json: options.Json = False,

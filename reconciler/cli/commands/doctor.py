@@ -17,6 +17,6 @@ def register(app: typer.Typer) -> None:
 def doctor(
     context: typer.Context, *, paths: options.Paths = None, given: options.Given, json: options.Json = False
 ) -> None:
-    """Check this machine, the key, the state, and everybody that an apply has to reach. Publishes and spends nothing."""
+    """Check this machine, and everybody that an apply has to reach. Publishes and spends nothing."""
     invocation = Invocation.of(context)
     invocation.finish(operations.doctor.doctor(invocation, tuple(paths or ()), given, as_json=json))

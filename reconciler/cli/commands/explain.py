@@ -21,6 +21,6 @@ def explain(
     *,
     json: options.Json = False,
 ) -> None:
-    """Say what a kind or field means: its type, who may read it, its default, an example."""
+    """Say what a kind or field means. Its type, who may read it, its default, an example."""
     operations.explain.explain(Invocation.of(context).console, path, as_json=json)
     raise typer.Exit(errors.DONE)

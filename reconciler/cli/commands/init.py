@@ -44,9 +44,7 @@ def register(app: typer.Typer) -> None:
 
 def init(
     context: typer.Context,
-    directory: Annotated[
-        Path, typer.Argument(metavar="[DIR]", help="Where; the working directory by default.")
-    ] = Path(),
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where; the working directory by default.")] = Path(),
 ) -> None:
     """Write a first manifest, with a small dataset to publish. Overwrites nothing."""
     invocation = Invocation.of(context)

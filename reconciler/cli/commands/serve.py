@@ -44,7 +44,7 @@ def serve(
     ] = _RATE,
     json: options.Json = False,
 ) -> None:
-    """Serve the catalog and the producer's own host, until Ctrl-C or SIGTERM.
+    """Serve the catalog and the producer's own host. Ends with Ctrl-C or SIGTERM.
 
     With the identity key, or a gateway.key (see `overlay identity gateway`) in OVERLAY_HOME, it follows the producer's root:
     what is applied on another machine shows by itself. Its host catches up with other hosts, and tells them what is new.

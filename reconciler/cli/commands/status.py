@@ -57,12 +57,12 @@ def show(
 def history(
     context: typer.Context,
     address: Annotated[
-        str | None, typer.Argument(metavar="[ADDR]", help="A record; without it, the producer's generations.")
+        str | None, typer.Argument(metavar="ADDR", help="A record; without it, the producer's generations.")
     ] = None,
     *,
     json: options.Json = False,
 ) -> None:
-    """Walk the chain of versions back, newest first, as hosts that are not ours show it (BRC-64)."""
+    """Walk the chain of versions back, newest first. As hosts that are not ours show it (BRC-64)."""
     invocation = Invocation.of(context)
     invocation.finish(
         operations.status.history(invocation, None if address is None else _address(address), as_json=json)

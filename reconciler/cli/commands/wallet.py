@@ -37,7 +37,7 @@ def balance(context: typer.Context, *, json: options.Json = False) -> None:
 @app.command("fund", epilog="Example: overlay wallet fund 50000")
 def fund(
     context: typer.Context,
-    amount: Annotated[int, typer.Argument(metavar="[SAT]", help="Satoshis to take from the faucet.")] = FAUCET_SATOSHIS,
+    amount: Annotated[int, typer.Argument(metavar="SAT", help="Satoshis to take from the faucet.")] = FAUCET_SATOSHIS,
     *,
     json: options.Json = False,
 ) -> None:

@@ -69,8 +69,9 @@ def watch(
     given: options.Given,
     standing: options.Standing,
 ) -> None:
-    """Keep the overlay as the manifests say: apply on every change of files, and mend and renew on schedule.
+    """Keep the overlay as the manifests say, from now on.
 
+    Applies on every change of files, and mends and renews on schedule.
     Asks nobody: whoever starts it has agreed to whatever the guards let pass. Ends with Ctrl-C or SIGTERM.
     """
     invocation = Invocation.of(context)

@@ -66,6 +66,8 @@ _READABLE: Final = 100
 _ROOM: Final = 28
 """Columns that a guard's value needs, to stand beside its verdict."""
 _EXPECTED: Final = " (as expected)"
+_SIGN: Final = 2
+"""Columns of a change's sign, which stays with what it stands for."""
 _MANY: Final = 50
 """So many changes of one sort are all shown; of more, only the first."""
 _FEW: Final = 10
@@ -112,7 +114,7 @@ def _breaks(text: str, room: int) -> list[int]:
     """Where lines of at most `room` columns begin within `text`, the first excepted; words stay whole."""
     begins, used = [], 0
     for word in re.finditer(r"\S+", text):
-        if word.start() and cell_len(text[used : word.end()]) > room:
+        if word.start() - used > _SIGN and cell_len(text[used : word.end()]) > room:
             used = word.start()
             begins.append(used)
     return begins

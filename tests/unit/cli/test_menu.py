@@ -42,3 +42,15 @@ def test_help_lists_them_in_this_order(capsys):
 
     listed = capsys.readouterr().out.partition("Commands:")[2].partition("\n\n")[0]
     assert [line.split()[0] for line in listed.splitlines() if line[2:3].strip()] == list(ENTRIES)
+
+
+def test_no_line_of_the_list_is_cut_off_on_eighty_columns(capsys, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    assert main(["--help"]) == 0
+    assert "..." not in capsys.readouterr().out.partition("Commands:")[2]
+
+
+@pytest.mark.parametrize("name", ENTRIES)
+def test_what_may_be_left_out_stands_in_one_pair_of_brackets(capsys, name):
+    assert main([name, "--help"]) == 0
+    assert "[[" not in capsys.readouterr().out

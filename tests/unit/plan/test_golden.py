@@ -305,7 +305,7 @@ def test_the_text_is_the_golden_one_and_fits_80_columns(world, case):
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_no_line_that_can_be_broken_is_wider_than_the_terminal(world, case, width):
     *lines, _fixed = render(to_json(case(world)), width=width, colour=False).splitlines()
-    assert [line for line in lines if len(line) > width and " " in line.strip()] == []
+    assert [line for line in lines if len(line) > width and " " in line.strip()[2:]] == []
 
 
 @pytest.mark.parametrize("width", [40, 120])

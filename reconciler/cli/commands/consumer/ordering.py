@@ -14,7 +14,7 @@ from reconciler.model.payment import PaymentMethod
 Goods = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="[GOOD]...",
+        metavar="GOOD",
         help="Name, kind/name, key/kind/name, or pattern such as 'crypto-history/*'; of datasets where no kind is named.",
     ),
 ]

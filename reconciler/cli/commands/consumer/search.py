@@ -26,7 +26,7 @@ def register(app: typer.Typer) -> None:
 def search(
     context: typer.Context,
     name: Annotated[
-        str | None, typer.Argument(metavar="[NAME]", help="Name, or pattern such as 'crypto-history/*'.")
+        str | None, typer.Argument(metavar="NAME", help="Name, or pattern such as 'crypto-history/*'.")
     ] = None,
     *,
     kind: Annotated[GoodKind | None, typer.Option("--kind", help="Only these.")] = None,
