@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Final, Self, TextIO
 
 from reconciler.cli.arguments import Globals
-from reconciler.cli.escaping import printable_lines
+from reconciler.cli.escaping import printable, printable_lines
 from reconciler.model.errors import UsageError
 
 NARROW: Final = 80
@@ -94,7 +94,10 @@ class Console:
         print(printable_lines(text), file=sys.stderr, flush=True)  # noqa: T201 - as above
 
     def overwrite(self, text: str) -> None:
-        """The same, in place of the line before; an empty text ends that line."""
+        """The same, in place of the line before, for a terminal that can do so; a log would have a line for each."""
+        if not _is_terminal(sys.stderr):
+            return
+        text = printable(text)
         print(f"\r{text:{self.width - 1}.{self.width - 1}}", end="", file=sys.stderr, flush=True)  # noqa: T201 - as above
 
     def check_askable(self, *, yes: bool) -> None:

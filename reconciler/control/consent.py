@@ -52,7 +52,7 @@ def check_seen(plan: Plan, observation: Observation) -> None:
     live = snapshot.root.record.outpoint if snapshot.root else None
     if live != plan.root:
         raise StalePlanError(
-            "somebody has applied since the plan was made",
+            "what is live has changed since the plan was made",
             where=f"the live root is {live or 'none'}, the plan's {plan.root or 'none'}",
             hint="plan again",
         )

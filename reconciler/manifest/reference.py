@@ -37,13 +37,14 @@ _WORDS: Final = {
 
 def text() -> str:
     """The reference as the file has it."""
-    return "\n".join([_INTRODUCTION, *(line for kind in KINDS for line in _kind(explain_kind(kind)))])
+    kinds = f"**Kinds**: {' · '.join(f'[{kind}](#{kind.lower()})' for kind in KINDS)} · [examples](../examples/README.md) of them all\n"
+    return "\n".join([_INTRODUCTION, kinds, *(line for kind in KINDS for line in _kind(explain_kind(kind)))])
 
 
 def _kind(kind: Explained) -> Iterator[str]:
     yield f"## {kind.name}\n"
     yield f"{kind.meaning}\n"
-    yield from _table(kind.fields)
+    yield from _table(kind.fields, kind.name)
     for field in kind.fields:
         yield from _part(field, field.name)
 
@@ -53,19 +54,28 @@ def _part(field: Explained, path: str) -> Iterator[str]:
         return
     yield f"### {field.path.partition('.')[0]} `{path}`\n"
     yield f"{field.meaning} For example: `{field.example}`\n"
-    yield from _table(field.fields)
+    yield from _table(field.fields, f"{field.path.partition('.')[0]} {path}.")
     for each in field.fields:
         yield from _part(each, f"{path}.{each.name}")
 
 
-def _table(fields: tuple[Explained, ...]) -> Iterator[str]:
+def _table(fields: tuple[Explained, ...], of: str) -> Iterator[str]:
+    """A table of fields; one that has fields itself leads to theirs."""
     yield "| field | type | who | default | meaning |"
     yield "|---|---|---|---|---|"
     for field in fields:
         default = "**required**" if field.is_required else f"`{field.default}`" if field.default is not None else ""
-        cells = (f"`{field.name}`", field.type, _WORDS[field.visibility], default, field.meaning)
+        cells = (_name(field, of), field.type, _WORDS[field.visibility], default, field.meaning)
         yield f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
     yield ""
+
+
+def _name(field: Explained, of: str) -> str:
+    """The name, as a link to its own heading where it has one: anchors are made of headings without their dots."""
+    anchor = f"{of}{field.name}" if of.endswith(".") else f"{of} {field.name}"
+    return (
+        f"[`{field.name}`](#{anchor.lower().replace('.', '').replace(' ', '-')})" if field.fields else f"`{field.name}`"
+    )
 
 
 if __name__ == "__main__":

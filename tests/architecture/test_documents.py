@@ -197,3 +197,23 @@ def test_every_link_leads_somewhere(document):
 def test_the_changelog_speaks_of_this_version_or_of_what_comes():
     text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
     assert f"## [{__version__}]" in text or "## [Unreleased]" in text
+
+
+def anchors(document: Path) -> set[str]:
+    """What `#...` may name in a document: its headings as GitHub makes them anchors."""
+    headings = re.findall(r"^#+ (.*)$", document.read_text(encoding="utf-8"), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
+@pytest.mark.parametrize("document", [*DOCUMENTS, "docs/manifest.md"])
+def test_every_link_to_a_section_leads_to_one(document):
+    path = ROOT / document
+    links = re.findall(r"\]\(([^)#\s]*)#([^)]+)\)", path.read_text(encoding="utf-8"))
+    targets = [(path.parent / name if name else path, anchor) for name, anchor in links if "://" not in name]
+    assert not [(str(target), anchor) for target, anchor in targets if anchor not in anchors(target)]
+
+
+def test_operations_lists_its_sections():
+    text = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+    listed, _, _ = text.partition("\n## ")
+    assert [name for name in re.findall(r"^## (.*)$", text, re.MULTILINE) if f"[{name}](" not in listed] == []

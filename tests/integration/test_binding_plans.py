@@ -114,11 +114,11 @@ async def test_a_kept_plan_is_refused_where_the_world_moved(producer):
     producer.write(MANIFEST)
     genesis = await kept(producer)
     await producer.apply()
-    await check_refused(producer, genesis, "live root")
+    await check_refused(producer, genesis, "what is live has changed")
     producer.write(MANIFEST, title="Two")
     second = await kept(producer)
     await producer.apply()
-    await check_refused(producer, second, "live root")
+    await check_refused(producer, second, "what is live has changed")
 
 
 async def test_a_kept_plan_is_refused_where_a_coin_or_a_file_is_not_what_it_was(producer):

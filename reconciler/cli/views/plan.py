@@ -156,7 +156,7 @@ def _more(sort: Sort, count: int) -> Lines:
     fields = f" ({', '.join(sort.fields)})" if sort.fields else ""
     style = _STYLES[action]
     yield Text.assemble(
-        "  ", (action.glyph, style), f" {sort.kind}/*: {count:,} more {action.phrase}{fields}; --all shows them"
+        "  ", (action.glyph, style), f" {sort.kind}/*: {count:,} more {action.phrase}{fields}; plan --all shows them"
     )
 
 
@@ -189,7 +189,7 @@ def _told(heading: str, items: Json, width: int, *, whole: bool) -> Lines:
     for item in shown_:
         yield from _prose(f"{item['object']}: {item['detail']}", width, indent=2)
     if len(shown_) < len(found):
-        yield Text(f"  and {len(found) - len(shown_):,} more; --all shows them")
+        yield Text(f"  and {len(found) - len(shown_):,} more; plan --all shows them")
 
 
 # What changes
@@ -273,7 +273,7 @@ def _copies(changes: Sequence[JsonObject], width: int, *, whole: bool) -> Lines:
         yield Text.assemble(
             "  ",
             (action.glyph, _STYLES[action]),
-            f" replica/*: {counts[action]:,} in all {action.phrase}; --all shows them",
+            f" replica/*: {counts[action]:,} in all {action.phrase}; plan --all shows them",
         )
 
 

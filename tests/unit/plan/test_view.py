@@ -94,8 +94,8 @@ def test_of_very_many_changes_of_one_sort_the_first_are_shown_and_the_others_cou
     text = shown(world.plan(vendor(world, 1000), world.empty()))
 
     assert len(text.splitlines()) < 200
-    assert "+ record/dataset/*: 990 more will be created; --all shows them" in words(text)
-    assert "+ replica/*: 2,000 in all will be created; --all shows them" in words(text)
+    assert "+ record/dataset/*: 990 more will be created; plan --all shows them" in words(text)
+    assert "+ replica/*: 2,000 in all will be created; plan --all shows them" in words(text)
     assert "record/dataset/d00009 will be created" in text
     assert "record/dataset/d00010" not in text
     assert text.splitlines()[-1].startswith("Plan: 3001 to create")
@@ -113,7 +113,7 @@ def test_the_one_change_that_is_unlike_a_thousand_others_is_seen(world):
 
     text = shown(world.plan(state, world.published(old)))
 
-    assert "~ record/dataset/*: 989 more will be updated (title); --all shows them" in words(text)
+    assert "~ record/dataset/*: 989 more will be updated (title); plan --all shows them" in words(text)
     assert "record/dataset/d00777 will be updated" in text
 
 
