@@ -22,7 +22,9 @@ from reconciler.clients.resolver import Resolver
 from reconciler.consumer.surroundings import resolver_of
 from reconciler.content.fetching import Fetcher
 from reconciler.content.locating import locate
+from reconciler.control.keeping import Shelf
 from reconciler.control.reconcile import Reconciler
+from reconciler.control.remembered import Memory
 from reconciler.control.revenue import Revenue
 from reconciler.control.serving import serves
 from reconciler.control.source import provenance
@@ -283,6 +285,7 @@ async def reconciler_of(
         clock=clock,
         randomness=secrets.token_bytes,
         tell=tell,
+        memory=Memory(Shelf(site.home.cache / "plans")),
     )
 
 

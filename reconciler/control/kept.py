@@ -16,30 +16,23 @@ import hashlib
 import json
 import os
 import stat
-import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
-from tempfile import NamedTemporaryFile
 from typing import Final, Self
 
-import reconciler
+from reconciler.control.keeping import Shelf, program
 from reconciler.manifest.files import ENDINGS
 from reconciler.manifest.inputs import Inputs
 from reconciler.manifest.kept import head_text, read_kept, records_text
 from reconciler.manifest.load import Manifests
 from reconciler.model.desired import DesiredState
 from reconciler.model.diagnostics import Diagnostic
-from reconciler.model.errors import StateError
 
 _RACY_NS: Final = 2_000_000_000
-_MOST: Final = 16
-"""Sets that are kept, the youngest."""
 _CODE: Final = ("control", "content", "manifest", "manifest/kinds", "model", "wire")
 """The packages that decide what a manifest means."""
-_LIBRARIES: Final = ("yaml", "pydantic", "pydantic_core")
 
 _Tree = list[tuple[str, list[str]]]
 _Stamp = tuple[int, ...] | None
@@ -59,7 +52,7 @@ class Question:
         """`said` is what else was given; it may be secret, and cannot be read from the name."""
         named = tuple(map(_absolute, paths)), tuple(map(_absolute, variable_files))
         asked = [[str(path) for path in each] for each in named]
-        text = json.dumps([asked, list(said), os.geteuid(), _program()])
+        text = json.dumps([asked, list(said), os.geteuid(), program(_CODE)])
         return cls(*named, hashlib.sha256(text.encode()).hexdigest()[:32])
 
 
@@ -87,24 +80,21 @@ class KeptSets:
 
     def __init__(self, folder: Path, *, now_ns: Callable[[], int] = time.time_ns) -> None:
         """`folder` need not exist; `now_ns` is the clock of the file system, in nanoseconds."""
-        self._folder = folder
+        self._shelf = Shelf(folder)
         self.now_ns = now_ns
 
     def find(self, question: Question) -> Kept | None:
         """What was kept, if nothing that it was made from has changed."""
+        lines = self._shelf.get(question.name)
+        if lines is None:
+            return None
         try:
-            with (self._folder / question.name).open("rb") as stream:
-                status = os.fstat(stream.fileno())
-                if status.st_uid != os.geteuid() or status.st_mode & 0o077:
-                    return None
-                checksum, evidence, head, records = stream.read().split(b"\n")
-            if hashlib.sha256(b"\n".join((evidence, head, records))).hexdigest().encode() != checksum:
-                return None
+            evidence, head, records = lines
             folder, seen, above, digest = json.loads(evidence)
             if _Evidence(seen, above).digest() != digest:
                 return None
             state, warnings = read_kept(head, records)
-        except (OSError, ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError):  # of another format
             return None
         return Kept(state, Path(folder), warnings)
 
@@ -120,22 +110,9 @@ class KeptSets:
             return False
         known = [str(compiled.manifests.folder), evidence.seen, evidence.above, evidence.digest()]
         told = json.dumps(known, separators=(",", ":")).encode()
-        text = b"\n".join((told, head_text(compiled.state, compiled.warnings), records_text(compiled.state)))
-        self._write(question.name, hashlib.sha256(text).hexdigest().encode() + b"\n" + text)
+        lines = (told, head_text(compiled.state, compiled.warnings), records_text(compiled.state))
+        self._shelf.put(question.name, lines)
         return True
-
-    def _write(self, name: str, text: bytes) -> None:
-        """In one step, and for nobody else to read."""
-        try:
-            self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            with NamedTemporaryFile(dir=self._folder, prefix=".", delete=False) as stream:
-                stream.write(text)
-            Path(stream.name).replace(self._folder / name)
-            oldest = sorted(self._folder.iterdir(), key=lambda path: path.stat().st_mtime_ns)[:-_MOST]
-            for path in oldest:
-                path.unlink(missing_ok=True)
-        except OSError as error:
-            raise StateError("the cache of manifests cannot be written", where=str(self._folder)) from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -215,21 +192,6 @@ def _paths(tree: _Tree) -> Iterator[str]:
     for folder, names in tree:
         for name in names:
             yield f"{folder}{os.sep}{name}"
-
-
-def _program() -> list[object]:
-    """What tells one state of this program from another: its own modules, and the libraries that it reads manifests with."""
-    home = Path(reconciler.__file__).parent
-    modules = [
-        (entry.name, status.st_size, status.st_mtime_ns)
-        for package in _CODE
-        for entry in sorted(os.scandir(home / package), key=lambda entry: entry.name)
-        if entry.name.endswith(".py")
-        for status in [entry.stat()]
-    ]
-    origins = [spec.origin for name in _LIBRARIES if (spec := find_spec(name)) is not None]
-    libraries = [(origin, os.stat(origin).st_mtime_ns, os.stat(origin).st_ino) for origin in origins if origin]  # noqa: PTH116
-    return [reconciler.__version__, sys.version, hashlib.sha256(repr(modules).encode()).hexdigest(), libraries]
 
 
 def _absolute(path: Path) -> Path:

@@ -41,7 +41,7 @@ class Rebuilt:
 
 async def write_down(
     catalog: Catalog,
-    replicas: tuple[ObservedReplica, ...],
+    replicas: Sequence[ObservedReplica],
     ads: Sequence[LiveAd],
     *,
     database: Database,
@@ -78,7 +78,7 @@ async def write_down(
     )
 
 
-async def write_rows(catalog: Catalog, replicas: tuple[ObservedReplica, ...], *, database: Database, now: int) -> None:
+async def write_rows(catalog: Catalog, replicas: Sequence[ObservedReplica], *, database: Database, now: int) -> None:
     """Write the rows of what is live anew, where somebody damaged them; of coins and advertisements the database knows more."""
     async with database.begin() as connection:
         published = Published(connection)
@@ -113,14 +113,14 @@ def _purse_coins(ads: Sequence[LiveAd], keys: Keys) -> Iterator[StoredCoin]:
         yield _coin(purse.outpoint, purse.output, purse.key, Purpose.MONEY)
 
 
-def _outcome(catalog: Catalog, replicas: tuple[ObservedReplica, ...], ads: Sequence[LiveAd], now: int) -> Outcome:
+def _outcome(catalog: Catalog, replicas: Sequence[ObservedReplica], ads: Sequence[LiveAd], now: int) -> Outcome:
     listed = set(catalog.root.ads)
     observed = (ad.observed(is_recorded=True) for ad in ads)
     return Outcome(
         identity=catalog.live.document.producer,
         root=catalog.root,
         upserts=tuple(record.observed for record in catalog.records),
-        replicas=replicas,
+        replicas=tuple(replicas),
         ads=tuple(
             {
                 (ad.protocol, ad.name, ad.url): ad

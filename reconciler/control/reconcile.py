@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
@@ -31,6 +32,7 @@ from reconciler.control.mend import submit_again
 from reconciler.control.planned import Agree, Finished, Planned
 from reconciler.control.quotes import priced
 from reconciler.control.rebuild import keep_ads, refill, write_down, write_rows
+from reconciler.control.remembered import ForgottenError, Memory, Remembered
 from reconciler.control.revenue import Revenue
 from reconciler.control.rotation import signers
 from reconciler.control.source import Provenance
@@ -96,6 +98,8 @@ class Reconciler:
     """Gets pinned bytes that are not on this machine."""
     parallel: int = PARALLEL
     """Copies of content that are made at the same time."""
+    memory: Memory | None = None
+    """Remembers that there was nothing to do."""
     contest_patience: float = PATIENCE
     """Seconds that apply waits for a contest of coins to be decided."""
 
@@ -344,9 +348,26 @@ class Reconciler:
             yield lease
 
     async def _compare(self, desired: DesiredState, wish: _Wish, network_id: Digest) -> Planned:
+        """Compare, unless the answer is known to be that there is nothing to do."""
+        if self.memory is None or wish.make is not make_plan or wish.refresh:
+            return await self._compared(desired, wish, network_id)
+        known = await asyncio.to_thread(self.memory.find, desired, self.keys.identity, self._now())
+        try:
+            return await self._compared(desired, wish, network_id, known)
+        except ForgottenError:
+            return await self._compared(desired, wish, network_id)
+
+    async def _compared(
+        self, desired: DesiredState, wish: _Wish, network_id: Digest, known: Remembered | None = None
+    ) -> Planned:
         wanted = tuple(ListedAd(protocol=ad.protocol, name=ad.name, url=ad.url) for ad in desired.ads)
         observation = await self._observe(
-            desired.storage_hosts, wanted, network_id, refresh=wish.refresh, pending=wish.pending
+            desired.storage_hosts,
+            wanted,
+            network_id,
+            refresh=wish.refresh,
+            pending=wish.pending,
+            trusted=known.fingerprint if known is not None else None,
         )
         snapshot = replace(
             observation.snapshot,
@@ -361,12 +382,23 @@ class Reconciler:
             readings=observation.readings.readings,
             quoted_at=self._now(),
         )
+        compared = snapshot
+
+        def make(seen: Snapshot) -> Plan:
+            nonlocal compared
+            compared = seen
+            if known is not None and observation.is_unread:
+                return known.recall(seen, wish.options, meta=meta)
+            return wish.make(desired, seen, wish.options, meta=meta)
+
         plan = await priced(
-            lambda seen: wish.make(desired, seen, wish.options, meta=meta),
+            make,
             snapshot,
             self.world.storage(desired.storage_hosts, self.keys),
             is_toy=self.world.network.is_toy,
         )
+        if self.memory is not None and not observation.is_unread and wish.make is make_plan:
+            await asyncio.to_thread(self.memory.keep, desired, observation, compared, wish.options, plan)
         return Planned(plan=plan, observation=observation, network_id=network_id, funded=Satoshis(0))
 
     async def _observe(
@@ -377,12 +409,14 @@ class Reconciler:
         *,
         refresh: bool = False,
         pending: bool = False,
+        trusted: Digest | None = None,
     ) -> Observation:
         look = Look(
             wanted_ads=frozenset(ads),
             refresh=refresh,
             gives_back=pending,
             plain_http=self.world.network.is_toy,
+            trusted=trusted,
         )
         for _ in range(_READINGS - 1):
             with suppress(StalePlanError):  # somebody applied while we were reading

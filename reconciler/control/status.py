@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from reconciler.control.world import World
 from reconciler.model.ids import IdentityKey, Network
+from reconciler.observe.recorded import Recorded, recorded
 from reconciler.observe.roots import RootReadings, read_roots
-from reconciler.observe.snapshot import Recorded, recorded
 from reconciler.store.coins import Balance, Coins
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal, JournalEntry

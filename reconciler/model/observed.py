@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -193,7 +193,7 @@ class Snapshot:
     """None: no root exists yet (genesis)."""
     records: Mapping[RecordId, ObservedRecord] = field(default_factory=dict)
     """All live records but the producer's."""
-    replicas: tuple[ObservedReplica, ...] = ()
+    replicas: Sequence[ObservedReplica] = ()
     settings: Mapping[str, JsonObject] = field(default_factory=dict)
     """The live settings in plaintext, by `kind/name`."""
     ads: tuple[ObservedAd, ...] = ()

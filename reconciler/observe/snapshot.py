@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from typing import Protocol
 
 from reconciler.model.amounts import FeeRate
 from reconciler.model.errors import StateError, UnreachableError
-from reconciler.model.ids import Address, Digest, IdentityKey, Outpoint, Txid
-from reconciler.model.journal import EntryRole
+from reconciler.model.ids import Digest, IdentityKey, Outpoint, Txid
 from reconciler.model.keys import FUNDING_KEY
 from reconciler.model.observed import (
     Answer,
     Coin,
     CoinStatus,
     ListedAd,
-    ObservedRoot,
     Snapshot,
     coin_order,
 )
@@ -25,16 +23,13 @@ from reconciler.observe.beyond import Beyond, ChainIndex, SpendIndex, follow, sp
 from reconciler.observe.catalog import Catalog, LiveRecord, read_catalog
 from reconciler.observe.drift import drifted_rows, refreshed, unlisted_ads
 from reconciler.observe.pending import locked
+from reconciler.observe.recorded import Recorded, is_under_way, recorded
 from reconciler.observe.replicas import Locate, StorageListing, read_replicas
 from reconciler.observe.roots import CatalogHost, LiveRoot, RootReadings, read_roots
 from reconciler.observe.succession import read_succession
-from reconciler.observe.unfinished import Live, as_if_finished, said
+from reconciler.observe.unfinished import said
 from reconciler.store.coins import Coins
 from reconciler.store.database import Database
-from reconciler.store.journal import Journal, JournalEntry
-from reconciler.store.outbox import Outbox
-from reconciler.store.published import Published
-from reconciler.store.purchases import Purchases
 from reconciler.wallet.keys import Keys
 from reconciler.wire.spv import Verifier
 from reconciler.wire.state_root import Leaf, state_root
@@ -46,32 +41,6 @@ class OutsideHost(CatalogHost, Protocol):
     async def topics(self) -> frozenset[str]:
         """The topics that it lists."""
         ...
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Recorded:
-    """What our own database says, as of when the next apply has recovered."""
-
-    live: Live
-    unfinished: tuple[JournalEntry, ...]
-    """What an earlier apply left behind."""
-    edited: tuple[Address, ...]
-    """Objects whose rows somebody else than an apply has changed."""
-    owed: frozenset[str]
-    """The hosts that have, or then will have, not been told all of that state."""
-    void: frozenset[Txid]
-    """Transactions of ours that lost, or were never sent."""
-    bound: frozenset[str]
-    """Unfinished entries that follow a lock which has left: they will be sent, whatever their state."""
-    locks: frozenset[Txid]
-    """The locks of large sets that are unfinished here: roots that are pending by our own doing."""
-    strays: tuple[Outpoint, ...]
-    """Record tokens of ours that are unspent though nothing live is recorded of them."""
-
-    @property
-    def root(self) -> ObservedRoot | None:
-        """The live root."""
-        return self.live.root
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,6 +60,10 @@ class Observation:
     """Coins that hosts and trackers lead to, and that are spent already."""
     untold: tuple[Txid, ...] = ()
     """Transactions that no host has been told of, in their order; what is to be taken back builds on them."""
+    fingerprint: Digest
+    """Of the rows that the recorded state was read from."""
+    is_unread: bool = False
+    """Whether they are those that were trusted, so that the snapshot has neither records nor copies: nobody may look at them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,37 +78,8 @@ class Look:
     """Whether the root is to be taken back from an apply that does not come back: one that left it pending, or told no host."""
     plain_http: bool = False
     """Whether advertisements may name this machine: toy networks."""
-
-
-async def recorded(database: Database) -> Recorded:
-    """Read what this machine believes is live."""
-    async with database.reading() as connection:
-        published, wallet = Published(connection), Coins(connection)
-        unfinished, void = await Journal(connection).unfinished(), await Journal(connection).void()
-        bound, locks = await Journal(connection).bound(), await Journal(connection).locks()
-        strays = () if _is_under_way(unfinished) else await wallet.strays()
-        live = Live(
-            root=await published.root(),
-            records=await published.records(),
-            replicas=await published.replicas(),
-            ads=await published.ads(),
-            coins=await wallet.spendable(),
-            paid=frozenset(bought.good for bought in await Purchases(connection).open()),
-        )
-        edited = await published.edited()
-        if unfinished:
-            live = as_if_finished(live, unfinished, bound, await wallet.all())
-        owed = set(await Outbox(connection).pending_hosts(entry.id for entry in unfinished))
-    return Recorded(
-        live=live,
-        unfinished=unfinished,
-        owed=frozenset(owed),
-        void=void,
-        edited=edited,
-        bound=bound,
-        locks=locks,
-        strays=strays,
-    )
+    trusted: Digest | None = None
+    """The fingerprint of rows that were found before to be as an apply wrote them, and need not be read again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -159,9 +103,7 @@ class Observer:
         Raises UnreachableError where nobody can say what is live, StateError where our database belongs to another world or
         every host denies what it has recorded.
         """
-        known = await recorded(self.database)
-        _same_world(known, network_id)
-        readings = await self._roots(known)
+        known, readings = await self._first_look(look, network_id)
         is_foreign, warnings = _decide(known, readings)
         if readings.newest is not None and _is_held(known, readings.newest) and not look.gives_back:
             raise locked(readings.newest, self.keys, now=self.now)
@@ -207,7 +149,19 @@ class Observer:
             warnings=(*said(known.unfinished, known.bound), *warnings),
             spent=spent,
             untold=() if found is None else found.untold,
+            fingerprint=known.fingerprint,
+            is_unread=known.is_unread,
         )
+
+    async def _first_look(self, look: Look, network_id: Digest) -> tuple[Recorded, RootReadings]:
+        """What is recorded, and what hosts show as the root; rows that are trusted are read where the two are not the same."""
+        known = await recorded(self.database, look.trusted)
+        _same_world(known, network_id)
+        readings = await self._roots(known)
+        is_foreign, _ = _decide(known, readings)
+        if known.is_unread and (is_foreign or look.refresh or look.gives_back or readings.rivals):
+            known = await recorded(self.database)
+        return known, readings
 
     async def _roots(self, known: Recorded) -> RootReadings:
         """What every host shows as the live root. Raises StateError where another key took over."""
@@ -252,11 +206,6 @@ class Found:
     untold: tuple[Txid, ...] = ()
     """See Observation."""
     warnings: tuple[str, ...] = ()
-
-
-def _is_under_way(unfinished: Iterable[JournalEntry]) -> bool:
-    """Whether what is published is about to change; a payment of storage may wait for its host for long."""
-    return any(entry.role is not EntryRole.PAYMENT for entry in unfinished)
 
 
 def _as_recorded(world: Snapshot, known: Recorded, *, is_damaged: bool) -> Snapshot:
@@ -335,7 +284,7 @@ def _ads_settled(look: Look, snapshot: Snapshot) -> bool:
 def _is_damaged(known: Recorded) -> bool:
     """Whether rows were edited, or records do not add up to the root that is recorded with them."""
     root = known.root
-    if root is None or _is_under_way(known.unfinished):
+    if root is None or known.is_unread or is_under_way(known.unfinished):
         return bool(known.edited)
     leaves = [Leaf(record.id, record.document_hash) for record in known.live.records.values()]
     return bool(known.edited) or state_root(leaves) != root.state_root

@@ -6,7 +6,7 @@ voided, any other will reach its commit point.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from reconciler.model.ids import RecordId
@@ -31,8 +31,8 @@ class Live:
     """Root, records, copies and spendable money at one moment."""
 
     root: ObservedRoot | None
-    records: dict[RecordId, ObservedRecord]
-    replicas: tuple[ObservedReplica, ...]
+    records: Mapping[RecordId, ObservedRecord]
+    replicas: Sequence[ObservedReplica]
     ads: tuple[ObservedAd, ...]
     coins: tuple[Coin, ...]
     paid: frozenset[StorageGood] = frozenset()

@@ -64,6 +64,22 @@ def plan_copies(
     return plan
 
 
+def next_renewal(desired: DesiredState, snapshot: Snapshot) -> int | None:
+    """When, in unix seconds, time alone will change what is to be done to a copy; None where there is none.
+
+    Until then a plan without changes stays one, whatever the clock says.
+    """
+    records = {record.id.name: record for record in desired.records if record.id.kind is Kind.DATASET}
+    known = ((records.get(copy.dataset), copy) for copy in snapshot.replicas)
+    return min((copy.expires - _window(record) for record, copy in known if record is not None), default=None)
+
+
+def _window(record: DesiredRecord) -> int:
+    """How long before its end a copy is renewed, in seconds."""
+    rule = record.replication
+    return RENEW_BEFORE if rule is None or rule.renew_before is None else rule.renew_before
+
+
 def _by_dataset(replicas: Collection[ObservedReplica]) -> dict[str, dict[str, ObservedReplica]]:
     """By dataset and host. Of two on one host (an old content and a new one) the one that lasts longest counts."""
     found: defaultdict[str, dict[str, ObservedReplica]] = defaultdict(dict)
@@ -137,7 +153,7 @@ class _Dataset:
             yield Action.REPLACE, f"{asked}; {'sold' if self.record.is_sold else 'free'} from now on"
         if self.occasions.replaced.matches(address):
             yield Action.REPLACE, ON_DEMAND
-        if copy.expires - self.now <= self._window():
+        if copy.expires - self.now <= _window(self.record):
             yield Action.RENEW, f"expires on {day(copy.expires)}"
         if copy.dataset != self.record.id.name:
             yield Action.MOVE, asked
@@ -145,10 +161,6 @@ class _Dataset:
             yield Action.ADOPT, "found on the storage host"
         if drifted:
             yield Action.ADOPT, drifted
-
-    def _window(self) -> int:
-        rule = self.record.replication
-        return RENEW_BEFORE if rule is None or rule.renew_before is None else rule.renew_before
 
     def _keep(self, action: Action, host: str, content: Content, why: str) -> Change:
         copy = self.copies.get(host)

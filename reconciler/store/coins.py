@@ -25,8 +25,8 @@ from sqlalchemy import (
     and_,
     case,
     delete,
+    except_,
     func,
-    not_,
     or_,
     select,
     tuple_,
@@ -300,14 +300,12 @@ class Coins:
 
     async def strays(self) -> tuple[Outpoint, ...]:
         """Free record tokens that nothing live is recorded of: a sweep did not get to them."""
-        live = (
-            select(table.c.txid).where(table.c.txid == coins.c.txid, table.c.vout == coins.c.vout).exists()
-            for table in (published_root, published_records)
+        free = select(coins.c.txid, coins.c.vout).where(
+            coins.c.state == CoinState.FREE, coins.c.protocol == RECORD_PROTOCOL
         )
-        query = select(coins).where(
-            coins.c.state == CoinState.FREE, coins.c.protocol == RECORD_PROTOCOL, *(not_(found) for found in live)
-        )
-        return tuple(sorted(_outpoint(row) for row in await self._connection.execute(query)))
+        live = (select(table.c.txid, table.c.vout) for table in (published_root, published_records))
+        # Sets, and not a look for each token: the records have no index by outpoint.
+        return tuple(sorted(_outpoint(row) for row in await self._connection.execute(except_(free, *live))))
 
     async def balance(self) -> Balance:
         """All live money."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from sqlalchemy import Row, delete, insert, select, tuple_
+from sqlalchemy import Row, Select, delete, insert, literal_column, select, tuple_
 
 from reconciler.model.errors import StateError
-from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId
+from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId, digest
 from reconciler.model.observed import ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.store.batches import batches
 from reconciler.store.catalog import Catalog
@@ -36,6 +37,8 @@ from reconciler.store.works import Connection
 
 _OUTPOINT: Final = select(published_root.c.txid, published_root.c.vout)
 """Made once, since every request of a server asks it."""
+_ROWS: Final = 1000
+"""That are hashed at a time."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +99,20 @@ class Published:
         copies = await self._connection.execute(select(published_replicas))
         found += (Address.of_replica(row.dataset, row.host) for row in copies if is_edited(row))
         return tuple(sorted(found))
+
+    async def fingerprint(self) -> Digest:
+        """One digest over every row that tells what is live, as the database has it: equal ones, equal rows.
+
+        None of them is read as what it means, so it takes a fraction of the time of `records`, `replicas` and `edited`.
+        """
+        hashing = hashlib.sha256()
+        for table in (published_root, published_records, published_replicas):
+            query: Select[Any] = select(literal_column("*")).select_from(table).order_by(*table.primary_key)
+            result = await self._connection.execute(query)
+            hashing.update(table.name.encode())
+            for rows in result.partitions(_ROWS):
+                hashing.update(repr([tuple(row) for row in rows]).encode())
+        return digest(hashing.digest())
 
     async def replicas(self) -> tuple[ObservedReplica, ...]:
         """The copies that are known, by dataset and host."""

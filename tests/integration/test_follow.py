@@ -15,7 +15,7 @@ from reconciler.control.world import World
 from reconciler.model.errors import GuardError, StateError, VerificationError
 from reconciler.model.ids import Network
 from reconciler.model.keys import GATEWAY_KEY
-from reconciler.observe.snapshot import recorded
+from reconciler.observe.recorded import recorded
 from reconciler.store.coins import Coins
 from reconciler.wallet.keys import Keys
 from reconciler.wire.http import Reply

@@ -10,7 +10,7 @@ from reconciler.cli.invocation import Invocation
 from reconciler.cli.views.state import list_json, list_text
 from reconciler.cli.wiring import clock, open_site
 from reconciler.control.restore import restore
-from reconciler.observe.snapshot import recorded
+from reconciler.observe.recorded import recorded
 
 
 async def list_state(invocation: Invocation, *, as_json: bool) -> int:

@@ -25,7 +25,7 @@ from reconciler.control.status import read_status
 from reconciler.model.errors import UsageError
 from reconciler.model.ids import Address, ObjectType, RecordId
 from reconciler.model.json import Json
-from reconciler.observe.snapshot import Recorded, recorded
+from reconciler.observe.recorded import Recorded, recorded
 
 
 async def status(invocation: Invocation, *, as_json: bool) -> int:

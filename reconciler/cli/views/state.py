@@ -8,7 +8,7 @@ from reconciler.apply.lease import Held
 from reconciler.model.ids import Address, ObjectType
 from reconciler.model.json import Json
 from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
-from reconciler.observe.snapshot import Recorded
+from reconciler.observe.recorded import Recorded
 
 
 def list_text(found: Recorded) -> str:

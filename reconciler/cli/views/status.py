@@ -13,7 +13,7 @@ from reconciler.control.status import Status
 from reconciler.model.ids import Address
 from reconciler.model.json import Json
 from reconciler.model.observed import Answer, Reading
-from reconciler.observe.snapshot import Recorded
+from reconciler.observe.recorded import Recorded
 
 
 def status_text(status: Status) -> str:

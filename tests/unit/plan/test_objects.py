@@ -10,6 +10,7 @@ from reconciler.model.ids import Address, SettingKind
 from reconciler.model.observed import Drifted, DriftPlace, ListedAd, StorageQuote
 from reconciler.plan.action import Action
 from reconciler.plan.diff import compare, diff
+from reconciler.plan.replicas import next_renewal
 from reconciler.plan.storage import PART, stored_sizes
 from reconciler.wire.stream_cipher import Layout
 
@@ -198,6 +199,23 @@ def test_a_rule_decides_when_copies_are_renewed(world):
     for left, expected in ((101, {}), (100, {"replica/btc@storage-eu": Action.RENEW})):
         found = world.copies(record, "storage-eu", expires=world.now + left)
         assert said(diff(state, world.published(state, replicas=found))) == expected
+
+
+def test_until_its_next_renewal_time_leaves_a_plan_without_changes_as_it_is(world):
+    early = world.dataset("early", rule=Replication(replicas=1, renew_before=5_000))
+    late = world.dataset("late", rule=Replication(replicas=1, renew_before=100))
+    state = world.desired(early, late)
+    copies = (
+        *world.copies(early, "storage-eu", expires=world.now + 20_000),
+        *world.copies(late, "storage-eu", expires=world.now + 15_050),
+    )
+    snapshot = world.published(state, replicas=copies)
+    due = next_renewal(state, snapshot)
+
+    assert due == world.now + 14_950
+    for now in (world.now, due - 1):
+        assert diff(state, replace(snapshot, now=now)) == ()
+    assert said(diff(state, replace(snapshot, now=due))) == {"replica/late@storage-eu": Action.RENEW}
 
 
 def test_a_copy_outside_of_the_rules_regions_moves_and_one_inside_stays(world):
