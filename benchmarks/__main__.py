@@ -14,6 +14,7 @@ from typing import Final
 
 from benchmarks import (
     access,
+    apply,
     authentication,
     busy,
     content,
@@ -33,6 +34,7 @@ LINES: Final[dict[str, Line]] = {
     "plan": plan,
     "parse": parse,
     "hashing": hashing,
+    "apply": apply,
     "submit": submit,
     "lookup": lookup,
     "busy": busy,

@@ -9,12 +9,14 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import random
+import socket
 import subprocess
 import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -24,9 +26,11 @@ from benchmarks.relay import Relay, Traffic, relayed
 from benchmarks.sets import Library
 from benchmarks.shop import environment
 from benchmarks.soak import serving_command
+from reconciler.devnet.ports import SPAN
 from reconciler.model.errors import StateError
 
-_BASE_PORT: Final = 18_180
+_PORTS: Final = range(18_000, 30_000, 20)
+"""Where a local world may begin; it has fourteen in a row."""
 _HEADINGS: Final = (
     "step",
     "seconds",
@@ -130,19 +134,27 @@ class Workshop:
         )
 
 
+@contextmanager
+def workshop(folder: Path, count: int, base_port: int | None = None) -> Iterator[Workshop]:
+    """A world for the block, and what is to be published there."""
+    with ExitStack() as stack:
+        port = _free_ports() if base_port is None else base_port
+        up = ["devnet", "up", "--base-port", str(port)]
+        world = stack.enter_context(serving_command(up, folder / "world", None))
+        host, arc = stack.enter_context(relayed(world.ready["hosts"][0], world.ready["arc"]))
+        yield Workshop(folder, count, world, host, arc)
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run it, and print a row for each command as it ends."""
     asked = _parsed(arguments)
-    with ExitStack() as stack:
-        name = stack.enter_context(tempfile.TemporaryDirectory(prefix="overlay-scale-", dir=asked.folder))
-        folder = Path(name)
-        up = ["devnet", "up", "--base-port", str(asked.base_port)]
-        world = stack.enter_context(serving_command(up, folder / "world", None))
-        host, arc = stack.enter_context(relayed(world.ready["hosts"][0], world.ready["arc"]))
-        workshop = Workshop(folder, asked.sets, world, host, arc)
+    with (
+        tempfile.TemporaryDirectory(prefix="overlay-scale-", dir=asked.folder) as name,
+        workshop(Path(name), asked.sets, asked.base_port) as at_work,
+    ):
         _row(_HEADINGS)
         _row(["---"] * len(_HEADINGS))
-        for stage in workshop.stages():
+        for stage in at_work.stages():
             _row(_cells(stage, asked.sets))
             print(stage.said, file=sys.stderr, flush=True)
     return 0
@@ -152,8 +164,19 @@ def _parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.scale", description=__doc__)
     parser.add_argument("--sets", type=int, default=10_000, help="datasets (default 10,000)")
     parser.add_argument("--folder", type=Path, help="where databases lie: on a real disk")
-    parser.add_argument("--base-port", type=int, default=_BASE_PORT, help="of the local world")
+    parser.add_argument("--base-port", type=int, help="of the local world (default: some that are free)")
     return parser.parse_args(arguments)
+
+
+def _free_ports() -> int:
+    """The first of a row of ports that nobody listens on."""
+    begin = random.SystemRandom().sample(_PORTS, len(_PORTS))
+    return next(port for port in begin if all(map(_is_free, range(port, port + SPAN + 1))))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
 def _forget_peak(world: Server) -> None:

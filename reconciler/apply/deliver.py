@@ -13,7 +13,7 @@ from reconciler.apply.handover import Broadcaster
 from reconciler.apply.losses import Mined
 from reconciler.clients.trackers import SERVICES, TOPICS
 from reconciler.model.errors import OverlayError, PartialError, UnreachableError
-from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint
+from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint, Txid
 from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
@@ -58,6 +58,8 @@ class Delivered:
 
     done: tuple[Delivery, ...]
     failed: tuple[Delivery, ...]
+    awaited: frozenset[Txid] = frozenset()
+    """Transactions that a block must have before what follows them leaves."""
 
 
 async def deliver(
@@ -70,17 +72,19 @@ async def deliver(
 ) -> Delivered:
     """Try every delivery that is due once; failures stay in the outbox, with their reason.
 
-    What follows a root (the transaction of the advertisements) is handed to ARC before any host hears of it. A host that does not answer is not tried again in this round. What is for hosts that are not configured any more is
+    What follows a root (advertisements, sweeps) is handed to ARC before any host hears of it; what waits for a block stays where it is. A host that does not answer is not tried again in this round. What is for hosts that are not configured any more is
     forgotten; what is for a host that does not keep the topic waits, and is nobody's failure.
     """
-    unsent = await follow(books=books, arc=arc)
+    followed = await follow(books=books, arc=arc)
     async with books.database.begin() as connection:
         due = await Outbox(connection).pending()
     done, failed = [], []
     silent: dict[str, str] = {}
     for delivery in due:
-        if delivery.txid in unsent:
-            ending, detail = Ending.FAILED, unsent[delivery.txid]
+        if delivery.txid in followed.held:
+            continue
+        if delivery.txid in followed.refused:
+            ending, detail = Ending.FAILED, followed.refused[delivery.txid]
         else:
             ending, detail = await _attempt(delivery, _Door(books.database, identity), hosts, silent)
         async with books.database.begin() as connection:
@@ -94,7 +98,7 @@ async def deliver(
                 await outbox.failed(delivery.id, detail, now=now())
                 failed.append(delivery)
         books.tell(Event(step=Step.DELIVER, subject=delivery.host, ending=ending, detail=detail))
-    return Delivered(done=tuple(done), failed=tuple(failed))
+    return Delivered(done=tuple(done), failed=tuple(failed), awaited=frozenset(followed.held.values()))
 
 
 async def _attempt(

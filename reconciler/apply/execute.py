@@ -13,7 +13,7 @@ from pathlib import Path
 
 from reconciler.apply.advance import Advance, Verifier
 from reconciler.apply.announce import deliveries, untold
-from reconciler.apply.batches import UNPROVEN, until_mined
+from reconciler.apply.batches import UNPROVEN, until_mined, until_proven
 from reconciler.apply.books import Books
 from reconciler.apply.broadcast import broadcast
 from reconciler.apply.build import Built, build
@@ -128,7 +128,7 @@ class Executor:
         go_on(self.halted)
         for entry in await self._write_down(plan, draft, built, stored, source, place=len(plan.pays)):
             await self._commit(entry)
-        delivered = await self._deliver()
+        delivered = await self._deliver_all()
         return Applied(
             generation=plan.generation,
             txid=_leading(built).txid,
@@ -275,6 +275,16 @@ class Executor:
         return await deliver(
             books=self.books, hosts=self.hosts, arc=self.arc, identity=self.keys.identity, now=self.now
         )
+
+    async def _deliver_all(self) -> Delivered:
+        """What waits for a block as well, once that has come."""
+        delivered = await self._deliver()
+        while delivered.awaited:
+            await until_proven(
+                delivered.awaited, books=self.books, arc=self.arc, proofs=self.judge.proofs, now=self.now
+            )
+            delivered = await self._deliver()
+        return delivered
 
     async def _commit(self, entry: JournalEntry) -> None:
         await until_mined(

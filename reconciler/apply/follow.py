@@ -1,8 +1,13 @@
-"""What follows a root: transactions of advertisements leave when it is seen, whether or not a tracker can be told (PROTOCOL §4)."""
+"""What follows a root leaves when that is seen, whether or not a tracker can be told (PROTOCOL §4).
+
+But for the sweeps of a large set: each would carry the root along, with every batch that the root spends, as long as no block
+has them. A thousand sweeps with a thousand batches each are a million. They wait for a block that has their root.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from reconciler.apply.books import Books
@@ -16,16 +21,30 @@ from reconciler.wire.arc import Standing, TxReport
 
 _OUT: Final = frozenset({Standing.ACCEPTED, Standing.SEEN, Standing.MINED})
 
+FEW: Final = 10
+"""So many transactions may follow a root that no block has, or as many unproven ones be spent by it."""
 
-async def follow(*, books: Books, arc: Broadcaster) -> Mapping[Txid, str]:
-    """Hand ARC what follows a committed root, unless a block proves it or ARC has it; again, where it was dropped.
 
-    Returns those that ARC has not taken, each with the reason: no host is to hear of them yet.
-    """
+@dataclass(frozen=True, slots=True)
+class Followed:
+    """What has not left, so that no host is to hear of it yet."""
+
+    refused: Mapping[Txid, str]
+    """What ARC has not taken, each with the reason."""
+    held: Mapping[Txid, Txid]
+    """What waits for a block that has its parent, which is named."""
+
+
+async def follow(*, books: Books, arc: Broadcaster) -> Followed:
+    """Hand ARC what follows a committed root, unless a block proves it or ARC has it; again, where it was dropped."""
     async with books.database.begin() as connection:
-        waiting = await Journal(connection).following(await Transactions(connection).unproven())
+        unproven = await Transactions(connection).unproven()
+        waiting = await Journal(connection).following(unproven)
+        held = await _held(Transactions(connection), waiting, frozenset(unproven))
     refused = {}
     for txid in waiting:
+        if txid in held:
+            continue
         try:
             report = await _handed_over(txid, books, arc)
         except OverlayError as error:
@@ -35,7 +54,17 @@ async def follow(*, books: Books, arc: Broadcaster) -> Mapping[Txid, str]:
                 refused[txid] = f"ARC says {report.status.value} of it"
         if txid in refused:
             books.tell(Event(step=Step.BROADCAST, subject=txid, ending=Ending.FAILED, detail=refused[txid]))
-    return refused
+    return Followed(refused, held)
+
+
+async def _held(transactions: Transactions, waiting: Collection[Txid], unproven: frozenset[Txid]) -> dict[Txid, Txid]:
+    """Those of many that would bring much unproven ancestry along, with the parent that brings it."""
+    if len(waiting) <= FEW:
+        return {}
+    children = {txid: found.unproven_parents & unproven for txid, found in (await transactions.find(waiting)).items()}
+    parents = await transactions.find(frozenset[Txid]().union(*children.values()))
+    heavy = {txid for txid, found in parents.items() if len(found.unproven_parents & unproven) > FEW}
+    return {txid: min(heavy & spent) for txid, spent in children.items() if heavy & spent}
 
 
 async def _handed_over(txid: Txid, books: Books, arc: Broadcaster) -> TxReport:

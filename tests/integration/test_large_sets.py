@@ -6,8 +6,9 @@ from collections import Counter
 
 import pytest
 
-from reconciler.apply.events import Step
+from reconciler.apply.events import Ending, Step
 from reconciler.plan.options import PlanOptions
+from reconciler.store.transactions import Transactions
 
 pytestmark = pytest.mark.long  # several machines, or many transactions: .ci/run has them
 
@@ -81,6 +82,27 @@ async def test_a_set_with_advertisements_splits_its_money_first_and_advertises_l
     assert len(broadcast) == len(set(broadcast)) == 6
     assert (await producer.audit()).balanced
     assert (await producer.plan(batch=BATCH)).plan.is_empty
+
+
+async def test_many_sweeps_wait_for_a_block_that_has_their_root_instead_of_each_bringing_its_batches(producer):
+    names = "abcdefghijkl"
+    write(producer, names)
+    await producer.apply(batch=1)
+    write(producer, names, text="id,value\n2,two\n")
+    told = []
+    swept = await producer.apply(batch=1, tell=told.append)
+
+    assert Counter(name.partition("-")[0] for name in roles(swept)) == {"lock": 1, "batch": 12, "root": 1, "sweep": 12}
+    (waited,) = [event for event in told if getattr(event, "ending", None) is Ending.BLOCKED]
+    assert (waited.step, waited.subject) == (Step.BROADCAST, swept.applied.txid)
+    assert not swept.applied.undelivered
+    async with producer.site() as site, site.database.begin() as connection:
+        root = await Transactions(connection).get(swept.applied.txid)
+        assert root.proof is not None
+    audit = await producer.audit()
+    assert (audit.balanced, audit.tokens) == (True, 13)
+    assert (await producer.plan(batch=1)).plan.is_empty
+    assert (await producer.catalog()).strays == ()
 
 
 ADVERTISEMENT = """\
