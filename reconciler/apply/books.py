@@ -62,7 +62,8 @@ class Books:
         async with self.database.begin() as connection:
             await Documents(connection).put(*documents)
             among = frozenset(each.entry.id for each in pages)
-            entries = [await self._write_page(connection, page, among=among) for page in pages]
+            makers = {each.txid: page.entry.id for page in pages for each in page.transactions}
+            entries = [await self._write_page(connection, page, makers) for page in pages]
             if rotates:
                 await _leaves_nothing(connection, among)
             await Outbox(connection).add(deliveries)
@@ -72,13 +73,15 @@ class Books:
             self.tell(Moved(entry=entry.id, state=entry.state))
         return tuple(entries)
 
-    async def _write_page(self, connection: Connection, page: Page, *, among: frozenset[str]) -> JournalEntry:
+    async def _write_page(self, connection: Connection, page: Page, makers: Mapping[Txid, str]) -> JournalEntry:
+        """`makers` are the entries that are written with it, by their transactions."""
         coins, made = Coins(connection), {each.txid for each in page.transactions}
         for transaction in page.transactions:
             await Transactions(connection).put(transaction)
         spent = [each.outpoint for transaction in page.transactions for each in transaction.inputs]
         outside = [outpoint for outpoint in spent if outpoint.txid not in made]
-        await coins.lock(outside, page.entry.id, token=self.token, expected_of=among)
+        expected_of = {makers[outpoint.txid] for outpoint in outside if outpoint.txid in makers}
+        await coins.lock(outside, page.entry.id, token=self.token, expected_of=expected_of)
         await coins.add(page.created, entry=page.entry.id)
         return await Journal(connection).create(page.entry, token=self.token)
 

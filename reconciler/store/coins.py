@@ -192,9 +192,8 @@ class Coins:
         """
         await fence(self._connection, token)
         wanted = frozenset(outpoints)
-        takes = coins.c.state == CoinState.FREE
-        for creator in expected_of:
-            takes = or_(takes, and_(coins.c.state == CoinState.EXPECTED, coins.c.created_by == creator))
+        hoped = and_(coins.c.state == CoinState.EXPECTED, coins.c.created_by.in_(sorted(expected_of)))
+        takes = or_(coins.c.state == CoinState.FREE, hoped)
         locked = update(coins).values(state=CoinState.LOCKED, entry=entry).where(takes)
         for batch in batches(sorted(wanted)):
             if (await self._connection.execute(locked.where(_among(batch)))).rowcount != len(batch):

@@ -130,6 +130,18 @@ async def test_locking_is_all_or_nothing(database, fund, journalled):
         assert await states(connection, [first, second]) == [CoinState.LOCKED, CoinState.FREE]
 
 
+async def test_a_root_locks_what_two_thousand_entries_will_make(database, fund, prepare, journalled, make_transaction):
+    entries = ["batch", *(f"another {number}" for number in range(2_000))]
+    async with database.begin() as connection:
+        coins = await fund(connection, 5)
+        made = await prepare(connection, "batch", coins, 3)
+        with pytest.raises(LockedError, match="is expected"):
+            await Coins(connection).lock([made.outpoint(0)], "root", expected_of=entries[1:])
+        await Coins(connection).lock([made.outpoint(0)], "root", expected_of=entries)
+        await journalled(connection, "root", make_transaction("root", spends=[made.outpoint(0)], pays=(1,)))
+        assert await states(connection, [made.outpoint(0)]) == [CoinState.LOCKED]
+
+
 async def test_an_unknown_an_expected_and_a_twice_locked_coin_cannot_be_locked(
     database, fund, prepare, make_transaction
 ):
