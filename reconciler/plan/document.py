@@ -8,8 +8,6 @@ from __future__ import annotations
 import hashlib
 from dataclasses import asdict
 
-import rfc8785
-
 from reconciler.model.errors import StalePlanError, VerificationError
 from reconciler.model.ids import Digest, Outpoint, digest
 from reconciler.model.json import Json, JsonObject
@@ -18,6 +16,7 @@ from reconciler.plan.plan import FORMAT_VERSION, Meta, Plan
 from reconciler.plan.reading import read_plan
 from reconciler.plan.strict import Fields
 from reconciler.plan.transactions import TxLayout
+from reconciler.wire.canonical import canonical_json
 
 
 def plan_id(plan: Plan) -> Digest:
@@ -33,7 +32,7 @@ def to_json(plan: Plan) -> JsonObject:
 
 def to_bytes(plan: Plan) -> bytes:
     """The plan document as a file holds it: canonical JSON."""
-    return rfc8785.dumps(dict(to_json(plan)))
+    return canonical_json(to_json(plan))
 
 
 def from_json(document: JsonObject) -> Plan:
@@ -48,7 +47,7 @@ def from_json(document: JsonObject) -> Plan:
         if _id(dict(fields.object("body"))) != fields.text("id"):
             raise StalePlanError("the plan was edited after it was made", hint="make the plan again")
         return read_plan(fields)
-    except ValueError as error:  # also what ids, enumerations and rfc8785 raise
+    except ValueError as error:  # also what ids and enumerations raise
         raise VerificationError(
             f"not a plan of format {FORMAT_VERSION}: {error}", hint="make the plan again"
         ) from error
@@ -64,7 +63,7 @@ def _check_format(body: JsonObject) -> None:
 
 
 def _id(body: JsonObject) -> Digest:
-    return digest(hashlib.sha256(rfc8785.dumps(dict(body))).digest())
+    return digest(hashlib.sha256(canonical_json(body)).digest())
 
 
 def _body(plan: Plan) -> dict[str, Json]:
