@@ -14,7 +14,7 @@ from reconciler.manifest.contents import local_contents
 from reconciler.manifest.inputs import Inputs
 from reconciler.manifest.kinds.producer import Identity, Producer
 from reconciler.manifest.load import MAX_REVENUE_SPLITS, Manifests, load
-from reconciler.manifest.variables import given_variables
+from reconciler.manifest.variables import check_assignments, given_variables
 from reconciler.model.desired import DesiredState, Rotation
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.errors import ManifestError
@@ -124,6 +124,8 @@ async def _read(
     variables, found = given_variables(beside.assignments, beside.variable_files)
     manifests, faults = load(paths, variables, max_revenue_splits=beside.max_revenue_splits)
     found += faults
+    if manifests.variables is not None:
+        found += check_assignments(beside.assignments, manifests.variables)
     contents, faults = local_contents(manifests)
     found += faults
     _stop(found)

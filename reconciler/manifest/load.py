@@ -33,6 +33,8 @@ class Manifests:
     """Those that are well-formed, in the order of the files."""
     sources: tuple[DatasetSource, ...]
     """The datasets' records to be, sorted by name."""
+    variables: frozenset[str] | None = None
+    """Names that are declared, or stand in a value; None where a part could not be read."""
 
     @cached_property
     def producer(self) -> Document | None:
@@ -65,7 +67,8 @@ def load(
     diagnostics += check_moves(documents, sources, headings)
     diagnostics += check_references(documents, headings, is_complete=drafts.is_complete)
     diagnostics += check_splits(documents, max_revenue_splits)
-    return Manifests(drafts.folder, documents, sources), diagnostics
+    met = frozenset(known.met) if drafts.is_complete else None
+    return Manifests(drafts.folder, documents, sources, met), diagnostics
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ leave the machine. Durations are written `500ms`, `10s`, `24h`, `7d`; sizes `100
 `5000` or `5_000`. A secret is never written down, only its place: `{env: NAME}` or `{file: PATH}`, relative to OVERLAY_HOME.
 
 `${NAME}` and `${NAME:-default}` stand for variables that `spec.vars` of the Producer declares, or `--var` and `--var-file` give;
-`$$` is a dollar.
+`$$` is a dollar. `--var` for a name that is neither declared nor in any value is an error; a file of variables may have more.
 """
 _WORDS: Final = {
     Visibility.PUBLIC: "public",

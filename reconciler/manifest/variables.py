@@ -7,7 +7,7 @@ filled in. `$$` is a dollar; a dollar before anything else is itself.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -33,14 +33,15 @@ class Variables:
     """The names that may be used, with their values; None is declared, but without one."""
 
     values: Mapping[str, str | None]
+    met: set[str] = field(default_factory=set, repr=False)
+    """Those that the Producer declares, and those that a value has asked for."""
     _budget: int = field(default=MAX_EXPANDED, repr=False)
 
     @classmethod
     def of(cls, producer: Table | None, given: Mapping[str, str]) -> Variables:
         """Those that the Producer's document declares; those that are given go before them."""
-        declared: dict[str, str | None] = dict.fromkeys(given)
-        declared |= {name: _value(node) for name, node in _declared(producer).items() if isinstance(node, str)}
-        return cls(declared | dict(given))
+        declared = {name: _value(node) for name, node in _declared(producer).items() if isinstance(node, str)}
+        return cls(declared | dict(given), met=set(declared))
 
     def fill(self, root: Table, file: str) -> list[Diagnostic]:
         """Put values into a document, in place; says what cannot be filled in."""
@@ -71,6 +72,22 @@ def given_variables(assignments: Sequence[str], files: Sequence[Path] = ()) -> t
             diagnostics.append(fault)
         variables[name] = value
     return variables, diagnostics
+
+
+def check_assignments(assignments: Sequence[str], known: Collection[str]) -> list[Diagnostic]:
+    """What `--var` gives that no manifest declares or asks for. A file of variables may serve several sets, and is not checked."""
+    names = sorted({assignment.partition("=")[0] for assignment in assignments if "=" in assignment} - set(known))
+    return [_unasked(name, known) for name in names if VARIABLE.fullmatch(name)]
+
+
+def _unasked(name: str, known: Collection[str]) -> Diagnostic:
+    return Diagnostic(
+        code="unknown-variable",
+        summary=f"no manifest declares the variable '{name}', or has it in a value",
+        found=f"--var {name}",
+        expected=", ".join(sorted(known)) or None,
+        hint=did_you_mean(name, sorted(known)) or "declare it under spec.vars of the Producer, or leave it out",
+    )
 
 
 def _read_file(path: Path) -> tuple[dict[str, str], list[Diagnostic]]:
@@ -170,6 +187,7 @@ class _Filling:
             self._fault(where, "bad-variable", "this is not a variable", use[0][:60], expected=expected, hint=hint)
             return ""
         name, default = inside[1], inside[2]
+        self._variables.met.add(name)
         if name not in values:
             known = sorted(values)
             hint = did_you_mean(name, known) or "declare it under spec.vars of the Producer, or give it with --var"

@@ -222,6 +222,8 @@ def test_variables_come_from_the_line_and_from_files(written):
     assert name("--var-file", "vars.yaml") == "From a file"
     assert name("--var-file", "vars.yaml", "--var", "WHO=Given") == "Given"
     assert "none.yaml" in written.run("plan", "--var-file", "none.yaml", code=1).stderr
+    for command in (["plan"], ["validate"], ["apply", "--yes"]):
+        assert "found:    --var WHOM" in written.run(*command, "--var", "WHOM=Given", code=1).stderr
 
 
 def test_what_was_given_is_never_repeated_in_an_error(written):

@@ -24,7 +24,7 @@ spec:
   gateway: {url: "http://localhost:3000"}
   defaults: {license: CC0, maxCost: 50_000, maxPriceFactor: 2.5}
   identity: {key: {file: one.key}, rotation: {to: {file: two.key}, transition: 10d}}
-  vars: {NAME: The example}
+  vars: {NAME: The example, UNUSED: null}
 ---
 apiVersion: overlay/v1
 kind: ReplicationRule

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from reconciler.manifest.load import load
 from reconciler.manifest.syntax import parse
 from reconciler.manifest.tree import Plain
-from reconciler.manifest.variables import Variables, given_variables
+from reconciler.manifest.variables import Variables, check_assignments, given_variables
 
 PRODUCER = """
 apiVersion: overlay/v1
@@ -145,6 +145,20 @@ def test_the_command_line_goes_before_files_and_the_last_of_each(tmp_path):
 @pytest.mark.parametrize("assignment", ["A", "=x", "1A=x", "A B=c"])
 def test_an_assignment_has_a_name_and_a_value(assignment):
     assert [fault.code for fault in given_variables([assignment])[1]] == ["bad-variable"]
+
+
+def test_a_name_that_no_manifest_knows_is_not_given(tmp_path):
+    manifests, _ = loaded(tmp_path, "  title: ${OWN:-x}", {"OWN": "1", "STAG": "2"})
+
+    (fault,) = check_assignments(["OWN=1", "STAG=2", "STAGE=3", "NO-NAME", "NEVER"], manifests.variables)
+
+    assert (fault.code, fault.found, fault.hint) == ("unknown-variable", "--var STAG", "did you mean 'STAGE'?")
+
+
+def test_names_are_not_judged_by_manifests_that_could_not_all_be_read(tmp_path):
+    (tmp_path / "broken.yaml").write_text("apiVersion: overlay/v1\nkind: [\n")
+
+    assert load([tmp_path])[0].variables is None
 
 
 @pytest.mark.parametrize(
