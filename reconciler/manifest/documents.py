@@ -109,7 +109,7 @@ def read_drafts(data: bytes, file: str, *, is_named: bool) -> FileContents:
             contents.fail(*error.diagnostics)
     if is_named and not contents.drafts and not contents.diagnostics:
         summary = "the file has no documents"
-        contents.fail(Diagnostic(code="empty-file", summary=summary, span=SourceSpan(file, 1, 1)))
+        contents.fail(Diagnostic(code="empty-file", summary=summary, span=SourceSpan(file)))
     return contents
 
 

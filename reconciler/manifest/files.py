@@ -124,8 +124,8 @@ def _walk(top: Path, folder: Path, diagnostics: list[Diagnostic]) -> Iterator[Pa
 
 def _linked_folder(name: str) -> Diagnostic:
     summary = "manifests are not looked for behind a link to a folder"
-    return Diagnostic(severity=Severity.WARNING, code="linked-folder", summary=summary, span=SourceSpan(name, 1, 1))
+    return Diagnostic(severity=Severity.WARNING, code="linked-folder", summary=summary, span=SourceSpan(name))
 
 
 def _fault(code: str, summary: str, name: str, found: str | None = None) -> Diagnostic:
-    return Diagnostic(code=code, summary=summary, span=SourceSpan(name, 1, 1), found=found)
+    return Diagnostic(code=code, summary=summary, span=SourceSpan(name), found=found)

@@ -108,4 +108,4 @@ def _read(paths: Sequence[Path]) -> _Drafts:
 def _too_much(name: str) -> Diagnostic:
     summary = f"the manifests together are larger than {MAX_SET_BYTES} bytes"
     hint = "name the folder that has the manifests, not one above it"
-    return Diagnostic(code="too-large", summary=summary, span=SourceSpan(name, 1, 1), hint=hint)
+    return Diagnostic(code="too-large", summary=summary, span=SourceSpan(name), hint=hint)

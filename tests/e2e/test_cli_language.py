@@ -209,6 +209,14 @@ def test_destroy_leaves_nothing_and_says_so(written):
     written.run("wallet", "audit")
 
 
+def test_what_is_not_there_is_named_before_anybody_is_asked(written):
+    for words in ([], ["--yes"]):
+        said = written.run("apply", "review/gone.json", *words, code=1).stderr
+        assert "there is neither a manifest nor a plan" in said
+        assert "gone.json" in said
+    assert "gone.yaml error: there is no file" in written.run("plan", "gone.yaml", code=1).stderr
+
+
 # Variables, keys, limits
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,7 @@ async def apply(invocation: Invocation, paths: tuple[Path, ...], wanted: Wanted,
     undertaking = Undertaking(invocation=invocation, doing=doing)
     kept = kept_plan(paths)
     if kept is None:
+        _check_present(paths)
         invocation.console.check_askable(yes=doing.yes or wanted.approved is not None)
         return await _apply(undertaking, paths, wanted)
     _check_bare(wanted)
@@ -70,6 +72,17 @@ async def _execute(undertaking: Undertaking, kept: KeptPlan, approved: Digest | 
         return await reconciler.execute_plan(kept.plan, halted=halted, patience=patience)
 
     return await undertaking.carry_out(kept, keys, work, replaces_identity=kept.plan.replaces_identity)
+
+
+def _check_present(paths: Sequence[Path]) -> None:
+    """What is to be applied is there: to be told so comes before any question. Raises UsageError."""
+    for path in paths:
+        if not path.exists():
+            raise UsageError(
+                "there is neither a manifest nor a plan",
+                where=str(path),
+                hint="name manifests, or a file that `overlay plan --out FILE` has written",
+            )
 
 
 def _check_bare(wanted: Wanted) -> None:

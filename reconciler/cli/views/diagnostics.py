@@ -9,7 +9,7 @@ from reconciler.model.diagnostics import Diagnostic
 from reconciler.model.json import JsonObject
 from reconciler.model.source import SourceSpan
 
-_NOWHERE = SourceSpan("", 0, 0)
+_NOWHERE = SourceSpan("")
 _DETAILS = ("found", "expected", "hint")
 
 
@@ -37,12 +37,14 @@ def _in_order(diagnostics: Iterable[Diagnostic]) -> list[Diagnostic]:
 
 def _object(diagnostic: Diagnostic) -> JsonObject:
     span = diagnostic.span
-    place = {"file": span.file, "line": span.line, "column": span.column} if span else {}
+    place = {"file": span.file} if span else {}
+    position = {"line": span.line, "column": span.column} if span and span.line else {}
     details = {detail: getattr(diagnostic, detail) for detail in _DETAILS}
     return {
         "severity": diagnostic.severity.value,
         "code": diagnostic.code,
         "summary": diagnostic.summary,
         **place,
+        **position,
         **{detail: text for detail, text in details.items() if text is not None},
     }

@@ -34,6 +34,18 @@ def test_findings_come_in_the_order_of_the_files_and_those_without_a_place_first
     ]
 
 
+def test_what_is_wrong_with_a_file_as_a_whole_has_no_line():
+    missing = Diagnostic(code="no-such-file", summary="there is no file or folder 'a'", span=SourceSpan("a"))
+
+    assert next(iter(lines([WRONG, missing]))) == "a error: there is no file or folder 'a'"
+    assert to_json([missing])[0] == {
+        "severity": "error",
+        "code": "no-such-file",
+        "summary": "there is no file or folder 'a'",
+        "file": "a",
+    }
+
+
 def test_what_would_move_a_cursor_is_shown_as_an_escape():
     hostile = Diagnostic(code="x", summary="a\x1b[2Jb", found="c\rd\u202e")
 
