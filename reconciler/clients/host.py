@@ -70,10 +70,13 @@ class HostClient:
 
         A host that knows no pages gives the same one again, which ends it.
         """
-        found: dict[Outpoint, FoundOutput] = {}
+        return tuple([output async for output in self.each(service, query)])
+
+    async def each(self, service: str, query: JsonObject) -> AsyncIterator[FoundOutput]:
+        """The same one by one, with one page at a time in memory: whoever has seen enough stops, and no more is asked for."""
         async for page in self._pages(service, query, _found_outputs, lambda output: output.outpoint):
-            found.update(page)
-        return tuple(found.values())
+            for output in page.values():
+                yield output
 
     async def outpoints(self, service: str, query: JsonObject) -> frozenset[Outpoint]:
         """Which outputs answer a query."""

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
+from typing import Protocol
 
 from reconciler.clients.host import FoundOutput
 from reconciler.model.errors import OverlayError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.model.json import JsonObject
-from reconciler.observe.roots import SERVICE, CatalogHost
+from reconciler.observe.roots import SERVICE
 from reconciler.wire.canonical import parse_cbor
 from reconciler.wire.documents import parse_record_document, parse_root_document
 from reconciler.wire.record import RecordToken, check
 from reconciler.wire.spv import Verifier
+
+
+class PagedHost(Protocol):
+    """A BRC-24 host that is read as far as one likes."""
+
+    def each(self, service: str, query: JsonObject) -> AsyncIterator[FoundOutput]:
+        """All outputs that it finds, one by one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,15 +39,27 @@ class Version:
     commit: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class History:
+    """Versions, newest first."""
+
+    versions: tuple[Version, ...]
+    is_whole: bool
+    """Whether the host shows no older ones."""
+
+
 async def history(
     identity: IdentityKey,
     record: RecordId | None,
     *,
-    hosts: Mapping[str, CatalogHost],
+    hosts: Mapping[str, PagedHost],
     verifier: Verifier,
     now: int,
-) -> tuple[Version, ...]:
-    """All versions that the first answering host shows and that hold, newest first; roots where no record is named.
+    limit: int | None = None,
+) -> History:
+    """The last `limit` versions, or all, that the first answering host shows, each checked; roots where no record is named.
+
+    Of what proves them, a page at a time is in memory.
 
     Raises UnreachableError where no host answers, VerificationError where one lies.
     """
@@ -48,12 +69,23 @@ async def history(
     failure: OverlayError | None = None
     for host in hosts.values():
         try:
-            found = await host.lookup(SERVICE, query)
+            return await _read(host.each(SERVICE, query), identity, verifier, now, limit)
+        except VerificationError:
+            raise
         except OverlayError as error:
             failure = error
-            continue
-        return tuple([await _version(output, identity, verifier, now) for output in found])
     raise UnreachableError("no host could be asked for history") from failure
+
+
+async def _read(
+    found: AsyncIterator[FoundOutput], identity: IdentityKey, verifier: Verifier, now: int, limit: int | None
+) -> History:
+    versions: list[Version] = []
+    async for output in found:
+        if len(versions) == limit:
+            return History(versions=tuple(versions), is_whole=False)
+        versions.append(await _version(output, identity, verifier, now))
+    return History(versions=tuple(versions), is_whole=True)
 
 
 async def _version(output: FoundOutput, identity: IdentityKey, verifier: Verifier, now: int) -> Version:

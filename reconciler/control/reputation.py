@@ -40,10 +40,10 @@ class Reputation:
 async def reputation(world: World, live: LiveRoot, *, database: Database, gateway: Keys | None, now: int) -> Reputation:
     """What the chain shows, and the books of this machine. Raises UnreachableError where no host answers, VerificationError where one lies."""
     producer = live.document.producer
-    versions = await history(producer, None, hosts=world.outside, verifier=world.headers, now=now)
-    heights = [version.height for version in versions if version.height is not None]
+    past = await history(producer, None, hosts=world.outside, verifier=world.headers, now=now)
+    heights = [version.height for version in past.versions if version.height is not None]
     return Reputation(
-        generations=_generations(versions),
+        generations=_generations(past.versions),
         first_height=min(heights, default=None),
         newest_height=max(heights, default=None),
         tip=await world.headers.height(),

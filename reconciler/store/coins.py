@@ -29,7 +29,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -45,6 +44,7 @@ from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.journal import journal, journal_transactions
 from reconciler.store.leases import fence
 from reconciler.store.live import published_records, published_root
+from reconciler.store.outpoints import among
 from reconciler.store.transactions import transactions
 from reconciler.store.works import Connection
 from reconciler.wire.transaction import Transaction, parse_transaction
@@ -90,7 +90,6 @@ coins = Table(
     Column("entry", Text, _journal_id(), index=True),
     Column("spent_by", Hex),
 )
-_OUTPOINT: Final = tuple_(coins.c.txid, coins.c.vout)
 _WITH_PROOF: Final = coins.outerjoin(transactions, coins.c.txid == transactions.c.txid)
 
 
@@ -354,7 +353,7 @@ def _unlocked() -> Update:
 
 
 def _among(outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:
-    return _OUTPOINT.in_([(outpoint.txid, outpoint.vout) for outpoint in outpoints])
+    return among(coins.c.txid, coins.c.vout, outpoints)
 
 
 def _described(coin: StoredCoin) -> dict[str, object]:

@@ -7,7 +7,6 @@ An output is *spent* when a transaction that is not shadowed spends it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from sqlalchemy import (
@@ -25,10 +24,8 @@ from sqlalchemy import (
     exists,
     func,
     or_,
-    tuple_,
 )
 
-from reconciler.model.ids import Outpoint
 from reconciler.store.columns import ForeignName, ForeignText
 from reconciler.store.database import Hex, metadata
 
@@ -184,8 +181,3 @@ def spent(outputs: FromClause = host_outputs) -> ColumnElement[bool]:
         spender.c.txid == host_spends.c.txid,
         spender.c.shadowed.is_(False),
     )
-
-
-def pair(txid: Column[str], vout: Column[int], outpoints: Sequence[Outpoint]) -> ColumnElement[bool]:
-    """That two columns together are one of these outpoints."""
-    return tuple_(txid, vout).in_([(outpoint.txid, outpoint.vout) for outpoint in outpoints])

@@ -13,9 +13,9 @@ from sqlalchemy import (
     Row,
     bindparam,
     delete,
+    func,
     insert,
     select,
-    tuple_,
     update,
 )
 
@@ -25,8 +25,8 @@ from reconciler.store.database import insert_new
 from reconciler.store.host_tables import (
     host_spends,
     host_transactions,
-    pair,
 )
+from reconciler.store.outpoints import among, among_bound, bound
 from reconciler.store.works import Connection
 from reconciler.wire.transaction import Transaction
 
@@ -61,9 +61,7 @@ _TRANSACTION: Final = (
 _BY_TXID: Final = select(*_TRANSACTION).where(host_transactions.c.txid.in_(bindparam("txids", expanding=True)))
 
 _SPENDERS: Final = (
-    select(host_spends.c.txid)
-    .where(tuple_(host_spends.c.spent_txid, host_spends.c.spent_vout).in_(bindparam("coins", expanding=True)))
-    .limit(1)
+    select(host_spends.c.txid).where(among_bound(host_spends.c.spent_txid, host_spends.c.spent_vout)).limit(1)
 )
 
 
@@ -104,8 +102,7 @@ class HostTransactions:
     async def are_contested(self, coins: Iterable[Outpoint]) -> bool:
         """Whether a known transaction spends any of these."""
         for some in batches(coins):
-            pairs = [(coin.txid, coin.vout) for coin in some]
-            if (await self._connection.execute(_SPENDERS, {"coins": pairs})).first() is not None:
+            if (await self._connection.execute(_SPENDERS, bound(some))).first() is not None:
                 return True
         return False
 
@@ -116,7 +113,7 @@ class HostTransactions:
             query = (
                 select(host_transactions.c.id, *_TRANSACTION)
                 .join(host_spends, host_spends.c.txid == host_transactions.c.txid)
-                .where(pair(host_spends.c.spent_txid, host_spends.c.spent_vout, some), host_spends.c.txid != txid)
+                .where(among(host_spends.c.spent_txid, host_spends.c.spent_vout, some), host_spends.c.txid != txid)
             )
             rows.update({row.id: row for row in await self._connection.execute(query)})
         return tuple(_transaction(rows[key]) for key in sorted(rows))
@@ -158,7 +155,7 @@ class HostTransactions:
     async def highest_proofs(self) -> tuple[tuple[Txid, BlockProof], ...]:
         """All transactions proven by the highest block that proves any."""
         columns = host_transactions.c
-        highest = select(columns.height).order_by(columns.height.desc().nulls_last()).limit(1).scalar_subquery()
+        highest = select(func.max(columns.height)).scalar_subquery()
         query = select(columns.txid, columns.height, columns.root).where(columns.height == highest)
         rows = await self._connection.execute(query)
         return tuple((row.txid, BlockProof(height=row.height, root=row.root)) for row in rows)

@@ -23,6 +23,7 @@ from sqlalchemy import (
     Text,
     and_,
     delete,
+    exists,
     func,
     insert,
     select,
@@ -152,7 +153,7 @@ class Journal:
         return await self._entries(_oldest_first().where(journal.c.state.in_(sorted(UNFINISHED))))
 
     async def bound(self) -> frozenset[str]:
-        """The entries of applies whose lock may have left and was not given up: they must follow it."""
+        """The unfinished entries of applies whose lock may have left and was not given up: they must follow it."""
         lock = journal.alias()
         gone = sorted({JournalState.PREPARED, *GIVEN_UP})
         query = select(journal.c.id).join(
@@ -161,7 +162,7 @@ class Journal:
         return frozenset(
             await self._connection.scalars(
                 query.where(lock.c.role == EntryRole.LOCK, lock.c.state.not_in(gone)).where(
-                    journal.c.role != EntryRole.PAYMENT
+                    journal.c.role != EntryRole.PAYMENT, journal.c.state.in_(sorted(UNFINISHED))
                 )
             )
         )
@@ -204,13 +205,12 @@ class Journal:
 
     async def found_mined(self) -> tuple[JournalEntry, ...]:
         """What was given up, and is in a block all the same."""
-        roots = (
-            select(journal_transactions.c.entry)
-            .join(transactions, transactions.c.txid == journal_transactions.c.txid)
-            .where(journal_transactions.c.position == 0, transactions.c.height.is_not(None))
+        in_a_block = (
+            exists()
+            .where(journal_transactions.c.entry == journal.c.id, journal_transactions.c.position == 0)
+            .where(transactions.c.txid == journal_transactions.c.txid, transactions.c.height.is_not(None))
         )
-        given_up = journal.c.state.in_(sorted(GIVEN_UP))
-        return await self._entries(_oldest_first().where(given_up, journal.c.id.in_(roots)))
+        return await self._entries(_oldest_first().where(journal.c.state.in_(sorted(GIVEN_UP)), in_a_block))
 
     async def void(self) -> frozenset[Txid]:
         """The transactions of void entries that no block proves: they are not live, whoever shows them."""

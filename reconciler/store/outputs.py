@@ -14,7 +14,6 @@ from sqlalchemy import (
     exists,
     func,
     select,
-    tuple_,
     update,
 )
 
@@ -27,6 +26,7 @@ from reconciler.store.host_tables import (
     not_shown,
     spent,
 )
+from reconciler.store.outpoints import among_bound, bound
 from reconciler.store.works import Connection
 from reconciler.wire.gasp import KnownOutput
 
@@ -53,7 +53,7 @@ _OUTPUT: Final = (
 
 _ADMITTED: Final = select(*_OUTPUT).where(
     host_outputs.c.topic == bindparam("topic"),
-    tuple_(host_outputs.c.txid, host_outputs.c.vout).in_(bindparam("outpoints", expanding=True)),
+    among_bound(host_outputs.c.txid, host_outputs.c.vout),
 )
 
 _ADMITTED_OF: Final = select(*_OUTPUT).where(
@@ -82,8 +82,7 @@ class Outputs:
         """Those of `outpoints` that the topic has admitted, spent or not."""
         found = {}
         for some in batches(outpoints):
-            pairs = [(outpoint.txid, outpoint.vout) for outpoint in some]
-            rows = await self._connection.execute(_ADMITTED, {"topic": topic, "outpoints": pairs})
+            rows = await self._connection.execute(_ADMITTED, {"topic": topic, **bound(some)})
             found.update({output.outpoint: output for output in map(_output, rows)})
         return found
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -25,7 +25,6 @@ from sqlalchemy import (
     func,
     or_,
     select,
-    tuple_,
 )
 
 from reconciler.model.amounts import Satoshis
@@ -39,6 +38,7 @@ from reconciler.store.buyer_credits import buyer_credits
 from reconciler.store.coins import StoredCoin, coins
 from reconciler.store.columns import Choice, Instant
 from reconciler.store.database import Hex, metadata
+from reconciler.store.outpoints import among
 from reconciler.store.payments import Payment, Payments, payee_outputs, payments
 from reconciler.store.watched import Watched
 from reconciler.store.works import Connection
@@ -78,8 +78,6 @@ payout_inputs = Table(
     Column("payout", Hex, ForeignKey("payouts.txid"), nullable=False, index=True),
 )
 """What payouts spend that can still be mined. The txid is a payment's."""
-
-_OUTPOINT: Final = tuple_(payout_inputs.c.txid, payout_inputs.c.vout)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -280,8 +278,8 @@ class Payouts:
 
     async def held(self, outpoints: Iterable[Outpoint]) -> frozenset[Outpoint]:
         """Those of some coins that a payout spends."""
-        wanted = [(outpoint.txid, outpoint.vout) for outpoint in outpoints]
-        rows = await self._connection.execute(select(payout_inputs).where(_OUTPOINT.in_(wanted)))
+        wanted = among(payout_inputs.c.txid, payout_inputs.c.vout, tuple(outpoints))
+        rows = await self._connection.execute(select(payout_inputs).where(wanted))
         return frozenset(Outpoint(Txid(row.txid), row.vout) for row in rows)
 
     async def keep(self, payout: Payout) -> None:

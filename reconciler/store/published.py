@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
@@ -185,15 +186,22 @@ class Published:
         await self._connection.execute(insert(published_root), [root_row(root, identity)])
 
     async def _delete_records(self, records: Iterable[RecordId]) -> None:
-        key = tuple_(published_records.c.kind, published_records.c.name)
-        for batch in batches(records):
-            pairs = [(record.kind, record.name) for record in batch]
-            await self._connection.execute(delete(published_records).where(key.in_(pairs)))
+        names: defaultdict[Kind, list[str]] = defaultdict(list)
+        for record in records:
+            names[record.kind].append(record.name)
+        columns = published_records.c
+        for kind, named in names.items():
+            for batch in batches(named):
+                gone = delete(published_records).where(columns.kind == kind, columns.name.in_(batch))
+                await self._connection.execute(gone)
 
     async def _write_replicas(self, replicas: Sequence[ObservedReplica], forgotten: Sequence[tuple[str, str]]) -> None:
         key = tuple_(published_replicas.c.dataset, published_replicas.c.host)
         for batch in batches(forgotten):
-            await self._connection.execute(delete(published_replicas).where(key.in_(batch)))
+            named = published_replicas.c.dataset.in_(
+                {dataset for dataset, _ in batch}
+            )  # SQLite's index is found by this
+            await self._connection.execute(delete(published_replicas).where(named, key.in_(batch)))
         rows = [replica_row(replica) for replica in replicas]
         await upsert(self._connection, published_replicas, rows, keys=["dataset", "host"])
 

@@ -39,7 +39,7 @@ purchases = Table(
     Column("satoshis", BigInteger, nullable=False),
     Column("prefix", Text, nullable=False),
     Column("suffix", Text, nullable=False),
-    Column("until", Instant, nullable=True),
+    Column("until", Instant, nullable=True, index=True),
 )
 
 _WITH_ENTRY: Final = purchases.join(journal, journal.c.id == purchases.c.entry)

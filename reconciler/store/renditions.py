@@ -8,7 +8,8 @@ from sqlalchemy import or_, select
 
 from reconciler.model.ids import Kind, Outpoint, Txid
 from reconciler.store.batches import batches
-from reconciler.store.host_tables import host_outputs, host_records, host_spends, pair
+from reconciler.store.host_tables import host_outputs, host_records, host_spends
+from reconciler.store.outpoints import among
 from reconciler.store.works import Connection
 
 
@@ -43,6 +44,6 @@ class Renditions:
         )
         found = {}
         for some in batches(records):
-            rows = await self._connection.execute(joined.where(pair(host_outputs.c.txid, host_outputs.c.vout, some)))
+            rows = await self._connection.execute(joined.where(among(host_outputs.c.txid, host_outputs.c.vout, some)))
             found.update({Outpoint(row[0], row[1]): Outpoint(row[2], row[3]) for row in rows})
         return found

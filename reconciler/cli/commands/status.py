@@ -60,12 +60,13 @@ def history(
         str | None, typer.Argument(metavar="ADDR", help="A record; without it, the producer's generations.")
     ] = None,
     *,
+    limit: Annotated[int, typer.Option("--limit", metavar="N", min=1, help="How many versions to show.")] = 50,
     json: options.Json = False,
 ) -> None:
     """Walk the chain of versions back, newest first. As hosts that are not ours show it (BRC-64)."""
     invocation = Invocation.of(context)
     invocation.finish(
-        operations.status.history(invocation, None if address is None else _address(address), as_json=json)
+        operations.status.history(invocation, None if address is None else _address(address), limit=limit, as_json=json)
     )
 
 

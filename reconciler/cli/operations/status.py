@@ -69,7 +69,7 @@ def _shown(invocation: Invocation, found: dict[str, Json], *, as_json: bool) -> 
     return errors.DONE
 
 
-async def history(invocation: Invocation, address: Address | None, *, as_json: bool) -> int:
+async def history(invocation: Invocation, address: Address | None, *, limit: int, as_json: bool) -> int:
     """Of one record, or of the producer."""
     network = implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
@@ -80,13 +80,13 @@ async def history(invocation: Invocation, address: Address | None, *, as_json: b
         record = RecordId.parse(address.path)
     async with open_site(invocation, network, identity=keys.identity, otherwise=Otherwise.READ) as site:
         world = site.world()
-        versions = await read_history(
-            keys.identity, record, hosts=world.outside, verifier=world.headers, now=int(clock())
+        past = await read_history(
+            keys.identity, record, hosts=world.outside, verifier=world.headers, now=int(clock()), limit=limit
         )
     if as_json:
-        invocation.console.document(history_json(versions))
+        invocation.console.document(history_json(past.versions))
     else:
-        invocation.console.result(history_text(versions))
+        invocation.console.result(history_text(past))
     return errors.DONE
 
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 from reconciler.cli.views.state import list_json
 from reconciler.cli.views.wallet import balance_json, paid_json, paid_text
-from reconciler.control.history import Version
+from reconciler.control.history import History, Version
 from reconciler.control.status import Status
 from reconciler.model.ids import Address
 from reconciler.model.json import Json
@@ -61,11 +61,12 @@ def shown_text(shown: dict[str, Json]) -> str:
     )
 
 
-def history_text(versions: Sequence[Version]) -> str:
+def history_text(past: History) -> str:
     """One version a line, newest first."""
-    if not versions:
+    if not past.versions:
         return "No host shows a version of it."
-    return "\n".join(_version_line(version) for version in versions)
+    rest = () if past.is_whole else ("There are older ones: --limit says how many to show.",)
+    return "\n".join((*map(_version_line, past.versions), *rest))
 
 
 def history_json(versions: Sequence[Version]) -> list[dict[str, Json]]:
