@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Protocol
 
 from reconciler.apply.books import Books
@@ -15,6 +15,7 @@ from reconciler.clients.trackers import SERVICES, TOPICS
 from reconciler.model.errors import OverlayError, PartialError, UnreachableError
 from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint, Txid
 from reconciler.model.json import JsonObject
+from reconciler.model.networks import DEEP
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.outbox import Delivery, Outbox
@@ -72,21 +73,26 @@ async def deliver(
 ) -> Delivered:
     """Try every delivery that is due once; failures stay in the outbox, with their reason.
 
-    What follows a root (advertisements, sweeps) is handed to ARC before any host hears of it; what waits for a block stays where it is. A host that does not answer is not tried again in this round. What is for hosts that are not configured any more is
-    forgotten; what is for a host that does not keep the topic waits, and is nobody's failure.
+    What follows a root (advertisements, sweeps) is handed to ARC before any host hears of it; what waits for a block stays where it is.
+    A host that does not answer is not tried again in this round. What is for hosts that are not configured any more is
+    forgotten; what is for a host that does not keep the topic waits as long as something of it is live, and is nobody's failure.
+    Of what blocks have buried deeper than any reorg goes, nothing is kept once it is told or moot.
     """
     followed = await follow(books=books, arc=arc)
     async with books.database.begin() as connection:
+        buried = (await Transactions(connection).highest() or 0) - DEEP
+        await Outbox(connection).forget_told(buried)
         due = await Outbox(connection).pending()
-    done, failed = [], []
+    done, failed, blocked = [], [], []
     silent: dict[str, str] = {}
+    door = _Door(books.database, identity)
     for delivery in due:
         if delivery.txid in followed.held:
             continue
         if delivery.txid in followed.refused:
             ending, detail = Ending.FAILED, followed.refused[delivery.txid]
         else:
-            ending, detail = await _attempt(delivery, _Door(books.database, identity), hosts, silent)
+            ending, detail = await _attempt(delivery, door, hosts, silent)
         async with books.database.begin() as connection:
             outbox = Outbox(connection)
             if delivery.host not in hosts:
@@ -97,7 +103,11 @@ async def deliver(
             elif ending is Ending.FAILED:
                 await outbox.failed(delivery.id, detail, now=now())
                 failed.append(delivery)
+            else:
+                blocked.append(delivery.id)
         books.tell(Event(step=Step.DELIVER, subject=delivery.host, ending=ending, detail=detail))
+    async with books.database.begin() as connection:
+        await Outbox(connection).forget_moot(blocked, buried)
     return Delivered(done=tuple(done), failed=tuple(failed), awaited=frozenset(followed.held.values()))
 
 
@@ -125,11 +135,18 @@ class _Door:
 
     database: Database
     identity: IdentityKey
+    _listed: dict[str, frozenset[str]] = field(default_factory=dict)
+
+    async def topics(self, name: str, host: OverlayHost) -> frozenset[str]:
+        """What a host lists, asked once in a round."""
+        if name not in self._listed:
+            self._listed[name] = await host.topics()
+        return self._listed[name]
 
 
 async def _deliver(delivery: Delivery, door: _Door, host: OverlayHost) -> bool:
     """Submit; False where the host keeps none of the topics."""
-    listed = await host.topics()
+    listed = await door.topics(delivery.host, host)
     topics = tuple(topic for topic in delivery.topics if topic in listed)  # one unknown topic fails a whole submit
     if not topics:
         return False

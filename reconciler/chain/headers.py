@@ -15,13 +15,11 @@ from typing import Final
 from reconciler.model.errors import UnreachableError
 from reconciler.model.ids import Digest, Txid, digest
 from reconciler.model.json import JsonObject
+from reconciler.model.networks import DEEP
 from reconciler.wire.beef import Beef, ancestry
 from reconciler.wire.http import Http, Reply, checked
 from reconciler.wire.merkle import MerklePath
 from reconciler.wire.spv import Limits, Verified, asks_for_height, verify_all
-
-DEEP: Final = 100
-"""Confirmations above which a header is final; as many blocks as coinbases need to mature."""
 
 _NUMBERS: Final = range(1 << 32)
 """Heights and times, as headers hold them."""

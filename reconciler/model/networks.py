@@ -11,6 +11,9 @@ from reconciler.model.desired import StorageHost
 from reconciler.model.ids import Network
 from reconciler.model.json import JsonObject
 
+DEEP: Final = 100
+"""Confirmations above which a block is final; as many as coinbases need to mature."""
+
 FAUCET_SATOSHIS: Final = Satoshis(100_000)
 """What is taken from a toy network's faucet where nobody says how much, and what plan and apply take when the wallet is too empty."""
 

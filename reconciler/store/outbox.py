@@ -7,15 +7,31 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Integer, Row, Table, Text, UniqueConstraint, delete, or_, select, update
+from sqlalchemy import (
+    Column,
+    ColumnElement,
+    ForeignKey,
+    Integer,
+    Row,
+    Table,
+    Text,
+    UniqueConstraint,
+    delete,
+    exists,
+    or_,
+    select,
+    update,
+)
 
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, Txid
 from reconciler.model.journal import COMMITTED
 from reconciler.store.batches import batches
+from reconciler.store.coins import CoinState, Purpose, coins
 from reconciler.store.columns import JSON_VALUE, Choice, Instant
 from reconciler.store.database import Hex, insert_new, metadata
 from reconciler.store.journal import journal, journal_transactions
+from reconciler.store.transactions import transactions
 from reconciler.store.works import Connection
 
 
@@ -97,8 +113,21 @@ class Outbox:
         """Nobody is to be told this any more."""
         await self._connection.execute(delete(outbox).where(outbox.c.id == delivery))
 
+    async def forget_told(self, height: int) -> None:
+        """Nobody needs to know any more who was told what blocks up to this height prove: no reorg asks for it to be told again."""
+        await self._connection.execute(delete(outbox).where(outbox.c.state == DeliveryState.DONE, _buried(height)))
+
+    async def forget_moot(self, deliveries: Iterable[int], height: int) -> None:
+        """Those of these deliveries that blocks up to this height prove, and of which nothing is live any more."""
+        holds = exists().where(
+            coins.c.txid == outbox.c.txid, coins.c.purpose == Purpose.TOKEN, coins.c.state != CoinState.SPENT
+        )
+        for batch in batches(deliveries):
+            moot = delete(outbox).where(outbox.c.id.in_(batch), _buried(height), ~holds)
+            await self._connection.execute(moot)
+
     async def of(self, entry: str) -> tuple[Delivery, ...]:
-        """All deliveries of one entry, done ones too."""
+        """All deliveries of one entry, done ones too, unless they are long ago."""
         rows = await self._connection.execute(select(outbox).where(outbox.c.entry == entry).order_by(outbox.c.id))
         return tuple(_delivery(row) for row in rows)
 
@@ -145,6 +174,10 @@ class Outbox:
         )
         if (await self._connection.execute(attempt)).rowcount != 1:
             raise StateError(f"the outbox has no pending delivery {delivery}")
+
+
+def _buried(height: int) -> ColumnElement[bool]:
+    return exists().where(transactions.c.txid == outbox.c.txid, transactions.c.height <= height)
 
 
 def _row(delivery: Delivery) -> dict[str, object]:

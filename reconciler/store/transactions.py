@@ -104,6 +104,11 @@ class Transactions:
         found = await self.find(await self.unproven())
         return tuple(each.transaction for each in found.values())
 
+    async def highest(self) -> int | None:
+        """The highest block that there is a proof by."""
+        highest: int | None = await self._connection.scalar(select(func.max(transactions.c.height)))
+        return highest
+
     async def newest_proofs(self) -> dict[Txid, MerklePath]:
         """The proofs by the highest block there is one of: a reorg shows there first."""
         top = select(func.max(transactions.c.height)).scalar_subquery()

@@ -4,10 +4,11 @@ import json
 
 import pytest
 
-from reconciler.chain.headers import DEEP, Headers
+from reconciler.chain.headers import Headers
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, UnreachableError
 from reconciler.model.ids import Outpoint, Txid
+from reconciler.model.networks import DEEP
 from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.http import Reply
 from reconciler.wire.merkle import Leaf, MerklePath

@@ -5,9 +5,13 @@ from dataclasses import replace
 import pytest
 
 from reconciler.model.errors import StateError
+from reconciler.model.ids import Txid
 from reconciler.model.journal import COMMITTED, JournalEvent, JournalState
+from reconciler.store.coins import Coins, Purpose
 from reconciler.store.journal import Journal
 from reconciler.store.outbox import Delivery, DeliveryState, Outbox
+from reconciler.store.transactions import Transactions
+from reconciler.wire.merkle import path_of
 
 
 @pytest.fixture
@@ -103,3 +107,47 @@ async def test_an_entry_that_was_given_up_keeps_only_what_its_own_transaction_ow
         (left,) = await Outbox(connection).of("entry")
         assert (left.txid, left.state) == (root.txid, DeliveryState.PENDING)
         assert await Outbox(connection).pending() == ()
+
+
+@pytest.fixture
+def owe(make_delivery, write_entry, make_transaction, coins_of):
+    """Deliveries of a transaction that a block at this height proves, each of one token of ours; returns them."""
+
+    async def put(connection, label, height, *hosts):
+        await write_entry(connection, JournalState.SEEN, entry=label)
+        transaction = make_transaction(label)
+        await Transactions(connection).put(transaction, path_of([transaction.txid], [0], height))
+        tokens = [replace(coin, purpose=Purpose.TOKEN) for coin in coins_of(transaction)]
+        await Coins(connection).add(tokens)
+        owed = [replace(make_delivery(host, label), txid=transaction.txid) for host in hosts]
+        await Outbox(connection).add(owed)
+        return transaction, await Outbox(connection).of(label)
+
+    return put
+
+
+async def test_what_was_told_is_forgotten_once_no_reorg_reaches_it(database, owe):
+    async with database.begin() as connection:
+        outbox = Outbox(connection)
+        _, (told, owed) = await owe(connection, "old", 5, "a", "b")
+        _, (late,) = await owe(connection, "young", 6, "a")
+        await outbox.done(told.id, now=1)
+        await outbox.done(late.id, now=1)
+
+        await outbox.forget_told(5)
+
+        assert [each.id for each in (*await outbox.of("old"), *await outbox.of("young"))] == [owed.id, late.id]
+
+
+async def test_what_a_host_does_not_keep_is_owed_while_something_of_it_is_live(database, owe, name):
+    async with database.begin() as connection:
+        outbox = Outbox(connection)
+        spent, (moot,) = await owe(connection, "spent", 5, "a")
+        _, (live,) = await owe(connection, "live", 5, "a")
+        young, (shallow,) = await owe(connection, "young", 6, "a")
+        for transaction in (spent, young):
+            await Coins(connection).spend([transaction.outpoint(0)], Txid(name("spender")))
+
+        await outbox.forget_moot([moot.id, live.id, shallow.id], 5)
+
+        assert {each.id for each in await outbox.pending()} == {live.id, shallow.id}
