@@ -106,7 +106,7 @@ class Workshop:
         line = [sys.executable, "-m", "reconciler.cli", "-C", str(self.manifests), *words, "--json"]
         for relay in (self._host, self._arc):
             relay.taken()
-        _forget_peak(self._world)
+        forget_peak(self._world)
         world_cpu, begun = self._world.cpu(), time.perf_counter()
         with log.open("w+") as output, log.with_suffix(".errors").open("w+") as errors:
             process = subprocess.Popen(
@@ -179,7 +179,7 @@ def _is_free(port: int) -> bool:
         return probe.connect_ex(("127.0.0.1", port)) != 0
 
 
-def _forget_peak(world: Server) -> None:
+def forget_peak(world: Server) -> None:
     """So that VmHWM is what comes from now on, where the system can do that."""
     for pid in world.pids:
         try:
