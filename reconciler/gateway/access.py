@@ -57,6 +57,8 @@ class _Bought:
     held: StoredReceipt
     standing: Standing
     outcome: Outcome
+    content: KnownContent | None = None
+    """What it is for, where that was at hand before it was sold: then nothing can be in the way of giving it."""
 
     @property
     def receipt(self) -> Receipt:
@@ -126,7 +128,8 @@ class Access:
     ) -> _Bought | Response:
         """What this buyer has paid for, with this request or before; or what is answered instead.
 
-        `in_the_answer` says that all that is sold is given there: receipt, key and places.
+        `in_the_answer` says that all that is sold is given there: receipt, key and places, which are made of what is
+        opened before the payment is taken.
         """
         with refusals(self.audit, _what(wanted), request, str(wanted)):
             standing = await self.shop.served(request, offers)
@@ -135,12 +138,14 @@ class Access:
                 held = await self._held(standing.consumer, deal.good, deal.document)
                 if held is not None:
                     return self._served_again(held, standing)
-            conditions = deal.conditions
-            if in_the_answer and PAYMENT_HEADER in request.headers:
-                conditions = replace(conditions, at_hand=await self._is_at_hand(deal))
+            is_sold = in_the_answer and PAYMENT_HEADER in request.headers
+            content = await self._at_hand(deal) if is_sold else None
+            conditions = replace(deal.conditions, at_hand=content is not None)
             paid = await self.paywall.paid(request, str(deal.good), deal.price, conditions)
             if isinstance(paid, Paid) and paid.payment is not None:
-                return _Bought(paid.held or await self._receipt_for(paid.payment), standing, Outcome.SOLD)
+                held = paid.held or await self._receipt_for(paid.payment)
+                opened = content if held.receipt.document == deal.document else None  # else it was another version
+                return _Bought(held, standing, Outcome.SOLD, opened)
             if paid is None:
                 standing.check_quota(self.clock())
                 deal.check_taken()
@@ -158,7 +163,8 @@ class Access:
 
     async def _asked(self, request: Request, deal: Deal) -> Paid | Response:
         """The 402. Of one who is to pay natively it has no price that a client of BRC-105 would pay."""
-        await self._check_content(deal)  # nobody is asked to pay for what cannot be opened here
+        if not isinstance(deal.good.sold, TierId):
+            await self.delivery.content(deal.document)  # nobody is asked to pay for what cannot be opened here
         if deal.way is Way.HTTP:
             offer = Offer(required_identity(request), str(deal.good), deal.price)
             return self.paywall.challenge(offer, deal.conditions)
@@ -174,17 +180,17 @@ class Access:
             },
         )
 
-    async def _check_content(self, deal: Deal) -> None:
-        """Raises RefusedError or StateError where a deal's content, if it has any, cannot be opened here."""
-        if not isinstance(deal.good.sold, TierId):
-            await self.delivery.content(deal.document)
+    async def _at_hand(self, deal: Deal) -> KnownContent | None:
+        """A deal's content, None where it cannot be opened here.
 
-    async def _is_at_hand(self, deal: Deal) -> bool:
+        And of a membership: whoever does not get that answer, and has forgotten the payment, would be asked to pay again.
+        """
+        if isinstance(deal.good.sold, TierId):
+            return None
         try:
-            await self._check_content(deal)
+            return await self.delivery.content(deal.document)
         except (RefusedError, StateError):
-            return False
-        return True
+            return None
 
     async def _held(self, buyer: IdentityKey, good: Good, document: Digest | None) -> StoredReceipt | None:
         """What this buyer holds for a good and has something left of. Memberships are bought term by term."""
@@ -226,7 +232,7 @@ class Access:
 
     async def _answer(self, request: Request, bought: _Bought) -> Response:
         """What a receipt gives."""
-        given = await self._given(request, bought.receipt)
+        given = await self._given(request, bought.receipt, bought.content)
         await self._served(bought)
         return JSONResponse(given, headers={**PRIVATE, PAID_HEADER: str(bought.receipt.satoshis)})
 
@@ -250,11 +256,12 @@ class Access:
             )
         )
 
-    async def _given(self, request: Request, receipt: Receipt) -> JsonObject:
+    async def _given(self, request: Request, receipt: Receipt, content: KnownContent | None) -> JsonObject:
         record = receipt.good.sold
         if isinstance(record, TierId):
             return {"receipt": receipt.to_json()}
-        content = await self.delivery.content(receipt.document)
+        if content is None:
+            content = await self.delivery.content(receipt.document)
         expires = min(int(self.clock()) + GRANT_SECONDS, receipt.allowance.until)
         grant = Grant(receipt.id, record, expires).text(partial(self.keys.mac, GRANT_KEY))
         key = None

@@ -105,7 +105,9 @@ class Note:
         )
         if event is not None:
             yield event
-            if self.serves and advance(payment.state, event) is PaymentState.ACCEPTED:
+            # What was lost meanwhile may have to go back: its credit may have paid for something else since.
+            is_sold = payment.state in HOLDING and advance(payment.state, event) is PaymentState.ACCEPTED
+            if self.serves and is_sold:
                 yield PaymentEvent.DELIVER
 
     async def _come_back(self, connection: Connection, payment: Payment) -> Payment:

@@ -14,12 +14,14 @@ from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.brc121 import content_of, request_paid
 from reconciler.clients.payment import PayingHttp
 from reconciler.gateway.app import build_app
+from reconciler.gateway.delivery import Delivery
 from reconciler.gateway.openapi import SELLING
 from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import StateError, UnreachableError, VerificationError
 from reconciler.model.ids import IdentityKey
 from reconciler.model.keys import delivery_key
 from reconciler.model.payment import PaymentState
+from reconciler.payments.books import Note
 from reconciler.store.payments import Payments
 from reconciler.store.usage import Usage, Used, Window
 from reconciler.web.lifespans import running
@@ -476,6 +478,47 @@ async def test_what_is_given_in_the_answer_is_accepted_and_delivered_in_one_writ
     payment = await shop.database.read(lambda connection: Payments(connection).get(receipt["txid"]))
     payments = [name for name in written if name in {"Book", "Note", "Deliver"}]
     assert (payment.state, payments) == (PaymentState.DELIVERED, ["Book", "Note"])
+
+
+async def test_content_that_is_gone_in_the_moment_in_which_it_was_sold_is_given_all_the_same(
+    customer, publish, shop, monkeypatch
+):
+    await publish()
+    sold, jot, content = [], shop.database.jot, Delivery.content
+
+    async def noting(work):
+        result = await jot(work)
+        if isinstance(work, Note):
+            sold.append(result.state)
+        return result
+
+    async def going(delivery, document):
+        if sold:
+            raise StateError("the seed is not here")
+        return await content(delivery, document)
+
+    monkeypatch.setattr(shop.database, "jot", noting)
+    monkeypatch.setattr(Delivery, "content", going)
+    given = await customer.buy()
+    assert (sold, given["size"]) == ([PaymentState.DELIVERED], SIZE)
+
+
+async def test_a_membership_is_owed_until_it_is_in_an_answer(customer, publish, shop, monkeypatch):
+    await publish(policy=CLUB)
+    dying, jot = ["yes"], shop.database.jot
+
+    async def noting(work):
+        result = await jot(work)
+        if isinstance(work, Note) and dying.pop() == "yes":
+            raise StateError("the server ends here")
+        return result
+
+    quote = await customer.quote("club", "tier")
+    monkeypatch.setattr(shop.database, "jot", noting)
+    with pytest.raises(StateError, match="ends here"):
+        await customer.ask("/v1/tiers/club/access", payment=await customer.pay(quote))
+    reply = await customer.ask("/v1/tiers/club/access")  # who has forgotten the payment
+    assert (reply.status, str(Receipt.parse(json.loads(reply.body)["receipt"]).good)) == (200, "tier/club")
 
 
 async def test_bytes_that_are_delivered_count_and_what_did_not_leave_does_not(customer, publish, shop, database):

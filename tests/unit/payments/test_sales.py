@@ -7,6 +7,7 @@ import shutil
 import tempfile
 from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sqlalchemy import select
 
 from reconciler.control.takings import takings
+from reconciler.model.amounts import Satoshis
 from reconciler.model.errors import RefusedError, StateError
 from reconciler.model.goods import Good
 from reconciler.model.ids import Digest, Txid
@@ -22,6 +24,7 @@ from reconciler.model.payment import EARNED, PaymentMethod, PaymentState
 from reconciler.payments.books import Book, Deliver, Note, Return, Unprove
 from reconciler.payments.network import Told
 from reconciler.payments.verdict import GIVEN_UP_AFTER, Word
+from reconciler.store.buyer_credits import Credits
 from reconciler.store.database import Database
 from reconciler.store.payments import Payments, payments
 from reconciler.store.producer import producer_consumers, producer_revenue, published_content
@@ -435,3 +438,24 @@ def test_the_books_agree_whatever_becomes_of_payments_in_whatever_order(migrated
 
     with tempfile.TemporaryDirectory() as folder:
         asyncio.run(run(folder))
+
+
+async def test_what_was_refused_meanwhile_comes_back_unserved_and_goes_back_where_its_credit_has_paid_since(books):
+    first, made, other = (payment(number=number) for number in range(3))
+    await books.sell(first)
+    await books.give_back(first.txid)
+
+    async def reserve(quote, connection):
+        await Credits(connection).reserve(quote, BUYER, Satoshis(5), expires=NOW + 60)
+
+    async def give(connection):
+        await Credits(connection).give(BUYER, first.txid, Satoshis(5), reason="", at=NOW)
+
+    await books.database.write(give)
+    for each, quote in ((made, "one"), (other, "two")):
+        await books.database.write(partial(reserve, quote))
+        await books.database.write(Book(each, quote))
+        if each is made:
+            await books.told(made.txid, Word.REFUSED)
+    proven = Told(Word.PROVEN, path_of([made.txid], [0], 5))
+    assert (await books.database.write(Note(made, proven, SELLER, NOW, serves=True))).state is PaymentState.RETURNED
