@@ -19,6 +19,7 @@ import stat
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Final, Self
 
@@ -91,10 +92,10 @@ class KeptSets:
         try:
             evidence, head, records = lines
             folder, seen, above, digest = json.loads(evidence)
-            if _Evidence(seen, above).digest() != digest:
+            if _Evidence(seen, above).seen_now().digest() != digest:
                 return None
             state, warnings = read_kept(head, records)
-        except (ValueError, TypeError, KeyError):  # of another format
+        except (OSError, ValueError, TypeError, KeyError):  # out of sight, or of another format
             return None
         return Kept(state, Path(folder), warnings)
 
@@ -103,12 +104,14 @@ class KeptSets:
 
         `begun` is the time before any of it was read. Raises StateError where nothing can be written.
         """
-        evidence = _evidence(question, compiled)
-        if not (
-            all(_proves(stamp, begun) for stamp in evidence.stamps()) and all(map(_is_folder, _paths(evidence.above)))
-        ):
+        try:
+            evidence = _evidence(question, compiled)
+            seen = evidence.seen_now()
+        except OSError:  # what cannot be looked at proves nothing
             return False
-        known = [str(compiled.manifests.folder), evidence.seen, evidence.above, evidence.digest()]
+        if not seen.proves(begun):
+            return False
+        known = [str(compiled.manifests.folder), evidence.seen, evidence.above, seen.digest()]
         told = json.dumps(known, separators=(",", ":")).encode()
         lines = (told, head_text(compiled.state, compiled.warnings), records_text(compiled.state))
         self._shelf.put(question.name, lines)
@@ -124,15 +127,28 @@ class _Evidence:
     above: _Tree
     """Folders on the way there that are to be the same, whatever else is in them."""
 
-    def stamps(self) -> list[_Stamp]:
-        """How everything is now."""
-        return list(map(_stamp, _paths(self.seen)))
+    def seen_now(self) -> _Seen:
+        """A look at everything."""
+        return _Seen(list(map(_stamp, _paths(self.seen))), list(map(_stamp, _paths(self.above))))
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How everything was at one look; whatever changes after it is for the next one to tell."""
+
+    stamps: list[_Stamp]
+    above: list[_Stamp]
+
+    def proves(self, begun: int) -> bool:
+        """Whether all of it is as it was when the reading began, and no change from then on can hide."""
+        return all(_proves(stamp, begun) for stamp in chain(self.stamps, self.above)) and all(
+            stamp is None or stat.S_ISDIR(stamp[2]) for stamp in self.above
+        )
 
     def digest(self) -> str:
         """The same, in short."""
-        hashing = hashlib.sha256(repr(self.stamps()).encode())
-        hashing.update(repr([stamp and stamp[:3] for stamp in map(_stamp, _paths(self.above))]).encode())
-        return hashing.hexdigest()
+        kinds = [stamp and stamp[:3] for stamp in self.above]
+        return hashlib.sha256(repr(self.stamps).encode() + repr(kinds).encode()).hexdigest()
 
 
 def _evidence(question: Question, compiled: Compiled) -> _Evidence:
@@ -152,17 +168,24 @@ def _evidence(question: Question, compiled: Compiled) -> _Evidence:
 
 
 def _below(top: Path, endings: tuple[str, ...]) -> Iterator[str]:
-    """All folders in one, and the files with such an ending: as manifests and the files of globs are looked for."""
-    for directory, folders, names in os.walk(top):
-        yield directory
-        folders[:] = [name for name in folders if not name.startswith(".")]
-        yield from (os.path.join(directory, name) for name in names if name.endswith(endings))  # noqa: PTH118
+    """All folders in one, and the files with such an ending: as manifests and the files of globs are looked for.
+
+    And links, wherever they lead now: what was passed over as one to nowhere may be one to a file tomorrow.
+    """
+    waiting = [str(top)] if top.is_dir() else []
+    while waiting:
+        folder = waiting.pop()
+        yield folder
+        with os.scandir(folder) as entries:
+            visible = [entry for entry in entries if not entry.name.startswith(".")]
+        waiting += (entry.path for entry in visible if entry.is_dir(follow_symlinks=False))
+        yield from (entry.path for entry in visible if entry.is_symlink() or entry.name.endswith(endings))
 
 
 def _stamp(path: str) -> _Stamp:
     try:
         found = os.lstat(path)
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino, found.st_mode, found.st_size, found.st_mtime_ns, found.st_ctime_ns
 
@@ -173,11 +196,6 @@ def _proves(stamp: _Stamp, begun: int) -> bool:
         return True
     _, _, mode, _, modified, changed = stamp
     return not stat.S_ISLNK(mode) and max(modified, changed) < begun - _RACY_NS
-
-
-def _is_folder(path: str) -> bool:
-    stamp = _stamp(path)
-    return stamp is None or stat.S_ISDIR(stamp[2])
 
 
 def _tree(paths: Iterable[str]) -> _Tree:

@@ -6,13 +6,15 @@ import asyncio
 import os
 import random
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
 from reconciler.content.digests import Digests
 from reconciler.control.desired import Beside, load_desired
-from reconciler.control.kept import KeptSets
+from reconciler.control.kept import Compiled, KeptSets, Question
+from reconciler.manifest.load import load
 from reconciler.model.errors import ManifestError
 
 PRODUCER = """\
@@ -56,11 +58,15 @@ CLOCK_AHEAD = 60 * 10**9
 """So that nothing is too young to be kept."""
 
 
+RACY = 2 * 10**9
+"""Nanoseconds that a change must be older than what it is to be told from."""
+
+
 class Folder:
     """A set of manifests, with two ways to read it."""
 
     def __init__(self, path: Path) -> None:
-        self.path = path / "set"
+        self.path = self.named = path / "set"
         self.cache = path / "home" / "cache"
         self.probe = path / "probe"
         self.variables = path / "variables.yaml"
@@ -78,16 +84,26 @@ class Folder:
 
     def load(self, *, kept: bool, assignments: tuple[str, ...] = ()):
         """The set, or the codes of what is wrong with it."""
-        sets = KeptSets(self.cache / "manifests", now_ns=lambda: time.time_ns() + CLOCK_AHEAD) if kept else None
+        sets = self.sets() if kept else None
         beside = Beside(assignments=assignments, variable_files=(self.variables,))
         digests = Digests(self.cache / "digests.db")
         try:
             loaded = asyncio.run(
-                load_desired([self.path], digests=digests, network=None, beside=beside, kept=sets),
+                load_desired([self.named], digests=digests, network=None, beside=beside, kept=sets),
             )
         except ManifestError as error:
             return [(each.code, each.span) for each in error.diagnostics]
         return loaded.state, loaded.folder, loaded.warnings, loaded.inputs
+
+    def sets(self) -> KeptSets:
+        return KeptSets(self.cache / "manifests", now_ns=lambda: time.time_ns() + CLOCK_AHEAD)
+
+    def asked(self, assignment: str) -> tuple[Question, Compiled]:
+        """What is asked for, and what it is compiled to."""
+        state, _, warnings, inputs = self.load(kept=False, assignments=(assignment,))
+        manifests, _ = load([self.named], {"NAME": "any"})
+        compiled = Compiled(state=state, warnings=warnings, manifests=manifests, inputs=inputs)
+        return Question.of([self.named], [self.variables], [assignment]), compiled
 
     def files(self) -> list[Path]:
         found = self.cache / "manifests"
@@ -257,6 +273,65 @@ def test_a_set_with_a_link_in_it_is_not_kept(folder):
     folder.load(kept=True)
 
     assert folder.files() == []
+
+
+def test_a_link_that_leads_nowhere_may_yet_lead_to_a_file(folder):
+    (folder.path / "elsewhere").mkdir()
+    (folder.path / "logs/later.csv").symlink_to("../elsewhere/later.csv")
+    folder.named = folder.path / "producer.yaml"
+    folder.load(kept=True)
+    folder.write("elsewhere/later.csv", "first,second\n5,6\n")
+
+    assert folder.load(kept=True) == folder.load(kept=False)
+
+
+def test_a_folder_of_a_glob_may_be_missing_because_a_file_is_in_its_place(folder):
+    folder.write("producer.yaml", PRODUCER.replace("logs/**", "producer.yaml/logs/**"))
+    folder.named = folder.path / "producer.yaml"
+
+    assert folder.load(kept=True) == folder.load(kept=True) == folder.load(kept=False)
+
+
+def test_those_who_write_at_the_same_time_do_not_stumble_over_one_another(folder):
+    def write(number: int) -> list[bool]:
+        folder_sets = folder.sets()
+        question, compiled = folder.asked(f"NAME={number}")
+        return [folder_sets.keep(question, compiled, begun=folder_sets.now_ns()) for _ in range(50)]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert all(all(written) for written in threads.map(write, range(8)))
+
+
+def test_an_edit_while_the_files_are_looked_at_is_not_taken_for_what_was_read(folder, monkeypatch):
+    edited = folder.path / "one.yaml"
+    look = os.lstat
+
+    def lstat(path):
+        status = look(path)
+        if path == str(edited) and "later" not in edited.read_text():
+            folder.write("one.yaml", DATASET.format(name="one", title="later"))
+        return status
+
+    monkeypatch.setattr("reconciler.control.kept.os.lstat", lstat)
+    folder.load(kept=True)
+
+    assert folder.load(kept=True) == folder.load(kept=False)
+
+
+def test_a_folder_that_takes_the_place_of_another_meanwhile_is_not_taken_for_it(folder):
+    for name in ("one", "two"):
+        folder.write(f"new/{name}.csv", f"day,close\n2025-01-01,{name}\n")
+    folder.named = folder.path / "one.yaml"
+    folder.write("one.yaml", PRODUCER + "---\n" + DATASET.format(name="one", title="one"))
+    begun = time.time_ns()
+    folder.tick()
+    question, compiled = folder.asked("NAME=any")
+    (folder.path / "data").rename(folder.path / "old")
+    (folder.path / "new").rename(folder.path / "data")
+    settled = [path.stat().st_mtime_ns for path in folder.path.rglob("*.csv")]
+
+    assert all(written < begun for written in settled)
+    assert not folder.sets().keep(question, compiled, begun=begun + RACY)
 
 
 def test_a_set_with_something_wrong_in_it_is_not_kept(folder):
