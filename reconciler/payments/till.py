@@ -159,8 +159,8 @@ class Till:
     async def settle(self) -> tuple[Payment, ...]:
         """One round of what goes on without requests: pending payments get known, others proven, or lost.
 
-        What the network has shown waits for a block: nobody is asked about it before there is a new one. Returns those that
-        were looked at, as they are now.
+        What the network has shown waits for a block: nobody is asked about it between a minute after one and the next. Returns
+        those that were looked at, as they are now.
         """
         await self._drop_lost_proofs()
         now = int(self._clock())

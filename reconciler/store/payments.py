@@ -325,7 +325,8 @@ class Payments:
 
         The next time comes in `every` seconds for pending ones, in `seldom` seconds for those that only wait for a proof, or
         are lost. Lost ones are looked at for so many seconds of `patience` after they were booked, or were last shown. What
-        the network shows is not looked at again before the chain has `grown`, which it did then for the last time.
+        the network shows is not looked at again, once a block is `seldom` seconds old, before the chain has `grown`, which it
+        did then for the last time.
         """
         if grown is not None:
             await self._put_off(now, seldom, grown)
@@ -340,8 +341,13 @@ class Payments:
         return tuple(found)
 
     async def _put_off(self, now: int, seldom: int, grown: int) -> None:
-        """What waits for a block alone, and was written down or looked at since the last one came."""
-        given = {"now": now, "grown": grown, "looked": grown + seldom, "later": now + seldom}
+        """What waits for a block alone, and was written down or looked at since the last one came.
+
+        Not who was looked at just then: whoever answers may have heard of that block later, and another process, which has not
+        heard of it, may have put him off.
+        """
+        heard = grown + seldom
+        given = {"now": now, "grown": grown, "looked": heard + seldom, "later": now + seldom}
         await self._connection.execute(_PUTTING_OFF, given)
 
     async def newest_blocks(self) -> tuple[tuple[int, Digest], ...]:

@@ -194,6 +194,22 @@ async def test_what_the_network_shows_is_not_looked_at_before_there_is_a_new_blo
             return {each.txid for each in found}
 
         assert await due(1005, grown=999) == {pending.txid, doubted.txid}
-        assert waiting.txid in await due(1065, grown=1010)
-        assert waiting.txid not in await due(1125, grown=1010)
+        assert waiting.txid in await due(1065, grown=1001)
+        assert waiting.txid not in await due(1125, grown=1001)
         assert waiting.txid in await due(1185, grown=1130)
+
+
+async def test_what_was_looked_at_or_put_off_while_a_block_was_news_is_looked_at_again(database):
+    async with database.begin() as connection:
+        payments, waiting = Payments(connection), payment()
+        await payments.book(waiting)
+        await payments.move(waiting, E.ACCEPT)
+
+        async def due(now, grown):
+            found = await payments.due(now, every=10, seldom=60, patience=600, limit=9, grown=grown)
+            return {each.txid for each in found}
+
+        assert await due(1005, grown=900) == set()  # by a process that has not heard of the block at 1002
+        assert await due(1065, grown=1062) == {waiting.txid}  # by a miner who had not heard of it, perhaps
+        assert await due(1125, grown=1062) == {waiting.txid}
+        assert await due(1185, grown=1062) == set()
