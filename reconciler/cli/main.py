@@ -19,6 +19,7 @@ from reconciler.cli.console import Console, spell_out
 from reconciler.cli.escaping import printable_lines
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.menu import Menu
+from reconciler.cli.mistyped import mistyped
 from reconciler.cli.words import COMPLETING, answer
 from reconciler.model.errors import OverlayError, of_system
 
@@ -75,7 +76,8 @@ def main(arguments: Sequence[str]) -> int:
         invocation = Invocation(options=options, console=console, environment=dict(os.environ))
         code = typer.main.get_command(app).main(args=rest, prog_name="overlay", standalone_mode=False, obj=invocation)
     except TyperException as error:
-        return _usage(error)
+        said = mistyped(error) if isinstance(error, typer.BadParameter) else None
+        return _usage(error) if said is None else _failed(said, options)
     except OverlayError as error:
         return _failed(error, options)
     except OSError as error:

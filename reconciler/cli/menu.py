@@ -7,13 +7,14 @@ in their modules; a test holds the two alike.
 from __future__ import annotations
 
 from collections import UserDict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_group
+from typer.models import CommandInfo
 
 from reconciler.cli import commands
 
@@ -71,10 +72,38 @@ class Menu(TyperGroup):
         TyperGroup(commands=self.lines).format_commands(context, formatter)
 
 
+class Command(TyperCommand):
+    """A command whose help calls arguments what its usage line calls them, without the types that Python has for them."""
+
+    def format_options(self, context: Any, formatter: Any) -> None:
+        """Write arguments and options."""
+        rows: dict[str, list[tuple[str, str]]] = {"argument": [], "option": []}
+        for parameter in self.get_params(context):
+            record = parameter.get_help_record(context)
+            if record is not None:
+                is_argument = parameter.param_type_name == "argument"
+                name = f"{parameter.metavar}{'...' if parameter.nargs < 0 else ''}" if is_argument else record[0]
+                rows[parameter.param_type_name].append((name, record[1]))
+        for kind, listed in rows.items():
+            if listed:
+                with formatter.section(f"{kind.capitalize()}s"):
+                    formatter.write_dl(listed)
+
+
+def _registered(app: typer.Typer) -> Iterator[CommandInfo]:
+    """All commands of an application, those of its groups, too."""
+    yield from app.registered_commands
+    for group in app.registered_groups:
+        if group.typer_instance is not None:
+            yield from _registered(group.typer_instance)
+
+
 class _Commands(UserDict[str, Any]):
     """Entries by name; what is looked up is the command itself, made of its module."""
 
     def __getitem__(self, name: str) -> Any:
         made = typer.Typer(rich_markup_mode=None)
         getattr(commands, self.data[name].module).register(made)
+        for each in _registered(made):
+            each.cls = Command
         return get_group(made).commands[name]

@@ -31,7 +31,7 @@ def count(lowest: int, highest: int) -> Callable[[object], int]:
 
     def read(value: object) -> int:
         if not isinstance(value, Plain) or not _COUNT.fullmatch(value) or (len(value) > 1 and value.startswith("0")):
-            raise fault("wrong-type", "{field} is not a count", expected=expected, hint=unquote(value))
+            raise fault("wrong-type", "{field} is not a count", expected=expected, hint=unquote(value, _COUNT))
         number = int(value) if len(value) <= 20 else highest + 1
         if not lowest <= number <= highest:
             raise fault("wrong-value", "{field} is out of range", expected=expected)
@@ -78,7 +78,7 @@ def share(value: object) -> str:
     """An exact decimal above 0 and at most 1, from its text."""
     expected = "a share above 0 and at most 1, such as 0.05"
     if not isinstance(value, Plain) or not _DECIMAL.fullmatch(value) or len(value) > 30:
-        raise fault("wrong-type", "{field} is not a share", expected=expected, hint=unquote(value))
+        raise fault("wrong-type", "{field} is not a share", expected=expected, hint=unquote(value, _DECIMAL))
     number = Decimal(value)
     if not 0 < number <= 1:
         raise fault("wrong-value", "{field} is not a share", expected=expected)

@@ -27,6 +27,8 @@ _MAX_INTEGER: Final = 2**53 - 1
 """What canonical JSON (RFC 8785) can carry."""
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _AMOUNT = re.compile(r"[0-9]+(_[0-9]+)*")
+_AMOUNT_WITH_UNIT = re.compile(r"([1-9][0-9]*(?:_[0-9]+)*) *(?:sats?|satoshis?)", re.IGNORECASE)
+_TRUTH = re.compile(r"true|false")
 _FLOAT = re.compile(r"[-+]?(\.[0-9]+|[0-9]+(\.[0-9]*)?)([eE][-+]?[0-9]+)?")
 _DECIMAL = re.compile(r"(0|[1-9][0-9]*)(\.[0-9]+)?")
 _SIZE = re.compile(r"(0|[1-9][0-9]*)([kMGT]i?)?B?")
@@ -85,7 +87,7 @@ def satoshis(value: object) -> int:
     """A whole amount of satoshis; `5_000` is 5000."""
     expected = "a whole number of satoshis, such as 5000 or 5_000"
     if not isinstance(value, Plain) or not _AMOUNT.fullmatch(value) or len(value) > 30:
-        raise fault("wrong-type", "{field} is not an amount", expected=expected, hint=unquote(value))
+        raise fault("wrong-type", "{field} is not an amount", expected=expected, hint=_bare_amount(value))
     if len(value) > 1 and value.startswith("0"):
         raise fault("wrong-type", "{field} begins with 0", expected=expected, hint="leave the leading zeros out")
     amount = int(value)
@@ -111,7 +113,7 @@ def truth(value: object) -> bool:
     """`true` or `false`, and nothing else."""
     if isinstance(value, Plain) and value.is_truth:
         return value == "true"
-    raise fault("wrong-type", "{field} is not a truth value", expected="true or false", hint=unquote(value))
+    raise fault("wrong-type", "{field} is not a truth value", expected="true or false", hint=unquote(value, _TRUTH))
 
 
 def yes(value: object) -> bool:
@@ -125,7 +127,7 @@ def factor(value: object) -> str:
     """An exact decimal above 1, as its text: `1.5`."""
     expected = "a number above 1, such as 1.5"
     if not isinstance(value, Plain) or not _DECIMAL.fullmatch(value) or len(value) > 30:
-        raise fault("wrong-type", "{field} is not a number", expected=expected, hint=unquote(value))
+        raise fault("wrong-type", "{field} is not a number", expected=expected, hint=unquote(value, _DECIMAL))
     if Decimal(value) <= 1:
         raise fault("wrong-value", "{field} is too small", expected=expected)
     return str(value)
@@ -218,9 +220,17 @@ def _float(plain: Plain, at: tuple[str | int, ...]) -> float:
     return number
 
 
-def unquote(value: object) -> str | None:
+def unquote(value: object, notation: re.Pattern[str]) -> str | None:
     """The hint for a number or truth value that was written as text."""
-    return "leave the quotes out" if isinstance(value, str) and not isinstance(value, Plain) else None
+    if isinstance(value, Plain) or not isinstance(value, str):
+        return None
+    return "leave the quotes out" if notation.fullmatch(value) else None
+
+
+def _bare_amount(value: object) -> str | None:
+    """The hint for an amount that was written as text, or with its unit."""
+    with_unit = _AMOUNT_WITH_UNIT.fullmatch(value) if isinstance(value, str) else None
+    return f"write {with_unit[1]}" if with_unit else unquote(value, _AMOUNT)
 
 
 def word(vocabulary: type[Word]) -> Callable[[object], Word]:

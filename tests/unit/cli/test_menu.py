@@ -54,3 +54,12 @@ def test_no_line_of_the_list_is_cut_off_on_eighty_columns(capsys, monkeypatch):
 def test_what_may_be_left_out_stands_in_one_pair_of_brackets(capsys, name):
     assert main([name, "--help"]) == 0
     assert "[[" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("words", [["plan"], ["apply"], ["consumer", "get"], ["wallet", "fund"], ["completion"]])
+def test_help_calls_arguments_by_names_and_not_by_types_of_python(capsys, words):
+    assert main([*words, "--help"]) == 0
+
+    (line, *_) = capsys.readouterr().out.partition("Arguments:\n")[2].splitlines()
+    assert "<" not in line
+    assert line.split()[0].endswith("...") == (words not in (["wallet", "fund"], ["completion"]))
