@@ -10,6 +10,7 @@ import secrets
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
@@ -28,6 +29,7 @@ from reconciler.store.database import Database
 from reconciler.store.schema import check
 from reconciler.wallet.keys import Keys
 from reconciler.web.lifespans import App, Opening
+from reconciler.wire.uhrp import location_fault
 
 T = TypeVar("T")
 
@@ -64,7 +66,7 @@ class Settings:
         return cls(
             network=network,
             endpoints=endpoints_of(network, {"network": {**named, **({"hosts": [*hosts]} if hosts else {})}}),
-            url=_read(environment, "OVERLAY_STORAGE_URL", str).rstrip("/"),
+            url=_read(environment, "OVERLAY_STORAGE_URL", partial(_advertisable, network)),
             keys=_read(environment, "OVERLAY_STORAGE_KEY", lambda text: Keys(bytes.fromhex(text.strip()))),
             database=_read(environment, "DATABASE_URL", str),
             place=_read(environment, "OVERLAY_STORAGE_PLACE", str),
@@ -101,6 +103,14 @@ async def _opened(settings: Settings) -> AsyncIterator[App]:
             )
     finally:
         await database.close()
+
+
+def _advertisable(network: Network, url: str) -> str:
+    """What advertisements may name: else uploaders would have paid before it shows. Raises ValueError."""
+    fault = location_fault(url, plain_http=network.is_toy)
+    if fault or "?" in url or "#" in url:
+        raise ValueError(fault)
+    return url.rstrip("/")
 
 
 def _bucket(settings: Settings) -> Bucket:

@@ -54,7 +54,14 @@ def test_a_variable_that_is_missing_is_named(variable):
 
 @pytest.mark.parametrize(
     ("variable", "value"),
-    [("OVERLAY_NETWORK", "moon"), ("OVERLAY_STORAGE_KEY", KEY[:-1]), ("OVERLAY_STORAGE_PRICE", "-1")],
+    [
+        ("OVERLAY_NETWORK", "moon"),
+        ("OVERLAY_STORAGE_KEY", KEY[:-1]),
+        ("OVERLAY_STORAGE_PRICE", "-1"),
+        ("OVERLAY_STORAGE_URL", "http://storage.example"),  # no advertisement may name it, and uploaders would pay
+        ("OVERLAY_STORAGE_URL", "storage.example"),
+        ("OVERLAY_STORAGE_URL", "https://storage.example?at=1"),
+    ],
 )
 def test_one_that_is_wrong_is_named_and_not_quoted(variable, value):
     with pytest.raises(UsageError, match=variable) as refused:
