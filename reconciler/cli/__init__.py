@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from reconciler.cli.ondemand import submodules
 
 if TYPE_CHECKING:
-    from reconciler.cli import worlds
+    from reconciler.cli import compiling, worlds
 
-__all__ = ["worlds"]
+__all__ = ["compiling", "worlds"]
 __getattr__ = submodules(__name__)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from reconciler import cli
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.options import Given
-from reconciler.content.digests import Digests
-from reconciler.control.desired import Beside, Loaded, load_desired
 from reconciler.control.kept import KeptSets
-from reconciler.manifest.load import MAX_REVENUE_SPLITS
+from reconciler.control.loaded import Beside, Loaded, recall
+from reconciler.manifest.limits import MAX_REVENUE_SPLITS
 from reconciler.model.errors import UsageError
 from reconciler.model.parallel import PARALLEL
 
@@ -19,10 +19,15 @@ async def load_manifests(
 ) -> Loaded:
     """Read manifests, with the caches of OVERLAY_HOME."""
     invocation.home.create()
-    digests = Digests(invocation.home.cache / "digests.db", parallel=parallel)
-    beside = beside_of(invocation, given or Given())
-    kept = KeptSets(invocation.home.cache / "manifests")
-    return await load_desired(paths, digests=digests, network=invocation.named_network(), beside=beside, kept=kept)
+    cache, network, beside = invocation.home.cache, invocation.named_network(), beside_of(invocation, given or Given())
+    kept = KeptSets(cache / "manifests")
+    found = await recall(
+        kept, beside.question(paths, network), find_inputs=lambda: cli.compiling.inputs_of(paths, beside)
+    )
+    if found is not None:
+        return found
+    digests = cli.compiling.Digests(cache / "digests.db", parallel=parallel)
+    return await cli.compiling.load_desired(paths, digests=digests, network=network, beside=beside, kept=kept)
 
 
 def beside_of(invocation: Invocation, given: Given) -> Beside:

@@ -3,85 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 
 from reconciler.content.digests import Digests
-from reconciler.control.kept import Compiled, KeptSets, Question
+from reconciler.control.kept import Compiled, KeptSets
+from reconciler.control.loaded import Beside, Loaded
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import local_contents
 from reconciler.manifest.inputs import Inputs
 from reconciler.manifest.kinds.producer import Identity, Producer
-from reconciler.manifest.load import MAX_REVENUE_SPLITS, Manifests, load
+from reconciler.manifest.load import Manifests, load
 from reconciler.manifest.variables import check_assignments, given_variables
-from reconciler.model.desired import DesiredState, Rotation
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.errors import ManifestError
 from reconciler.model.ids import Network
-from reconciler.model.json import JsonObject
 from reconciler.model.networks import ENDPOINTS, Endpoints, endpoints_of
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loaded:
-    """Manifests without an error. `warnings` are still to be shown."""
-
-    state: DesiredState
-    folder: Path
-    """The manifests'; paths in a plan are relative to it."""
-    warnings: tuple[Diagnostic, ...]
-    find_inputs: Callable[[], Inputs]
-    """Finds out what they were read from: only who waits for changes wants to know."""
-
-    @property
-    def inputs(self) -> Inputs:
-        """What they were read from."""
-        return self.find_inputs()
-
-    @property
-    def network(self) -> Network:
-        """The world that the producer is to be published in."""
-        return self.state.network
-
-    @property
-    def producer_sealed(self) -> JsonObject:
-        """The producer's sealed fields, in which a world of its own is described."""
-        return self.state.producer.sealed
-
-    @property
-    def producer_name(self) -> str:
-        """Whose manifests these are."""
-        return self.state.producer.id.name
-
-    @property
-    def gateway_url(self) -> str | None:
-        """Where the producer's gateway shall be."""
-        return self.state.gateway_url
-
-    @property
-    def key_file(self) -> str:
-        """Where the identity key is, relative to OVERLAY_HOME."""
-        return self.state.key_file
-
-    @property
-    def rotation(self) -> Rotation | None:
-        """The key that is to take over."""
-        return self.state.rotation
-
-    @property
-    def key_env(self) -> str | None:
-        """The variable of the environment that holds it instead."""
-        return self.state.key_env
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Beside:
-    """What is given beside the manifests: NAME=VALUE and files of variables, and a limit of the environment."""
-
-    assignments: tuple[str, ...] = ()
-    variable_files: tuple[Path, ...] = ()
-    max_revenue_splits: int = MAX_REVENUE_SPLITS
 
 
 async def load_desired(
@@ -92,7 +29,7 @@ async def load_desired(
     beside: Beside | None = None,
     kept: KeptSets | None = None,
 ) -> Loaded:
-    """Read manifests and the content they name, or what `kept` has of them while no file has changed.
+    """Read manifests and the content they name, and let `kept` have them.
 
     Raises ManifestError with all that is wrong, warnings included.
     """
@@ -100,18 +37,7 @@ async def load_desired(
     if kept is None:
         loaded, _ = await _read(paths, digests, network, beside)
         return loaded
-    question = Question.of(
-        paths, beside.variable_files, said=[*beside.assignments, beside.max_revenue_splits, network and network.value]
-    )
-    found = await asyncio.to_thread(kept.find, question)
-    if found is not None:
-        return Loaded(
-            state=found.state,
-            folder=found.folder,
-            warnings=found.warnings,
-            find_inputs=lambda: inputs_of(paths, beside),
-        )
-    begun = kept.now_ns()
+    question, begun = beside.question(paths, network), kept.now_ns()  # both of before anything is read
     loaded, manifests = await _read(paths, digests, network, beside)
     compiled = Compiled(state=loaded.state, warnings=loaded.warnings, manifests=manifests, inputs=loaded.inputs)
     await asyncio.to_thread(kept.keep, question, compiled, begun=begun)

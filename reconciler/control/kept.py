@@ -21,15 +21,17 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Final, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from reconciler.control.keeping import Shelf, program
-from reconciler.manifest.files import ENDINGS
-from reconciler.manifest.inputs import Inputs
 from reconciler.manifest.kept import head_text, read_kept, records_text
-from reconciler.manifest.load import Manifests
+from reconciler.manifest.limits import ENDINGS
 from reconciler.model.desired import DesiredState
 from reconciler.model.diagnostics import Diagnostic
+
+if TYPE_CHECKING:
+    from reconciler.manifest.inputs import Inputs
+    from reconciler.manifest.load import Manifests
 
 _RACY_NS: Final = 2_000_000_000
 _CODE: Final = ("control", "content", "manifest", "manifest/kinds", "model", "wire")

@@ -13,7 +13,6 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import Final, Protocol
 
-from reconciler.control.desired import Loaded
 from reconciler.control.happenings import (
     BackingOff,
     Cause,
@@ -28,6 +27,7 @@ from reconciler.control.happenings import (
     drift_of,
 )
 from reconciler.control.happenings import Planned as PlanMade
+from reconciler.control.loaded import Loaded
 from reconciler.control.planned import Finished, Planned
 from reconciler.control.reconcile import LOCK_SECONDS, Reconciler
 from reconciler.control.spending import check_day, spent_today

@@ -11,10 +11,10 @@ from typing import Final
 
 from reconciler.manifest.encoding import MAX_BYTES
 from reconciler.manifest.kinds.envelope import API_VERSION
+from reconciler.manifest.limits import ENDINGS
 from reconciler.model.diagnostics import Diagnostic, Severity
 from reconciler.model.source import SourceSpan
 
-ENDINGS: Final = (".yaml", ".yml")
 """Of manifests in folders."""
 _CHUNK: Final = 1024 * 1024
 

@@ -9,8 +9,8 @@ from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import Self
 
-from reconciler.manifest.files import ENDINGS
 from reconciler.manifest.kinds import Dataset
+from reconciler.manifest.limits import ENDINGS
 from reconciler.manifest.load import Manifests
 from reconciler.manifest.patterns import split_pattern
 

@@ -11,6 +11,7 @@ from typing import Final
 from reconciler.manifest.documents import Document, Draft, check_draft, is_producer, read_drafts
 from reconciler.manifest.files import manifest_files, read
 from reconciler.manifest.kinds import Producer
+from reconciler.manifest.limits import MAX_REVENUE_SPLITS
 from reconciler.manifest.moves import check_moves
 from reconciler.manifest.references import check_headings, check_lineage, check_references, check_splits
 from reconciler.manifest.sources import DatasetSource, dataset_sources
@@ -18,8 +19,6 @@ from reconciler.manifest.variables import Variables
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.source import SourceSpan
 
-MAX_REVENUE_SPLITS: Final = 10
-"""Shares of one payment rule; the environment's MAX_REVENUE_SPLITS sets another number."""
 MAX_SET_BYTES: Final = 128 * 1024 * 1024
 
 

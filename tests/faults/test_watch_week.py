@@ -19,8 +19,9 @@ from reconciler.apply.events import tell_nobody
 from reconciler.cli import wiring
 from reconciler.cli.manifests import load_manifests
 from reconciler.control.audit import Audit, audit
-from reconciler.control.desired import Beside, inputs_of
+from reconciler.control.desired import inputs_of
 from reconciler.control.happenings import BackingOff, InputHeld, PlanApplied, Renewed, RoundFailed
+from reconciler.control.loaded import Beside
 from reconciler.control.settling import settle_wallet
 from reconciler.control.watch import Wake, Watch
 from reconciler.control.world import World

@@ -16,7 +16,7 @@ import pytest
 from reconciler.apply.events import tell_nobody
 from reconciler.cli import wiring
 from reconciler.cli.manifests import load_manifests
-from reconciler.control.desired import Beside, inputs_of
+from reconciler.control.desired import inputs_of
 from reconciler.control.happenings import (
     BackingOff,
     Cause,
@@ -29,6 +29,7 @@ from reconciler.control.happenings import (
     RoundStarted,
     Stopping,
 )
+from reconciler.control.loaded import Beside
 from reconciler.control.watch import AT_ONCE, Wake, Watch
 from reconciler.control.world import World
 from reconciler.manifest.inputs import Inputs

@@ -16,8 +16,8 @@ from reconciler.cli.manifests import load_manifests
 from reconciler.cli.views.doctor import checks_json, checks_text
 from reconciler.cli.wiring import clock, key_path, keys_of, open_site
 from reconciler.control import doctor as machine
-from reconciler.control.desired import Loaded
 from reconciler.control.doctor import Check, Examination, checked
+from reconciler.control.loaded import Loaded
 from reconciler.model.errors import OverlayError, UsageError
 from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.networks import endpoints_of

@@ -19,7 +19,7 @@ from reconciler.cli.views.markdown import render_markdown
 from reconciler.cli.views.plan import render
 from reconciler.cli.views.world import render_planned
 from reconciler.cli.wiring import clock, keys_at_hand, keys_for, open_reconciler, open_site
-from reconciler.control.desired import Loaded
+from reconciler.control.loaded import Loaded
 from reconciler.control.preview import preview
 from reconciler.control.source import provenance
 from reconciler.model.errors import UsageError

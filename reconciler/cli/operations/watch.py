@@ -20,8 +20,9 @@ from reconciler.cli.planning import plan_options
 from reconciler.cli.views.apply import last_line
 from reconciler.cli.views.watch import Watching
 from reconciler.cli.wiring import clock, keys_for, open_reconciler
-from reconciler.control.desired import Loaded, inputs_of
+from reconciler.control.desired import inputs_of
 from reconciler.control.happenings import Happening, RoundFailed
+from reconciler.control.loaded import Loaded
 from reconciler.control.reconcile import Reconciler
 from reconciler.control.waking import waking
 from reconciler.control.watch import Wake, Watch

@@ -12,8 +12,9 @@ from pathlib import Path
 import pytest
 
 from reconciler.content.digests import Digests
-from reconciler.control.desired import Beside, load_desired
+from reconciler.control.desired import inputs_of, load_desired
 from reconciler.control.kept import Compiled, KeptSets, Question
+from reconciler.control.loaded import Beside, Loaded, recall
 from reconciler.manifest.load import load
 from reconciler.model.errors import ManifestError
 
@@ -88,9 +89,7 @@ class Folder:
         beside = Beside(assignments=assignments, variable_files=(self.variables,))
         digests = Digests(self.cache / "digests.db")
         try:
-            loaded = asyncio.run(
-                load_desired([self.named], digests=digests, network=None, beside=beside, kept=sets),
-            )
+            loaded = asyncio.run(self.loaded(digests, beside, sets))
         except ManifestError as error:
             return [(each.code, each.span) for each in error.diagnostics]
         return loaded.state, loaded.folder, loaded.warnings, loaded.inputs
@@ -104,6 +103,14 @@ class Folder:
         manifests, _ = load([self.named], {"NAME": "any"})
         compiled = Compiled(state=state, warnings=warnings, manifests=manifests, inputs=inputs)
         return Question.of([self.named], [self.variables], [assignment]), compiled
+
+    async def loaded(self, digests: Digests, beside: Beside, kept: KeptSets | None) -> Loaded:
+        """As a command has it: what is kept, else what is read."""
+        paths = [self.named]
+        found = None
+        if kept is not None:
+            found = await recall(kept, beside.question(paths, None), find_inputs=lambda: inputs_of(paths, beside))
+        return found or await load_desired(paths, digests=digests, network=None, beside=beside, kept=kept)
 
     def files(self) -> list[Path]:
         found = self.cache / "manifests"
