@@ -78,3 +78,11 @@ def test_no_command_but_a_server_loads_servers_and_none_loads_the_clients_of_the
     modules = loaded(tmp_path, script=script)
 
     assert not modules & {"aiohttp", "alembic", "prometheus_client", "requests", "starlette", "uvicorn"}
+
+
+def test_manifests_that_have_not_changed_are_found_as_they_were_compiled_without_the_language(tmp_path):
+    assert "yaml" in loaded(tmp_path, "validate", str(EXAMPLE))
+
+    modules = loaded(tmp_path, "validate", str(EXAMPLE))
+
+    assert not modules & {"yaml", "reconciler.manifest.kinds", "reconciler.manifest.load", "reconciler.content.digests"}
