@@ -247,7 +247,7 @@ class Database:
                     outcomes = await self._written(orders)
                 for order, outcome in zip(orders, outcomes, strict=True):
                     order.settle(self._translated(outcome))
-        except (UnreachableError, RuntimeError) as error:  # the turn did not come; or the database was closed meanwhile
+        except Exception as error:  # noqa: BLE001 - raised again by all who wait: nobody else would answer them
             left, self._orders = [*orders, *self._orders], []
             for order in left:
                 order.settle(Failed(error))

@@ -19,6 +19,8 @@ from sqlalchemy import Connection as SyncConnection
 from sqlalchemy import CursorResult, Dialect, Engine, Executable, ScalarResult
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from reconciler.model.errors import OverlayError
+
 T = TypeVar("T")
 
 
@@ -116,11 +118,17 @@ class Glances:
             self._connection = connection
             with connection.begin():
                 return Done(_driven(work(Straight(connection))))
-        except DBAPIError as error:
-            self.close()  # the next one begins anew
+        except OverlayError as error:
             return Failed(error)
         except Exception as error:  # noqa: BLE001 - raised again by who awaits it
+            self._drop()
             return Failed(error)
+
+    def _drop(self) -> None:
+        """The next work begins anew. Rows that this one has left unread would keep the connection at their moment."""
+        if self._connection is not None:
+            self._connection.invalidate()
+        self.close()
 
     def close(self) -> None:
         """Give the connection back."""

@@ -197,3 +197,33 @@ async def test_what_is_jotted_down_has_its_statements_run_where_it_is_asked_for(
 
     assert await database.jot(where) is threading.current_thread()
     assert await database.write(where) is not threading.current_thread()
+
+
+@pytest.mark.parametrize("way", ["write", "jot"])
+async def test_whatever_comes_in_between_who_waits_is_told_and_the_next_one_is_served(database, monkeypatch, way):
+    def failing(*_):
+        raise MemoryError
+
+    with monkeypatch.context() as failed:
+        for name in ("together", "side_by_side"):
+            failed.setattr(store, name, failing)
+        with pytest.raises(MemoryError):
+            async with asyncio.timeout(10):
+                await getattr(database, way)(put(b"one"))
+    await getattr(database, way)(put(b"two"))
+    assert await database.read(kept) == [b"two"]
+
+
+async def test_a_work_that_broke_off_while_it_read_does_not_keep_later_ones_at_its_moment(database):
+    half_read = []
+
+    async def broken(connection):
+        found = await connection.execute(select(documents.c.data))
+        half_read.extend((found, found.fetchone()))
+        raise ValueError("not to be read")
+
+    await asyncio.gather(*(database.write(put(bytes([number]))) for number in range(3)))
+    with pytest.raises(ValueError, match="not to be read"):
+        await database.glance(broken)
+    await database.write(put(b"later"))
+    assert b"later" in await database.glance(kept)
