@@ -7,6 +7,7 @@ what it is as a number, a truth value or null is decided by the model that reads
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Final, NewType, TypeAlias
 
 from reconciler.model.source import SourceSpan
@@ -59,20 +60,28 @@ class Table(dict[str, "Node"]):
     A list, for one is read for a handful of fields, but written for all.
     """
 
-    __slots__ = ("place", "places")
+    __slots__ = ("_order", "place", "places")
 
     def __init__(self, place: Place) -> None:
         super().__init__()
         self.place = place
         self.places: list[Place] = []
+        self._order: dict[str, int] | None = None
 
     def key_place(self, key: str) -> Place:
         """Where a key that is there begins."""
-        return self.places[2 * list(self).index(key)]
+        return self.places[2 * self._index(key)]
 
     def value_place(self, key: str) -> Place:
         """Where the value of a key that is there begins."""
-        return self.places[2 * list(self).index(key) + 1]
+        return self.places[2 * self._index(key) + 1]
+
+    def _index(self, key: str) -> int:
+        """Which one of the keys it is: counted on from where the last one who asked has come to, however many of them are faults."""
+        order = self._order = {} if self._order is None else self._order
+        for fresh in reversed(list(takewhile(lambda each: each not in order, reversed(self)))):
+            order[fresh] = len(order)
+        return order[key]
 
 
 class Items(list["Node"]):
