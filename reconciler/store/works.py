@@ -16,7 +16,7 @@ from itertools import repeat
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import CursorResult, Dialect, Engine, Executable, ScalarResult
+from sqlalchemy import CursorResult, Dialect, Engine, Executable, RootTransaction, ScalarResult
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from reconciler.model.errors import OverlayError
@@ -140,12 +140,14 @@ class Glances:
 def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
     """Works in one transaction, each as if it were alone. Where the database fails under one of them, each is run alone.
 
-    When it is busy, gone or full for one that runs alone, it is so for those that follow: they do not find it out once more.
+    Not where it is gone during the commit: whether that happened is not known, and what is counted would be counted twice. When
+    it is busy, gone or full for one that runs alone, it is so for those that follow: they do not find it out once more.
     """
     if len(works) > 1:
         try:
-            with engine.begin() as connection:
-                return side_by_side(connection, works)
+            with engine.connect() as connection, connection.begin() as transaction:
+                outcomes = side_by_side(connection, works)
+                return outcomes if (lost := _lost(transaction)) is None else [Failed(lost)] * len(works)
         except DBAPIError:  # nothing of it was kept; whose fault it was shows when each is run alone
             pass
     outcomes: list[Done | Failed] = []
@@ -155,6 +157,17 @@ def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
         if isinstance(outcome, Failed) and isinstance(outcome.error, OperationalError):
             return [*outcomes, *repeat(outcome, len(works) - len(outcomes))]
     return outcomes
+
+
+def _lost(transaction: RootTransaction) -> DBAPIError | None:
+    """Commit; the error where nobody knows whether that happened."""
+    try:
+        transaction.commit()
+    except DBAPIError as error:
+        if not error.connection_invalidated:
+            raise
+        return error
+    return None
 
 
 def side_by_side(connection: SyncConnection, works: Sequence[Work[Any]]) -> list[Done | Failed]:

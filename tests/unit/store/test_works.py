@@ -6,6 +6,7 @@ import asyncio
 import threading
 
 import pytest
+from psycopg import OperationalError
 from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
@@ -227,3 +228,27 @@ async def test_a_work_that_broke_off_while_it_read_does_not_keep_later_ones_at_i
         await database.glance(broken)
     await database.write(put(b"later"))
     assert b"later" in await database.glance(kept)
+
+
+@pytest.mark.only("postgresql")
+async def test_what_may_have_been_committed_before_the_connection_was_lost_is_not_done_again(database, monkeypatch):
+    dialect, runs = database._in_threads.dialect, []
+    honest = dialect.do_commit
+
+    def lost(connection):
+        honest(connection)
+        connection.dbapi_connection.close()
+        raise OperationalError("the server is gone")
+
+    def count(number):
+        async def work(connection):
+            runs.append(number)
+            await Documents(connection).put(bytes([number]))
+
+        return work
+
+    with monkeypatch.context() as cut:
+        cut.setattr(dialect, "do_commit", lost)
+        outcomes = await asyncio.gather(*(database.write(count(number)) for number in range(3)), return_exceptions=True)
+    assert ({type(outcome) for outcome in outcomes}, sorted(runs)) == ({UnreachableError}, [0, 1, 2])
+    assert len(await database.read(kept)) == 3
