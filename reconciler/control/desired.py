@@ -12,8 +12,8 @@ from reconciler.control.loaded import Beside, Loaded
 from reconciler.manifest.compile import compile as compile_manifests
 from reconciler.manifest.contents import local_contents
 from reconciler.manifest.inputs import Inputs
-from reconciler.manifest.kinds.producer import Identity, Producer
-from reconciler.manifest.load import Manifests, load
+from reconciler.manifest.kinds.producer import Identity
+from reconciler.manifest.load import Manifests, find_producer, load
 from reconciler.manifest.variables import check_assignments, given_variables
 from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.errors import ManifestError
@@ -89,14 +89,14 @@ def _stop(found: Sequence[Diagnostic]) -> None:
 
 def manifest_network(paths: Sequence[Path]) -> Network:
     """The network that manifests name, whatever else is wrong with them; embedded where they name none."""
-    producer = _producer(paths)
+    producer = find_producer(paths)
     settings = producer.spec.network if producer else None
     return settings.preset if settings else Network.EMBEDDED
 
 
 def manifest_endpoints(paths: Sequence[Path], network: Network) -> Endpoints:
     """Where a network is reached by what manifests say of it, whatever else is wrong with them."""
-    producer = _producer(paths)
+    producer = find_producer(paths)
     settings = producer.spec.network if producer else None
     if settings is None or settings.preset != network:
         return ENDPOINTS[network]
@@ -105,11 +105,5 @@ def manifest_endpoints(paths: Sequence[Path], network: Network) -> Endpoints:
 
 def manifest_identity(paths: Sequence[Path]) -> Identity:
     """Where manifests say that the identity key is, and the one that takes over, whatever else is wrong with them."""
-    producer = _producer(paths)
+    producer = find_producer(paths)
     return producer.spec.identity if producer else Identity()
-
-
-def _producer(paths: Sequence[Path]) -> Producer | None:
-    manifests, _ = load(paths)
-    document = manifests.producer
-    return document.manifest if document and isinstance(document.manifest, Producer) else None

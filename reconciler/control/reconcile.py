@@ -33,7 +33,7 @@ from reconciler.control.planned import Agree, Finished, Planned
 from reconciler.control.quotes import priced
 from reconciler.control.rebuild import keep_ads, refill, write_down, write_rows
 from reconciler.control.remembered import ForgottenError, Memory, Remembered
-from reconciler.control.revenue import Revenue
+from reconciler.control.revenue import Collected, Revenue
 from reconciler.control.rotation import signers
 from reconciler.control.source import Provenance
 from reconciler.control.world import World
@@ -305,16 +305,10 @@ class Reconciler:
         planned = await self._compare(desired, wish, network_id)
         if not planned.lacks(GuardName.COINS):
             return planned
-        doubts = await self._collect()
-        await receive_unspent(
-            self.world.index,
-            keys=self.keys,
-            network=self.world.network,
-            database=self.database,
-            verifier=self.world.headers,
-            now=self._now(),
-        )
-        planned = (await self._compare(desired, wish, network_id)).warned(doubts)
+        found = await self._find_coins()
+        if found.satoshis:  # without another coin it would be the same plan
+            planned = await self._compare(desired, wish, network_id)
+        planned = planned.warned(found.doubts)
         if not planned.lacks(GuardName.COINS) or planned.lacks(GuardName.IDENTITY) or self.world.faucet is None:
             return planned
         funded = await self._fund(planned.plan)
@@ -325,13 +319,26 @@ class Reconciler:
         if self.revenue is not None and self.world.own.url == self.revenue.url:  # it has answered
             await self._collect()
 
-    async def _collect(self) -> tuple[str, ...]:
+    async def _find_coins(self) -> Collected:
+        """Take in what the gateway has settled, and what was paid to the wallet's address."""
+        collected = await self._collect()
+        received, _ = await receive_unspent(
+            self.world.index,
+            keys=self.keys,
+            network=self.world.network,
+            database=self.database,
+            verifier=self.world.headers,
+            now=self._now(),
+        )
+        return Collected(Satoshis(collected.satoshis + received), collected.doubts)
+
+    async def _collect(self) -> Collected:
         """Take in what the gateway has settled; sentences about what could not be had."""
         async with self.database.reading() as connection:
             root = await Published(connection).root()
         if self.revenue is None or root is None:
-            return ()
-        return (await self.revenue.collect(root.gateway_key)).doubts
+            return Collected(Satoshis(0), ())
+        return await self.revenue.collect(root.gateway_key)
 
     async def _collect_where_it_runs(self) -> None:
         """For the next apply, where the gateway has answered; what does not come now is asked for when coins are wanting."""

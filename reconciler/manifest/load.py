@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -20,6 +20,8 @@ from reconciler.model.diagnostics import Diagnostic, has_errors
 from reconciler.model.source import SourceSpan
 
 MAX_SET_BYTES: Final = 128 * 1024 * 1024
+_NAMING_A_PRODUCER: Final = (b"Producer", b"\\")
+"""One of them is in a file that has a document of that kind: in a text with escapes, it may be spelt otherwise."""
 
 
 @dataclass(frozen=True)
@@ -68,6 +70,27 @@ def load(
     diagnostics += check_splits(documents, max_revenue_splits)
     met = frozenset(known.met) if drafts.is_complete else None
     return Manifests(drafts.folder, documents, sources, met), diagnostics
+
+
+def find_producer(paths: Sequence[Path]) -> Producer | None:
+    """Who publishes, by the same files, whatever is wrong with the rest of them: that is not looked at.
+
+    None where no document says it as it should.
+    """
+    drafts = [draft for draft in _producer_drafts(paths) if is_producer(draft)]
+    known = Variables.of(drafts[0].root if drafts else None, {})
+    documents = (check_draft(draft, known).document for draft in drafts)
+    manifests = (document.manifest for document in documents if document is not None)
+    return next((manifest for manifest in manifests if isinstance(manifest, Producer)), None)
+
+
+def _producer_drafts(paths: Sequence[Path]) -> Iterator[Draft]:
+    """Those of the files that may have such a document, which is a small part of a large set."""
+    _, files, _ = manifest_files(paths)
+    for file in files:
+        data = read(file)
+        if isinstance(data, bytes) and any(word in data for word in _NAMING_A_PRODUCER):
+            yield from read_drafts(data, file.name, is_named=file.is_named).drafts
 
 
 @dataclass(slots=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 
 from reconciler.model.ids import Address, Kind, ObjectType, RecordId
@@ -58,11 +58,12 @@ class Change:
     moved_from: Address | None = None
     """Of a move: the address that the object had."""
     diff: tuple[FieldDiff, ...] = ()
+    record: RecordId | None = field(init=False, compare=False, repr=False)
+    """The record that changes, the producer's own included; None for other objects. What `object` says, read once."""
 
-    @property
-    def record(self) -> RecordId | None:
-        """The record that changes, the producer's own included; None for other objects."""
-        return RecordId.parse(self.object.path) if self.object.type is ObjectType.RECORD else None
+    def __post_init__(self) -> None:
+        record = RecordId.parse(self.object.path) if self.object.type is ObjectType.RECORD else None
+        object.__setattr__(self, "record", record)
 
     @property
     def before_id(self) -> RecordId | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import asdict
+from typing import Final
 
 from reconciler.model.errors import StalePlanError, VerificationError
 from reconciler.model.ids import Digest, Outpoint, digest
@@ -18,16 +19,18 @@ from reconciler.plan.strict import Fields
 from reconciler.plan.transactions import TxLayout
 from reconciler.wire.canonical import canonical_json
 
+_ID: Final = "id"
+
 
 def plan_id(plan: Plan) -> Digest:
-    """The SHA-256 of the plan's body as canonical JSON."""
-    return _id(_body(plan))
+    """The SHA-256 of the plan's body as canonical JSON. Made once for a plan, which never changes."""
+    return plan.digests.get(_ID) or _noted(plan, _body(plan))
 
 
 def to_json(plan: Plan) -> JsonObject:
     """The plan document."""
     body = _body(plan)
-    return {"body": body, "meta": _meta(plan.meta), "id": _id(body)}
+    return {"body": body, "meta": _meta(plan.meta), "id": plan.digests.get(_ID) or _noted(plan, body)}
 
 
 def to_bytes(plan: Plan) -> bytes:
@@ -60,6 +63,11 @@ def _check_format(body: JsonObject) -> None:
             f"the plan has format {version}, this program reads {ours}",
             hint="make the plan again with this version of the program",
         )
+
+
+def _noted(plan: Plan, body: JsonObject) -> Digest:
+    plan.digests[_ID] = _id(body)
+    return plan.digests[_ID]
 
 
 def _id(body: JsonObject) -> Digest:

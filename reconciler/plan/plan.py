@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final, Self
 
 from reconciler.model.amounts import FeeRate
@@ -155,6 +155,8 @@ class Plan:
     overrides: tuple[str, ...]
     summary: Summary
     meta: Meta
+    digests: dict[str, Digest] = field(init=False, default_factory=dict, compare=False, repr=False)
+    """Its id, once somebody has asked for it (plan/document.py): that hashes all of the plan. No part of what the plan says."""
 
     @property
     def is_empty(self) -> bool:

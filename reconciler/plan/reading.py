@@ -243,4 +243,4 @@ def _names(
     ],
 ) -> tuple[str, ...]:
     """The field names of a value that the document writes one to one."""
-    return tuple(field.name for field in fields(shape))
+    return tuple(field.name for field in fields(shape) if field.init)

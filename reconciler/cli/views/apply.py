@@ -14,7 +14,7 @@ from reconciler.cli.views.plan_document import object_
 from reconciler.cli.views.wallet import paid_json, paid_text
 from reconciler.control.planned import Finished
 from reconciler.model.json import Json
-from reconciler.plan.document import to_json
+from reconciler.plan.document import plan_id, to_json
 from reconciler.plan.plan import Plan
 
 _GLYPHS = {Ending.DONE: "✓", Ending.FAILED: "✗", Ending.BLOCKED: "·", Ending.NOT_STARTED: "·"}
@@ -117,7 +117,7 @@ def finished_json(finished: Finished, tally: Tally, *, is_mined: bool | None) ->
     return {
         "event": "finished",
         "message": last_line(finished),
-        "planId": str(to_json(plan)["id"]),
+        "planId": plan_id(plan),
         "generation": plan.generation if applied is None else applied.generation,
         "txid": None if applied is None else applied.txid,
         "mined": is_mined,

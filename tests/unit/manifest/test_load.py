@@ -7,7 +7,7 @@ import pytest
 
 from reconciler.manifest.contents import local_contents
 from reconciler.manifest.files import Boundary
-from reconciler.manifest.load import load
+from reconciler.manifest.load import find_producer, load
 from reconciler.manifest.patterns import matches, split_pattern
 from reconciler.manifest.sources import record_name
 
@@ -53,6 +53,20 @@ def test_a_folder_is_read_recursively_by_name_without_dot_folders_and_strangers(
     ]
     assert manifests.folder == tmp_path
     assert str(manifests.producer.span) == "b.yaml:3:18"
+
+
+@pytest.mark.parametrize("kind", ["Producer", '"Prod\\u0075cer"'])
+def test_who_publishes_is_found_however_it_is_spelt_and_whatever_is_wrong_elsewhere(tmp_path, kind):
+    (tmp_path / "a.yaml").write_text("apiVersion: overlay/v1\nkind: Dataset\nmetadata: {name: '}'}\n")
+    (tmp_path / "b.yaml").write_text("apiVersion: overlay/v1\nkind: Dataset\nmetadata: {\n")
+    assert find_producer([tmp_path]) is None
+    (tmp_path / "c.yaml").write_text(
+        f"apiVersion: overlay/v1\nkind: {kind}\nmetadata: {{name: acme}}\n"
+        "spec: {displayName: Acme, network: {preset: test}}\n"
+    )
+    found = find_producer([tmp_path])
+    assert found == load([tmp_path])[0].producer.manifest
+    assert found.spec.network.preset == "test"
 
 
 def test_a_file_that_is_named_and_in_a_named_folder_is_read_once(tmp_path):
