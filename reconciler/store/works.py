@@ -16,7 +16,7 @@ from itertools import repeat
 from typing import Any, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import CursorResult, Dialect, Engine, Executable, RootTransaction, ScalarResult
+from sqlalchemy import CursorResult, Dialect, Engine, Executable, ScalarResult
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from reconciler.model.errors import OverlayError
@@ -145,9 +145,7 @@ def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
     """
     if len(works) > 1:
         try:
-            with engine.connect() as connection, connection.begin() as transaction:
-                outcomes = side_by_side(connection, works)
-                return outcomes if (lost := _lost(transaction)) is None else [Failed(lost)] * len(works)
+            return _in_one(engine, works)
         except DBAPIError:  # nothing of it was kept; whose fault it was shows when each is run alone
             pass
     outcomes: list[Done | Failed] = []
@@ -159,15 +157,16 @@ def together(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
     return outcomes
 
 
-def _lost(transaction: RootTransaction) -> DBAPIError | None:
-    """Commit; the error where nobody knows whether that happened."""
-    try:
-        transaction.commit()
-    except DBAPIError as error:
-        if not error.connection_invalidated:
-            raise
-        return error
-    return None
+def _in_one(engine: Engine, works: Sequence[Work[Any]]) -> list[Done | Failed]:
+    with engine.connect() as connection, connection.begin() as transaction:
+        outcomes = side_by_side(connection, works)
+        try:
+            transaction.commit()
+        except DBAPIError as error:
+            if not error.connection_invalidated:
+                raise
+            return [Failed(error)] * len(works)
+        return outcomes
 
 
 def side_by_side(connection: SyncConnection, works: Sequence[Work[Any]]) -> list[Done | Failed]:
