@@ -18,8 +18,8 @@ from typing import Self
 
 from reconciler.cli.home import Home
 from reconciler.cli.invocation import Invocation
-from reconciler.control.binding import holder
-from reconciler.model.errors import GuardError
+from reconciler.control.binding import holder, is_vacant
+from reconciler.model.errors import GuardError, StateError
 from reconciler.model.ids import IdentityKey, Network
 from reconciler.store.database import Database
 from reconciler.store.schema import check, prepare
@@ -115,6 +115,25 @@ async def holders(invocation: Invocation, network: Network) -> frozenset[Identit
         async with _opened(each) as database:
             found.add(await holder(database))
     return frozenset(identity for identity in found if identity is not None)
+
+
+async def recorded_networks(invocation: Invocation) -> tuple[Network, ...]:
+    """The networks that have state here. One that a command has only tried to reach, and has not, is not among them."""
+    home = invocation.home
+    return tuple([network for network in home.networks() if await _is_recorded(home, network)])
+
+
+async def _is_recorded(home: Home, network: Network) -> bool:
+    if home.world(network).exists() or home.consumer_settings(network).exists():
+        return True
+    for path in home.states(network):
+        async with _opened(_url(path)) as database:
+            try:
+                if not await is_vacant(database):
+                    return True
+            except StateError:  # not of this version's shape: what is in it is not for this to say
+                return True
+    return False
 
 
 async def _choose(home: Home, network: Network, identity: IdentityKey | None, successor: IdentityKey | None) -> Choice:

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from reconciler.cli.arguments import manifest_paths
-from reconciler.cli.databases import Otherwise, holders
+from reconciler.cli.databases import Otherwise, holders, recorded_networks
 from reconciler.cli.home import KEY_FILE
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.wiring import Site, keys_of, named_key, open_site
@@ -17,12 +17,12 @@ from reconciler.model.networks import Endpoints
 from reconciler.wallet.keys import Keys
 
 
-def implied_network(invocation: Invocation) -> Network:
+async def implied_network(invocation: Invocation) -> Network:
     """--network, OVERLAY_NETWORK, else the only network with state here, else the manifest's. Raises UsageError."""
     named = invocation.named_network()
     if named is not None:
         return named
-    present = invocation.home.networks()
+    present = await recorded_networks(invocation)
     if len(present) == 1:
         return present[0]
     try:
@@ -82,7 +82,7 @@ async def implied_identity(invocation: Invocation, network: Network) -> Identity
 @asynccontextmanager
 async def open_recorded(invocation: Invocation) -> AsyncIterator[Site]:
     """Open what this machine has recorded, for a command that can do without a key. Raises UsageError, StateError."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     identity = await implied_identity(invocation, network)
     async with open_site(invocation, network, identity=identity, otherwise=Otherwise.READ) as site:
         yield site

@@ -113,7 +113,7 @@ class Market:
 @asynccontextmanager
 async def open_market(invocation: Invocation, gateway: str | None = None) -> AsyncIterator[Market]:
     """Open the network that is meant, for the block; `gateway` is one that was named. Raises UsageError, StateError."""
-    network = buyers_network(invocation)
+    network = await buyers_network(invocation)
     settings = Settings.read(invocation.home.consumer_settings(network))
     endpoints = settings.endpoints(network)
     named = gateway or invocation.environment.get("OVERLAY_URL") or settings.overlay_url
@@ -193,10 +193,10 @@ async def open_buyer(invocation: Invocation, gateway: str | None = None) -> Asyn
         yield Buyer(market=market, consumer=consumer, console=invocation.console)
 
 
-def buyers_network(invocation: Invocation) -> Network:
+async def buyers_network(invocation: Invocation) -> Network:
     """The network that is meant: --network, OVERLAY_NETWORK, else the only one with state here. Raises UsageError."""
     try:
-        return implied_network(invocation)
+        return await implied_network(invocation)
     except UsageError as error:
         names = ", ".join(network.value for network in Network)
         raise UsageError(

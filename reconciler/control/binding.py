@@ -10,7 +10,7 @@ from reconciler.model.journal import JournalState
 from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.outcome import Outcome
-from reconciler.store.schema import is_new
+from reconciler.store.schema import is_blank, is_new
 from reconciler.store.settings import Settings
 
 _NETWORK: Final = "network"
@@ -23,6 +23,11 @@ async def holder(database: Database) -> IdentityKey | None:
         return None
     async with database.reading() as connection:
         return await Settings(connection).identity()
+
+
+async def is_vacant(database: Database) -> bool:
+    """Whether a database says nothing: who opened it never reached the world, and no coin or record is in it."""
+    return await holder(database) is None and (await is_new(database) or await is_blank(database))
 
 
 async def speaker(database: Database) -> IdentityKey | None:

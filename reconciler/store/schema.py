@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Final
 from weakref import WeakKeyDictionary
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, literal, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
@@ -81,6 +81,8 @@ _VERSION: Final = Table("alembic_version", MetaData(), Column("version_num", Str
 _ALEMBIC: Final = WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Lock]()
 """Alembic keeps its context in module globals, so that two upgrades in one event loop must not interleave."""
 
+_ASIDE: Final = frozenset({settings.settings, leases.leases, indexes.host_indexes})
+"""Tables that say how to work with the others; some have rows from the start."""
 _REVISION: Final = re.compile(r"[0-9]{4}")
 _UPGRADE: Final = "run `overlay db upgrade`; a copy of the database before that does no harm"
 
@@ -131,6 +133,16 @@ async def is_new(database: Database) -> bool:
     """Whether nothing was set up in the database yet."""
     async with database.reading() as connection:
         return await _current(connection, database) is None
+
+
+async def is_blank(database: Database) -> bool:
+    """Whether nothing is recorded. Raises StateError as `check` does."""
+    await check(database)
+    async with database.reading() as connection:
+        for table in metadata.sorted_tables:
+            if table not in _ASIDE and await connection.scalar(select(literal(1)).select_from(table).limit(1)):
+                return False
+    return True
 
 
 async def prepare(database: Database) -> None:

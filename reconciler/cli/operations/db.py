@@ -34,7 +34,7 @@ async def upgrade_database(invocation: Invocation, *, as_json: bool) -> int:
 
 async def _databases(invocation: Invocation) -> AsyncGenerator[tuple[str, Database]]:
     """What there is on the network: the producer's, and a buyer's; the producer's also where there is neither."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     buyers = invocation.home.network(network) / DATABASE_FILE
     is_buyers_alone = buyers.exists() and not invocation.home.states(network)
     if not is_buyers_alone or invocation.environment.get("DATABASE_URL"):

@@ -64,7 +64,7 @@ async def up(invocation: Invocation, base_port: int, block_time: float, *, stora
 
 async def status(invocation: Invocation, base_port: int, *, as_json: bool) -> int:
     """How the chain stands."""
-    network = _toy_network(invocation)
+    network = await _toy_network(invocation)
     async with _devnet(invocation, network, base_port) as devnet:
         found = await devnet.status()
     return _shown(invocation, status_json(found, network), status_text(found, network), as_json=as_json)
@@ -72,14 +72,14 @@ async def status(invocation: Invocation, base_port: int, *, as_json: bool) -> in
 
 async def mine(invocation: Invocation, base_port: int, blocks: int, *, as_json: bool) -> int:
     """So many blocks."""
-    async with _devnet(invocation, _toy_network(invocation), base_port) as devnet:
+    async with _devnet(invocation, await _toy_network(invocation), base_port) as devnet:
         mined = await devnet.mine(blocks)
     return _shown(invocation, mined_json(mined), mined_text(mined), as_json=as_json)
 
 
 async def fund(invocation: Invocation, base_port: int, address: str, wanted: Satoshis, *, as_json: bool) -> int:
     """Coins of the faucet for an address."""
-    async with _devnet(invocation, _toy_network(invocation), base_port) as devnet:
+    async with _devnet(invocation, await _toy_network(invocation), base_port) as devnet:
         gift = await devnet.fund(address, wanted)
     found: dict[str, Json] = {"txid": gift.txid, "vout": gift.vout, "beef": gift.beef.to_atomic(gift.txid).hex()}
     return _shown(invocation, found, f"Paid {wanted:,} satoshis: {gift.txid}.{gift.vout}", as_json=as_json)
@@ -87,7 +87,7 @@ async def fund(invocation: Invocation, base_port: int, address: str, wanted: Sat
 
 async def reorg(invocation: Invocation, base_port: int, depth: int, *, as_json: bool) -> int:
     """Other blocks in place of the last ones."""
-    async with _devnet(invocation, _toy_network(invocation), base_port) as devnet:
+    async with _devnet(invocation, await _toy_network(invocation), base_port) as devnet:
         mined = await devnet.reorg(depth)
     return _shown(invocation, mined_json(mined), mined_text(mined), as_json=as_json)
 
@@ -113,8 +113,8 @@ async def _devnet(invocation: Invocation, network: Network, base_port: int) -> A
             yield Devnet(http, endpoints.arc)
 
 
-def _toy_network(invocation: Invocation) -> Network:
-    network = implied_network(invocation)
+async def _toy_network(invocation: Invocation) -> Network:
+    network = await implied_network(invocation)
     if not network.is_toy:
         raise UsageError(f"{network} is nobody's toy", hint="--network embedded, or --network local")
     return network

@@ -71,7 +71,7 @@ class _Patient:
         try:
             named = manifest_paths(paths, self.invocation.directory)
         except UsageError:
-            self.network = _network(self.invocation)
+            self.network = await _network(self.invocation)
             return f"none here; network {self.network}"
         self.network = self.invocation.named_network() or self.network
         self.loaded = await load_manifests(self.invocation, named, given)
@@ -123,9 +123,9 @@ class _Patient:
         return self.keys.identity if self.keys else None
 
 
-def _network(invocation: Invocation) -> Network:
+async def _network(invocation: Invocation) -> Network:
     """The network that is meant where there is no manifest."""
     try:
-        return implied_network(invocation)
+        return await implied_network(invocation)
     except OverlayError:
         return Network.EMBEDDED

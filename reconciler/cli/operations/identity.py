@@ -83,7 +83,7 @@ async def _gateway_to_keep(invocation: Invocation, successor: IdentityKey) -> Ga
 
     Raises StateError where there is no old key, or a gateway.key that cannot be used.
     """
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
     async with open_site(invocation, network, identity=keys.identity, otherwise=Otherwise.READ) as site:
         root = await site.database.read(lambda connection: Published(connection).root())
@@ -131,7 +131,7 @@ def _keep(invocation: Invocation, file: str, keys: Keys) -> Path:
 
 async def show(invocation: Invocation, *, as_json: bool) -> int:
     """Public halves only."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
     facts = {
         "identityKey": keys.identity,
@@ -148,7 +148,7 @@ async def show(invocation: Invocation, *, as_json: bool) -> int:
 
 async def gateway(invocation: Invocation, export: Path | None, *, as_json: bool) -> int:
     """The gateway's public half, and its key as a file."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
     async with open_site(invocation, network, identity=keys.identity) as site:
         root = await site.database.read(lambda connection: Published(connection).root())

@@ -95,7 +95,7 @@ def _words(audit_log: str | None, rate_limit: int) -> list[str]:
 
 
 async def _serve(invocation: Invocation, post: Post, *, audit_log: str | None, limits: Limits) -> int:
-    network, console = implied_network(invocation), invocation.console
+    network, console = await implied_network(invocation), invocation.console
     share(post.number)
     if post.number:  # the first one has said it
         invocation = replace(invocation, console=replace(console, quiet=True))

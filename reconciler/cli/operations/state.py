@@ -26,7 +26,7 @@ async def list_state(invocation: Invocation, *, as_json: bool) -> int:
 
 async def rebuild(invocation: Invocation, *, as_json: bool) -> int:
     """From the overlay and the key."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
     endpoints = implied_endpoints(invocation, network)
     async with open_site(invocation, network, identity=keys.identity, endpoints=endpoints) as site:

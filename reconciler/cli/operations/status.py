@@ -30,7 +30,7 @@ from reconciler.observe.recorded import Recorded, recorded
 
 async def status(invocation: Invocation, *, as_json: bool) -> int:
     """As hosts and chain say."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
     async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
@@ -71,7 +71,7 @@ def _shown(invocation: Invocation, found: dict[str, Json], *, as_json: bool) -> 
 
 async def history(invocation: Invocation, address: Address | None, *, limit: int, as_json: bool) -> int:
     """Of one record, or of the producer."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=False)
     record = None
     if address is not None:

@@ -32,7 +32,7 @@ _FEES: Final = 5_000
 
 async def verify(invocation: Invocation, looks: Looks, *, as_json: bool) -> int:
     """Look, and hold it against what is recorded."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     identity, keys = await _keys(invocation, network)
     async with open_site(invocation, network, identity=identity, otherwise=Otherwise.READ) as site:
         gateway = await gateway_keys(invocation, site, identity, keys)

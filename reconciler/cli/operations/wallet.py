@@ -32,7 +32,7 @@ from reconciler.wire.beef import Beef, parse_beef
 
 async def address(invocation: Invocation, *, as_json: bool) -> int:
     """Where coins are sent."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     found = funding_address(await implied_keys(invocation, network, create=True), network)
     if as_json:
         invocation.console.document({"address": found, "network": network.value})
@@ -56,7 +56,7 @@ async def balance(invocation: Invocation, *, as_json: bool) -> int:
 
 async def fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
     """Take coins from the faucet. Raises UsageError where there is none."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=True)
     async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
@@ -89,7 +89,7 @@ async def fund(invocation: Invocation, amount: int, *, as_json: bool) -> int:
 async def import_(invocation: Invocation, data: bytes, *, as_json: bool) -> int:
     """Take in a payment that is proven and unspent. Raises VerificationError."""
     beef, subject = _payment(data)
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     keys = await implied_keys(invocation, network, create=True)
     async with open_site(invocation, network, identity=keys.identity) as site:
         world = site.world()
@@ -131,7 +131,7 @@ def _payment(data: bytes) -> tuple[Beef, Txid]:
 
 async def audit(invocation: Invocation, *, as_json: bool) -> int:
     """Hold books, coins and chain against each other; exit 1 where they differ."""
-    network = implied_network(invocation)
+    network = await implied_network(invocation)
     try:
         keys = await implied_keys(invocation, network, create=False)
     except StateError:

@@ -16,7 +16,7 @@ from reconciler.model.networks import FAUCET_SATOSHIS
 
 async def init(invocation: Invocation, told: Told, fund: int | None, *, as_json: bool) -> int:
     """Key, settings, and coins where those are worth nothing."""
-    network = buyers_network(invocation)
+    network = await buyers_network(invocation)
     path = invocation.home.consumer_settings(network)
     settings = _told(told, Settings.read(path), network)
     keys = buyers_keys(invocation, network, create=True)
