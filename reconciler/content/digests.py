@@ -1,6 +1,7 @@
 """SHA-256 and size of many contents, and a cache that spares reading the files of those that have not changed.
 
-A content is a file, or several that are read one after the other. A file is known by path, size, modification time and inode.
+A content is a file, or several that are read one after the other. A file is known by path, size, inode, and the times of content
+and inode: whoever copies or unpacks may set the first as he likes, and give another file the inode of one that is gone.
 What was modified within two seconds before it was hashed could be changed again without any of them telling (git calls such
 entries racy): it is hashed, but not remembered.
 """
@@ -25,7 +26,7 @@ from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, digest
 from reconciler.model.parallel import PARALLEL
 
-_VERSION: Final = 2
+_VERSION: Final = 3
 """Of the cache's format, and of the descriptions in it."""
 _RACY_NS: Final = 2_000_000_000
 _ATTEMPTS: Final = 3
@@ -68,11 +69,12 @@ class _Stamp:
 
     size: int
     mtime_ns: int
+    ctime_ns: int
     inode: int
 
     @classmethod
     def of(cls, status: os.stat_result) -> _Stamp:
-        return cls(status.st_size, status.st_mtime_ns, status.st_ino)
+        return cls(status.st_size, status.st_mtime_ns, status.st_ctime_ns, status.st_ino)
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +210,7 @@ def _load(path: Path) -> dict[_Key, _Entry]:
 
 def _item(row: Sequence[Any]) -> tuple[_Key, _Entry]:
     paths, stamps, sha256, described_as, description = row
-    known = tuple(_Stamp(int(size), int(mtime_ns), int(inode)) for size, mtime_ns, inode in stamps)
+    known = tuple(_Stamp(*map(int, stamp)) for stamp in stamps)
     return tuple(paths), _Entry(known, digest(sha256), described_as, description)
 
 
@@ -228,5 +230,5 @@ def _save(path: Path, entries: Mapping[_Key, _Entry]) -> None:
 
 
 def _row(key: _Key, entry: _Entry) -> list[object]:
-    stamps = [[stamp.size, stamp.mtime_ns, stamp.inode] for stamp in entry.stamps]
+    stamps = [[stamp.size, stamp.mtime_ns, stamp.ctime_ns, stamp.inode] for stamp in entry.stamps]
     return [list(key), stamps, entry.sha256, entry.described_as, entry.description]

@@ -98,6 +98,20 @@ async def test_a_changed_file_is_read_again(tmp_path):
     assert digests.hashed == 1
 
 
+async def test_a_file_with_other_bytes_and_the_same_times_and_size_is_read_again(tmp_path):
+    path = put(tmp_path, "a", "one")
+    before = path.stat()
+    await Digests(tmp_path / "cache").facts([Wanted(path)])
+    while path.stat().st_ctime_ns == before.st_ctime_ns:  # the clock of the file system has ticks
+        put(tmp_path, "a", "two")
+    after = path.stat()
+    assert (after.st_size, after.st_mtime_ns, after.st_ino) == (before.st_size, before.st_mtime_ns, before.st_ino)
+
+    facts = await Digests(tmp_path / "cache").facts([Wanted(path)])
+
+    assert facts[path,].sha256 == sha256("two")
+
+
 async def test_a_file_that_was_just_written_is_not_remembered(tmp_path):
     """It could change again within the clock's tick, with the same size, and nothing would tell."""
     now = time.time_ns()
@@ -128,7 +142,7 @@ async def test_a_description_is_made_once_and_remembered(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "rubbish", ["", "[]", "{", '{"version": 2, "contents": [["x"]]}', '{"version": 99, "contents": []}', "\x00"]
+    "rubbish", ["", "[]", "{", '{"version": 3, "contents": [["x"]]}', '{"version": 99, "contents": []}', "\x00"]
 )
 async def test_a_cache_that_cannot_be_read_is_made_anew(tmp_path, rubbish):
     (tmp_path / "cache").write_text(rubbish)
