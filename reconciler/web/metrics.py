@@ -187,19 +187,19 @@ class _Standing(Collector):
 
     def collect(self) -> Iterator[Metric]:
         """All of it."""
-        figures = self._figures
+        figures, sold = self._figures, self._figures.sold
         count = GaugeMetricFamily("overlay_payments", "Payments in the books.", labels=["method", "state"])
         paid = GaugeMetricFamily("overlay_payments_satoshis", "What they paid.", labels=["method", "state"])
-        for (method, state), amount in sorted(figures.payments.items()):
+        for (method, state), amount in sorted(sold.payments.items()):
             count.add_metric([method, state], amount.count)
             paid.add_metric([method, state], amount.satoshis)
         yield from (count, paid)
         for name, said, value in (
-            ("overlay_unsettled_coins", "Coins of payments that are with the gateway.", figures.unsettled.count),
-            ("overlay_unsettled_satoshis", "What these are worth.", figures.unsettled.satoshis),
-            ("overlay_receipts", "Receipts given.", figures.receipts),
-            ("overlay_downloads", "Downloads had for receipts.", figures.downloads),
-            ("overlay_downloaded_bytes", "Bytes had for receipts.", figures.downloaded),
+            ("overlay_unsettled_coins", "Coins of payments that are with the gateway.", sold.unsettled.count),
+            ("overlay_unsettled_satoshis", "What these are worth.", sold.unsettled.satoshis),
+            ("overlay_receipts", "Receipts given.", sold.receipts),
+            ("overlay_downloads", "Downloads had for receipts.", sold.downloads),
+            ("overlay_downloaded_bytes", "Bytes had for receipts.", sold.downloaded),
             ("overlay_generation", "The generation that is live here.", figures.generation),
             ("overlay_outbox_deliveries", "Deliveries that hosts are owed.", figures.outbox),
             ("overlay_forwards", "Submissions that other hosts are to be told.", figures.forwards),
