@@ -20,6 +20,11 @@ def fitted(text: str, room: int) -> str:
     return f"{_head(text, room - 1 - tail)}…{_head(text[::-1], tail)[::-1]}"
 
 
+def padded(text: str, width: int) -> str:
+    """`text` with blanks up to `width` columns: letters of East Asia and emoji take two each."""
+    return text + " " * (width - cell_len(text))
+
+
 def wrapped(text: str, width: int, indent: int = 0) -> list[str]:
     """Lines of at most `width` columns; a word that is longer than that stays whole, to be copied."""
     margin = " " * indent

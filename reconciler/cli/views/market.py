@@ -6,7 +6,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
+from rich.cells import cell_len
+
 from reconciler.cli.escaping import printable
+from reconciler.cli.views.fitting import padded
 from reconciler.cli.views.plan_document import counted
 from reconciler.consumer.discovery import Market, Seller
 from reconciler.consumer.offers import Price
@@ -115,9 +118,9 @@ def size_text(size: int) -> str:
 def table(rows: Sequence[Sequence[str]]) -> list[str]:
     """Lines with their columns aligned; those that nothing stands in are left out."""
     shown = [column for column in zip(*rows, strict=True) if any(cell not in {"", _DASH} for cell in column[1:])]
-    widths = [max(map(len, column)) for column in shown]
+    widths = [max(map(cell_len, column)) for column in shown]
     return [
-        "  ".join(f"{cell:{width}}" for cell, width in zip(row, widths, strict=True)).rstrip()
+        "  ".join(padded(cell, width) for cell, width in zip(row, widths, strict=True)).rstrip()
         for row in zip(*shown, strict=True)
     ]
 

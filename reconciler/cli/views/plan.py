@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.text import Text
 
 from reconciler.cli.escaping import printable
-from reconciler.cli.views.fitting import fitted, wrapped
+from reconciler.cli.views.fitting import fitted, padded, wrapped
 from reconciler.cli.views.plan_document import (
     Sort,
     copies,
@@ -228,7 +228,7 @@ def _created(after: JsonObject, width: int) -> Lines:
     column = _column(fields)
     for name, value in fields.items():
         room = width - _INDENT - column - 2
-        yield Text(" " * _INDENT + fitted(name, column).ljust(column) + "  " + fitted(value, room))
+        yield Text(" " * _INDENT + padded(fitted(name, column), column) + "  " + fitted(value, room))
 
 
 def _edited(diff: Sequence[JsonObject], width: int) -> Lines:
@@ -242,7 +242,7 @@ def _edited(diff: Sequence[JsonObject], width: int) -> Lines:
 
 def _arrow(name: str, before: str, after: str, column: int, width: int) -> Lines:
     """`name  before -> after` on one line where it fits, else on two, shortened as far as needed."""
-    head = " " * _INDENT + fitted(name, column).ljust(column) + "  "
+    head = " " * _INDENT + padded(fitted(name, column), column) + "  "
     room = width - len(head)
     if cell_len(before) + cell_len(after) + 4 <= room:
         yield Text.assemble(head, (before, "red"), " -> ", (after, "green"))

@@ -189,3 +189,12 @@ def test_sizes_are_short(size, said):
 
 def test_columns_that_nothing_stands_in_are_left_out():
     assert table([("A", "B", "C"), ("1", "-", "x"), ("22", "-", "")]) == ["A   C", "1   x", "22"]
+
+
+def test_columns_are_as_wide_as_what_a_terminal_shows_of_them():
+    assert table([("TITLE", "PRICE"), ("天気", "5 sat"), ("🎉 news", "12 sat"), ("cafe\u0301", "7 sat")]) == [
+        "TITLE    PRICE",
+        "天気     5 sat",
+        "🎉 news  12 sat",
+        "cafe\u0301     7 sat",
+    ]
