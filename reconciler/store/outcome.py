@@ -10,7 +10,7 @@ from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint, RecordId, digest, identity_key
 from reconciler.model.json import JsonObject
 from reconciler.model.observed import ListedAd, ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
-from reconciler.wire.canonical import canonical_json, parse_canonical
+from reconciler.wire.canonical import canonical_json, parse_written
 
 _VERSION: Final = 2
 _BEFORE_ROTATION: Final = 1
@@ -63,7 +63,7 @@ class Outcome:
     def from_bytes(cls, data: bytes) -> Self:
         """Read what `to_bytes` wrote. Raises StateError for anything else."""
         try:
-            return cls._of_json(parse_canonical(data, "the outcome of a journal entry"))
+            return cls._of_json(parse_written(data, "the outcome of a journal entry"))
         except (VerificationError, KeyError, TypeError, ValueError) as error:
             raise StateError(f"the outcome of a journal entry is damaged: {error!r}") from error
 

@@ -68,7 +68,13 @@ def parse_canonical(data: bytes, what: str = "the document") -> Json:
     """Read canonical JSON, and nothing but canonical JSON. `what` names it in the VerificationError."""
     if sum(map(data.count, (b",", b"[", b"{"))) > _VALUES:
         raise VerificationError(f"{what} holds more than {_VALUES} values")
-    value = parse_json(data, what)
+    _check_size(data, what)
+    return parse_written(data, what)
+
+
+def parse_written(data: bytes, what: str) -> Json:
+    """The same of any size: for what this program wrote itself, and kept. Nobody else has chosen how large it is."""
+    value = _read(data, what)
     try:
         canonical = canonical_json(value)
     except ValueError as error:
@@ -86,9 +92,17 @@ def parse_json(data: bytes, what: str) -> Json:
 
     Raises VerificationError.
     """
+    _check_size(data, what)
+    return _read(data, what)
+
+
+def _check_size(data: bytes, what: str) -> None:
     _bounded(data, what)
     if data.count(b"[") + data.count(b"{") > _CONTAINERS:
         raise VerificationError(f"{what} holds more than {_CONTAINERS} arrays and objects")
+
+
+def _read(data: bytes, what: str) -> Json:
     try:
         value: Json = json.loads(
             data.decode(), object_pairs_hook=_unique, parse_constant=_no_constant, parse_float=_finite

@@ -54,6 +54,13 @@ def test_any_record_survives(outcome, public, sealed):
     assert Outcome.from_bytes(written.to_bytes()) == written
 
 
+def test_an_outcome_may_be_larger_than_any_document_of_a_stranger(outcome):
+    record = replace(outcome.upserts[0], public={"numbers": [0] * 500_001, "text": 16 * 1024 * 1024 * "x"})
+    large = replace(outcome, upserts=(record,))
+
+    assert Outcome.from_bytes(large.to_bytes()) == large
+
+
 def test_a_damaged_outcome_is_an_error_of_our_own_database(outcome):
     data = outcome.to_bytes()
     fields = json.loads(data)
