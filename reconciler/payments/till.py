@@ -217,3 +217,4 @@ class Till:
             if not lost:
                 return
             await self._database.write(Unprove(tuple(lost), int(self._clock())))
+            self._tip = None  # a chain that has changed is news, though it be no longer than before

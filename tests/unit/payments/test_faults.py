@@ -283,6 +283,25 @@ async def test_a_reorg_that_brings_a_rival_unbooks_what_was_mined(shop, buyer):
     assert looked.state is PaymentState.UNBOOKED
 
 
+async def test_what_a_reorg_has_unproven_is_looked_at_at_once_though_the_chain_is_no_longer_than_before(shop, buyer):
+    async def as_before(_):
+        return 200
+
+    coin = await buyer.coin(PRICE + FEE)
+    header = await paid(shop, buyer, coin=coin)
+    till = shop.till(chain=Between(shop.headers, after={"height": as_before}))
+    await bring(till, header, offer(buyer))
+    await till.delivered(header.subject)
+    await shop.ledger.mine()
+    shop.clock.now += 60
+    (looked,) = await till.settle()
+    assert looked.height is not None
+    await shop.ledger.reorg(1, drop=[header.subject], instead=[await shop.rival(buyer, coin)])
+    shop.clock.now += 600
+    (looked,) = await till.settle()
+    assert looked.height is None
+
+
 async def test_rounds_go_on_after_a_failure_and_settle_what_nobody_waits_for(shop, buyer):
     header = await paid(shop, buyer)
     with pytest.raises(PendingError):
