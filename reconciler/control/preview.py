@@ -51,7 +51,13 @@ async def preview(
     )
     if readings.newest is not None:
         snapshot = await _as_of(snapshot, readings.newest, readings, world)
-    meta = Meta(tool_version=__version__, commit=provenance.commit, readings=readings.readings, quoted_at=now)
+    meta = Meta(
+        tool_version=__version__,
+        commit=provenance.commit,
+        dirty=provenance.dirty,
+        readings=readings.readings,
+        quoted_at=now,
+    )
     return make_public_plan(desired, snapshot, options, meta=meta)
 
 

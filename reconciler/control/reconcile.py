@@ -386,6 +386,7 @@ class Reconciler:
         meta = Meta(
             tool_version=__version__,
             commit=self.provenance.commit,
+            dirty=self.provenance.dirty,
             readings=observation.readings.readings,
             quoted_at=self._now(),
         )

@@ -155,6 +155,7 @@ def _meta(meta: Meta) -> dict[str, Json]:
     return {
         "tool_version": meta.tool_version,
         "commit": meta.commit,
+        "dirty": meta.dirty,
         "folder": meta.folder,
         "readings": [
             {"host": reading.host, "answer": reading.answer.value, "root": _text(reading.root), "at": reading.at}

@@ -73,6 +73,8 @@ class Meta:
     tool_version: str
     commit: str | None = None
     """Git commit of the manifests; None outside of a repository."""
+    dirty: bool = False
+    """Whether the manifests' folder differs from the commit."""
     folder: str | None = None
     """The manifests' folder, relative to that of the file that the plan is kept in; None where it is in no file."""
     readings: tuple[Reading, ...] = ()

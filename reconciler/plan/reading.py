@@ -198,6 +198,7 @@ def _meta(meta: Fields) -> Meta:
     return Meta(
         tool_version=meta.text("tool_version"),
         commit=meta.optional_text("commit"),
+        dirty=meta.flag("dirty"),
         folder=meta.optional_text("folder"),
         readings=tuple(
             Reading(

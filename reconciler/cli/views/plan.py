@@ -19,6 +19,7 @@ from reconciler.cli.escaping import printable
 from reconciler.cli.views.fitting import fitted, padded, wrapped
 from reconciler.cli.views.plan_document import (
     Sort,
+    commit,
     copies,
     cost_line,
     cost_rows,
@@ -167,6 +168,7 @@ def _header(document: JsonObject, width: int) -> Lines:
     body = object_(document["body"])
     name, where = title(body)
     yield Text.assemble((printable(name), "bold"), f" {where}")
+    yield from _prose(commit(document), width)
     yield Text(generation(body))
     for told in readings(document):
         yield from _prose(told, width, indent=2)

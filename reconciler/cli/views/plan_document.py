@@ -22,6 +22,7 @@ NO_CHANGES: Final = "No changes. The overlay matches the manifests."
 SEALED: Final = "Sealed parts not compared."
 
 _ALWAYS_COUNTED: Final = (Action.CREATE, Action.UPDATE, Action.DELETE)
+_COMMIT_DIGITS: Final = 10
 _OUTPOINT: Final = 19
 """Columns for an outpoint that is only to be recognised."""
 
@@ -45,6 +46,15 @@ def title(body: JsonObject) -> tuple[str, str]:
     network = Network(str(body["network"]))
     reach = ": nothing leaves this machine" if network.is_toy else ""
     return str(object_(body["producer"])["name"]), f"on {network}{reach}"
+
+
+def commit(document: JsonObject) -> str:
+    """What git says of the manifests; empty where it says nothing."""
+    meta = object_(document["meta"])
+    if meta["commit"] is None:
+        return ""
+    changed = ", with changes that are not committed" if meta["dirty"] else ""
+    return f"Manifests of commit {str(meta['commit'])[:_COMMIT_DIGITS]}{changed}."
 
 
 def generation(body: JsonObject) -> str:
