@@ -19,7 +19,7 @@ import rfc8785
 
 from reconciler.model.errors import VerificationError
 from reconciler.model.ids import Digest
-from reconciler.model.json import Json
+from reconciler.model.json import MAX_INTEGER, Json, is_exact
 
 Cbor: TypeAlias = bool | int | str | bytes | Sequence["Cbor"] | Mapping[str, "Cbor"] | Mapping[bytes, "Cbor"] | None
 """What `canonical_cbor` takes and `parse_cbor` gives; arrays come back as lists, maps as dicts."""
@@ -35,8 +35,6 @@ _CONTAINERS: Final = 1_000_000
 _VALUES: Final = 500_000
 """Numbers, texts, arrays and objects in what is written anew to be compared: each costs a microsecond or two."""
 
-_SAFE_INTEGER: Final = 2**53 - 1
-_DIGITS_UNTIL: Final = 1e21  # from here on RFC 8785 writes a number with an exponent
 _CBOR_INTEGERS: Final = range(-(2**64), 2**64)
 
 _TAGS: Final = (
@@ -200,11 +198,11 @@ def _plain_json(value: Json, depth: int, odd: list[object]) -> Any:
         case str() | bool() | None:
             return value
         case int():
-            if not -_SAFE_INTEGER <= value <= _SAFE_INTEGER:
+            if not -MAX_INTEGER <= value <= MAX_INTEGER:
                 raise ValueError(f"{value} is beyond 2^53 - 1")
             return value
         case float():
-            if _SAFE_INTEGER < abs(value) < _DIGITS_UNTIL:
+            if not is_exact(value):
                 raise ValueError(f"{value} would be written as an integer beyond 2^53 - 1")
             odd.append(value)
             return value

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from difflib import get_close_matches
 from enum import StrEnum
+from math import isinf
 from typing import Annotated, Any, Final, TypeVar
 
 from pydantic import BeforeValidator, WithJsonSchema
@@ -21,10 +22,10 @@ from reconciler.manifest.kinds.regions import REGIONS
 from reconciler.manifest.tree import Items, Node, Plain, Table
 from reconciler.model.amounts import MAX_SATOSHIS, Satoshis
 from reconciler.model.ids import digest, name_fault
-from reconciler.model.json import Json
+from reconciler.model.json import MAX_INTEGER, Json, is_exact
 
-_MAX_INTEGER: Final = 2**53 - 1
-"""What canonical JSON (RFC 8785) can carry."""
+_DEEPEST: Final = 48
+"""Mappings and lists in one another, of a value that is any JSON: documents and plans put some more around it (`wire.canonical.MAX_DEPTH`)."""
 _INTEGER = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _AMOUNT = re.compile(r"[0-9]+(_[0-9]+)*")
 _AMOUNT_WITH_UNIT = re.compile(r"([1-9][0-9]*(?:_[0-9]+)*) *(?:sats?|satoshis?)", re.IGNORECASE)
@@ -104,8 +105,8 @@ def size(value: object) -> int:
     if match is None or len(match[1]) > 16:
         raise fault("wrong-type", "{field} is not a size", expected="a number of bytes, such as 1024, 100MB or 64MiB")
     number = int(match[1]) * _FACTORS[match[2] or ""]
-    if number > _MAX_INTEGER:
-        raise fault("wrong-value", "{field} is too large", expected=f"at most {_MAX_INTEGER} bytes")
+    if number > MAX_INTEGER:
+        raise fault("wrong-value", "{field} is too large", expected=f"at most {MAX_INTEGER} bytes")
     return number
 
 
@@ -175,6 +176,8 @@ def json_object(value: object) -> dict[str, Json]:
 
 
 def _json(node: Node, at: tuple[str | int, ...]) -> Json:
+    if len(at) > _DEEPEST:
+        raise fault("too-deep", "{field} is nested too deeply", expected=f"at most {_DEEPEST} levels", at=at)
     if isinstance(node, Table):
         return {key: _json(child, (*at, key)) for key, child in node.items()}
     if isinstance(node, Items):
@@ -195,12 +198,12 @@ def _scalar(plain: Plain, at: tuple[str | int, ...]) -> Json:
 
 
 def _integer(plain: Plain, at: tuple[str | int, ...]) -> int:
-    number = int(plain) if len(plain) <= 20 else _MAX_INTEGER + 1
-    if abs(number) > _MAX_INTEGER:
+    number = int(plain) if len(plain) <= 20 else MAX_INTEGER + 1
+    if abs(number) > MAX_INTEGER:
         raise fault(
             "wrong-value",
             "{field} is too large a number for JSON",
-            expected=f"at most {_MAX_INTEGER}",
+            expected=f"at most {MAX_INTEGER}",
             hint="quote it",
             at=at,
         )
@@ -213,9 +216,13 @@ def _float(plain: Plain, at: tuple[str | int, ...]) -> float:
             "wrong-value", "{field} begins with 0", expected="a decimal number", hint="quote it if it is text", at=at
         )
     number = float(plain)
-    if number in {float("inf"), float("-inf")}:
+    if isinf(number) or not is_exact(number):
         raise fault(
-            "wrong-value", "{field} is too large a number for JSON", expected="a decimal number", hint="quote it", at=at
+            "wrong-value",
+            "{field} is too large a number for JSON",
+            expected=f"at most {MAX_INTEGER}",
+            hint="quote it",
+            at=at,
         )
     return number
 

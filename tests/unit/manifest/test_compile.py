@@ -12,6 +12,7 @@ from reconciler.manifest.contents import local_contents
 from reconciler.manifest.load import load
 from reconciler.model.desired import Content, DesiredState, StorageHost
 from reconciler.model.ids import Network, digest
+from reconciler.wire.canonical import canonical_json
 
 HOST = StorageHost(name="one", url="http://one.embedded", region="EU")
 HOSTS = {Network.EMBEDDED: (HOST,), Network.TEST: (StorageHost(name="t", url="https://t.example.com", region="EU"),)}
@@ -254,3 +255,11 @@ def test_parents_are_published(folder):
     )
 
     assert state.records[0].public["lineage"] == {"parents": [foreign, "prices"]}
+
+
+@pytest.mark.parametrize("value", ["{a: " * 48 + "1" + "}" * 48, "{a: [1e22, -9007199254740991.0, 1e-300]}"])
+def test_whatever_a_data_schema_may_be_has_its_place_in_documents_and_plans(folder, value):
+    state = state_of(folder, PRODUCER, dataset(f"source: {{path: a.csv}}, dataSchema: {value}"))
+    public = state.records[0].public
+
+    assert canonical_json([[[[[[[[public]]]]]]]])
