@@ -35,6 +35,8 @@ while True:
     wanted = json.loads(data)
     for number, file in enumerate(files):
         os.dup2(file, number)
+    for number, name in enumerate(("stdin", "stdout", "stderr")):  # what they were may have been files, where one can seek
+        setattr(sys, name, open(number, "w" if number else "r", closefd=False))
     os.chdir(wanted["directory"])
     os.environ.clear()
     os.environ.update(wanted["environment"])
