@@ -77,12 +77,14 @@ class Opening:
 
     async def _live(self, receive: Receive, send: Send) -> None:
         await receive()
+        phase = "startup"
         try:
             async with self._opened() as self._app, running(self._app):
                 await send({"type": "lifespan.startup.complete"})
+                phase = "shutdown"
                 await receive()
         except OverlayError as error:  # the server says it, and ends
             said = f"{error}; {error.hint}" if error.hint else str(error)
-            await send({"type": "lifespan.startup.failed", "message": said})
+            await send({"type": f"lifespan.{phase}.failed", "message": said})
             return
         await send({"type": "lifespan.shutdown.complete"})

@@ -7,7 +7,8 @@ from contextlib import asynccontextmanager
 import pytest
 from starlette.applications import Starlette
 
-from reconciler.web.lifespans import running
+from reconciler.model.errors import StateError
+from reconciler.web.lifespans import Opening, running
 
 
 def app_of(told, *, fails: str = "") -> Starlette:
@@ -53,3 +54,25 @@ async def test_an_app_that_ends_its_lifespan_at_once_never_started():
     with pytest.raises(RuntimeError, match="instead of starting up"):
         async with running(app):
             pass
+
+
+@pytest.mark.parametrize("fails", ["startup", "shutdown"])
+async def test_a_server_is_told_in_which_phase_what_it_drives_has_failed(fails):
+    @asynccontextmanager
+    async def opened():
+        if fails == "startup":
+            raise StateError("the database is not there", hint="make one")
+        yield app_of([])
+        raise StateError("the database is not there", hint="make one")
+
+    asked, told = iter(["lifespan.startup", "lifespan.shutdown"]), []
+
+    async def receive():
+        return {"type": next(asked)}
+
+    async def send(message):
+        told.append(message)
+
+    await Opening(opened)({"type": "lifespan"}, receive, send)
+
+    assert told[-1] == {"type": f"lifespan.{fails}.failed", "message": "the database is not there; make one"}
