@@ -144,7 +144,7 @@ class Verification:
             verifier=self.world.headers,
             now=self.now,
         )
-        return f"shows generation {live.document.generation} and all {len(records)} records of it"
+        return f"shows generation {live.document.generation} and {every(len(records), 'record')} of it"
 
     async def _greeted(self, live: LiveRoot) -> str:
         url = str(live.document.keys.gateway_url)
@@ -160,13 +160,19 @@ class Verification:
         return AuthenticatedHttp(self.world.http, self.visitor, servers={url: live.document.keys.gateway_key})
 
 
+def every(count: int, noun: str) -> str:
+    """`all 3 records`, `the one record`, `no record`."""
+    few = (f"no {noun}", f"the one {noun}")
+    return few[count] if count < len(few) else f"all {count:,} {noun}s"
+
+
 async def _indexed(listed: list[ListedAd], shown: set[ListedAd]) -> str:
     missing = [f"{ad.protocol} {ad.name}" for ad in listed if ad not in shown]
     if missing:
         raise StateError(f"it does not list {', '.join(missing)}: nobody who asks it is led here")
     stale = sorted(f"{ad.protocol} {ad.name} at {ad.url}" for ad in shown.difference(listed))
     more = f"; also {', '.join(stale)}, which the root does not list" if stale else ""
-    return f"lists all {len(listed)} advertisements{more}"
+    return f"lists {every(len(listed), 'advertisement')}{more}"
 
 
 @dataclass(frozen=True, slots=True)
