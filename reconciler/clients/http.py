@@ -10,8 +10,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterable, AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from functools import cache
-from ssl import PROTOCOL_TLS_CLIENT, SSLContext
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -131,38 +129,17 @@ class _Worlds(httpx.AsyncBaseTransport):
 
     def __init__(self) -> None:
         self.mounted: dict[bytes, httpx.ASGITransport] = {}
-        self._networks: dict[bool, httpx.AsyncHTTPTransport] = {}
+        # Few that are idle: each request looks at all of them before it takes one.
+        self._network = httpx.AsyncHTTPTransport(
+            trust_env=False, limits=httpx.Limits(max_connections=64, max_keepalive_connections=8)
+        )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         mounted = self.mounted.get(request.url.netloc)
-        return await (mounted or self._network(is_safe=request.url.scheme == "https")).handle_async_request(request)
-
-    def _network(self, *, is_safe: bool) -> httpx.AsyncHTTPTransport:
-        """The way to everybody who is spoken to with TLS, or without."""
-        if is_safe not in self._networks:
-            # Few that are idle: each request looks at all of them before it takes one.
-            self._networks[is_safe] = httpx.AsyncHTTPTransport(
-                verify=_trusted() if is_safe else _trusts_nobody(),
-                trust_env=False,
-                limits=httpx.Limits(max_connections=64, max_keepalive_connections=8),
-            )
-        return self._networks[is_safe]
+        return await (mounted or self._network).handle_async_request(request)
 
     async def aclose(self) -> None:
-        for network in self._networks.values():
-            await network.aclose()
-
-
-@cache
-def _trusted() -> SSLContext:
-    """Whose certificates are believed. Reading them takes a tenth of a second, which only TLS is to pay, once in a process."""
-    return httpx.create_ssl_context(trust_env=False)
-
-
-@cache
-def _trusts_nobody() -> SSLContext:
-    """For connections without TLS: should one come to need it, it fails."""
-    return SSLContext(PROTOCOL_TLS_CLIENT)
+        await self._network.aclose()
 
 
 class _Streamed:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 import tracemalloc
 from collections.abc import AsyncIterator, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack
@@ -13,7 +12,7 @@ import pytest
 
 from reconciler.clients.broadcaster import TopicBroadcaster
 from reconciler.clients.host import HostClient
-from reconciler.clients.http import HttpClient, _timed, _trusted
+from reconciler.clients.http import HttpClient, _timed
 from reconciler.clients.reputations import Reputations
 from reconciler.clients.resolver import Resolver
 from reconciler.content.fetching import download
@@ -159,24 +158,6 @@ async def test_who_speaks_no_tls_is_out_of_reach():
     async with listening(answering(b"{}")) as url, HttpClient() as client:
         with pytest.raises(UnreachableError):
             await client.request("GET", url.replace("http:", "https:"), within=SECONDS)
-
-
-async def test_certificates_are_read_once_and_only_for_tls(monkeypatch):
-    read = []
-    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", lambda *_, **given: read.append(given))
-    _trusted.cache_clear()
-    async with listening(answering(b"{}")) as url:
-        for _ in range(2):
-            async with HttpClient() as client:
-                await client.request("GET", url)
-        assert read == []
-        for _ in range(2):
-            async with HttpClient() as client:
-                with pytest.raises(UnreachableError):
-                    await client.request("GET", url.replace("http:", "https:"), within=SECONDS)
-    _trusted.cache_clear()
-
-    assert len(read) == 1
 
 
 async def test_memory_stays_near_the_limit_of_an_endless_answer_and_of_a_bomb():
