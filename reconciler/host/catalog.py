@@ -27,7 +27,7 @@ _SOLD: Final = frozenset({Kind.DATASET, Kind.STREAM})
 
 
 _REMEMBERED: Final = 2048
-"""Bytes of a script that is remembered. A token has some hundreds; others would fill the memory."""
+"""Bytes of a script or document that is remembered. Most have some hundreds; others would fill the memory."""
 
 
 def token_of(locking: bytes) -> RecordToken | None:
@@ -45,6 +45,15 @@ def entry_of(token: RecordToken, document: bytes) -> RecordEntry:
 
     Raises VerificationError where the document is malformed or speaks of another record.
     """
+    return _entry_of(token, document) if len(document) <= _REMEMBERED else _read_entry(token, document)
+
+
+@lru_cache(maxsize=1024)  # whether it is whole is asked first, and then what is to be indexed of it
+def _entry_of(token: RecordToken, document: bytes) -> RecordEntry:
+    return _read_entry(token, document)
+
+
+def _read_entry(token: RecordToken, document: bytes) -> RecordEntry:
     public, sealed = _root(token, document) if token.id.kind is Kind.PRODUCER else _record(token, document)
     tags = _words(public.get("tags"))
     texts = [token.id.name, *tags, *(text for name in _TEXTS for text in _texts([public.get(name)]))]

@@ -113,12 +113,15 @@ def parse(locking: bytes) -> RecordToken | None:
     return token
 
 
-def check(tx: Transaction, vout: int) -> RecordToken:
-    """The record token in one output of a transaction, everything about it checked. Raises VerificationError."""
+def check(tx: Transaction, vout: int, *, read: Callable[[bytes], RecordToken | None] = parse) -> RecordToken:
+    """The record token in one output of a transaction, everything about it checked. Raises VerificationError.
+
+    `read` is `parse`, or what remembers what that has found.
+    """
     if not 0 <= vout < len(tx.outputs):
         raise VerificationError(f"transaction {tx.txid} has no output {vout}")
     output = tx.outputs[vout]
-    token = parse(output.locking)
+    token = read(output.locking)
     if token is None:
         raise VerificationError(f"output {tx.outpoint(vout)} is no record token")
     if output.satoshis != SATOSHIS:

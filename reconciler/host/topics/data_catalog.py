@@ -57,7 +57,7 @@ class DataCatalogTopic:
 
 def _is_record(transaction: Transaction, vout: int) -> bool:
     try:
-        record.check(transaction, vout)
+        record.check(transaction, vout, read=token_of)
     except VerificationError:  # other outputs of the transaction may be of this topic
         return False
     return True

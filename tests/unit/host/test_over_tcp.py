@@ -16,7 +16,7 @@ from reconciler.web.server import Door, serving
 from reconciler.wire.answer import parse_aggregated, parse_answer
 from reconciler.wire.beef import Beef, BeefTx, merge, parse_beef
 from reconciler.wire.reading import varint
-from reconciler.wire.spv import verify
+from reconciler.wire.spv import verify_all
 from reconciler.wire.submission import pack_documents
 from reconciler.wire.transaction import TxOutput
 
@@ -207,11 +207,11 @@ async def test_an_answer_that_is_too_long_for_json_is_to_be_asked_for_otherwise(
 async def test_many_scripts_are_checked_beside_the_loop_that_answers(world, client, monkeypatch):
     threads = []
 
-    def noted(beef, subject, **more):
+    def noted(beef, subjects, **more):
         threads.append(threading.current_thread())
-        return verify(beef, subject, **more)
+        return verify_all(beef, subjects, **more)
 
-    monkeypatch.setattr("reconciler.chain.headers.verify", noted)
+    monkeypatch.setattr("reconciler.chain.headers.verify_all", noted)
     keys = world.keys()
     money = await world.coin(keys)
     coins = [TxOutput(1, money.coin.output.locking)] * 600
