@@ -12,7 +12,7 @@ import pytest
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SETS = sorted(
     str(path.relative_to(EXAMPLES))
-    for path in (*EXAMPLES.glob("*.yaml"), *EXAMPLES.glob("*/producer.yaml"), *EXAMPLES.glob("*/overlay"))
+    for path in (EXAMPLES / "producer.yaml", *EXAMPLES.glob("*/producer.yaml"), *EXAMPLES.glob("*/overlay"))
 )
 
 
