@@ -91,7 +91,7 @@ def test_every_step_of_an_apply_has_its_kill_or_says_where_it_is():
 
 
 def test_every_peer_of_the_world_fails_in_every_way():
-    names = {field.name for field in dataclasses.fields(World)} - {"network", "http"}
+    names = {field.name for field in dataclasses.fields(World)} - {"network", "http", "strangers"}
     assert set(FIELDS) == names
     assert {*FIELDS.values(), Peer.STORAGE} == set(Peer)
     found = {(each.moment.of, each.fault) for each in everything() if each.moment.kind is Kinds.REQUEST}

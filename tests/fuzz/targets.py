@@ -47,7 +47,7 @@ from reconciler.wire.arc import parse_report
 from reconciler.wire.base58 import decode_check
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.brc121 import Price, SimplePayment
-from reconciler.wire.canonical import canonical_json, parse_canonical, parse_cbor, parse_json, sha256_hex
+from reconciler.wire.canonical import canonical_json, parse_canonical, parse_cbor, parse_json, parse_written, sha256_hex
 from reconciler.wire.certificate import Certificate
 from reconciler.wire.documents import PublishedContent, StoredPart, parse_record_document, parse_root_document
 from reconciler.wire.encryption import decrypt
@@ -273,6 +273,7 @@ GROUPS: Final[dict[str, dict[str, Target]]] = {
     "documents": {
         "json": Target(lambda data: parse_json(data, "it"), (parse_json,)),
         "canonical json": Target(parse_canonical, (parse_canonical,)),
+        "canonical json of our own": Target(lambda data: parse_written(data, "it"), (parse_written,)),
         "cbor": Target(parse_cbor, (parse_cbor,)),
         "off-chain values": Target(unpack_documents, (unpack_documents,)),
         "record document": Target(parse_record_document, (parse_record_document,)),

@@ -218,8 +218,8 @@ async def test_a_receipt_that_is_forged_or_anothers_is_refused_and_nothing_is_pa
     given = Access._given
     lies = []
 
-    async def lying(self, request, receipt):
-        return await given(self, request, lies.pop()(receipt) if lies else receipt)
+    async def lying(self, request, receipt, content):
+        return await given(self, request, lies.pop()(receipt) if lies else receipt, content)
 
     monkeypatch.setattr(Access, "_given", lying)
     signer = market.gateway_keys
