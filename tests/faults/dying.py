@@ -2,6 +2,7 @@
 
 `never`, or `before Book`, `after Note accepted`, ...: before or after the database has committed a work of payments.books, and, after
 it, only where it has left the payment in that state. `after it is sent` is the instant at which ARC has taken a payment and nobody knows.
+What is noted of an earlier payment, which only waits for its block, kills nobody: it may come before the buyer has paid.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import os
 import signal
 
 from reconciler.model.payment import PaymentState
+from reconciler.payments.books import Note
 from reconciler.payments.network import Network
 from reconciler.payments.till import Till
 from reconciler.store.database import Database
@@ -34,11 +36,14 @@ def install(when: str) -> None:
 def _wrap_writing(moment: str, name: str, state: str | None = None) -> None:
     honest = Database._ordered
 
+    def is_meant(work: Work) -> bool:
+        return type(work).__name__ == name and not (isinstance(work, Note) and _only_waits(work.payment))
+
     async def ordered(database: Database, work: Work, *, is_brief: bool) -> object:
-        if moment == "before" and type(work).__name__ == name:
+        if moment == "before" and is_meant(work):
             _die()
         result = await honest(database, work, is_brief=is_brief)
-        if moment == "after" and type(work).__name__ == name and state in {None, getattr(result, "state", None)}:
+        if moment == "after" and is_meant(work) and state in {None, getattr(result, "state", None)}:
             _die()
         return result
 
@@ -50,11 +55,15 @@ def _wrap_sending() -> None:
 
     async def report(network: Network, payment: object) -> object:
         answered = await honest(network, payment)
-        if getattr(payment, "state", None) is PaymentState.PENDING:  # not an earlier one that only waits for its block
+        if not _only_waits(payment):
             _die()
         return answered
 
     Network._report = report
+
+
+def _only_waits(payment: object) -> bool:
+    return getattr(payment, "state", None) is not PaymentState.PENDING
 
 
 def _die() -> None:
