@@ -13,6 +13,7 @@ from reconciler.cli.views.plan_document import last_line as planned_line
 from reconciler.cli.views.plan_document import object_
 from reconciler.cli.views.wallet import paid_json, paid_text
 from reconciler.control.planned import Finished
+from reconciler.control.world import OWN
 from reconciler.model.json import Json
 from reconciler.plan.document import plan_id, to_json
 from reconciler.plan.plan import Plan
@@ -27,6 +28,7 @@ _WORDS = {
     Step.DELIVER: "submitted to",
     Step.VERIFY: "found on",
 }
+_NAMES: Final = {OWN: "the host in this database"}
 _EACH: Final = 20
 """So many of a step are told one by one; of more, how many there are so far, in ever larger strides."""
 _COUNTED: Final = (Step.RECOVER, Step.PAY, Step.UPLOAD, Step.BUILD, Step.BROADCAST, Step.DELIVER, Step.VERIFY)
@@ -171,7 +173,7 @@ def _told(event: Event, count: int) -> Iterator[str]:
 
 
 def _line(event: Event) -> str:
-    subject = event.subject if len(event.subject) < 64 else f"{event.subject[:12]}…"
+    subject = _NAMES.get(event.subject) or (event.subject if len(event.subject) < 64 else f"{event.subject[:12]}…")
     detail = f" ({event.detail})" if event.detail else ""
     return f"  {_GLYPHS[event.ending]} {_WORDS.get(event.step, event.step.value)} {subject}{detail}"
 

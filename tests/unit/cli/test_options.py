@@ -44,10 +44,14 @@ def test_a_scope_is_kept_in_the_order_in_which_it_was_given():
     )
 
 
-@pytest.mark.parametrize("wrong", [Overrides(max_delete="many"), Overrides(max_cost=-1)])
-def test_amounts_that_are_none_are_refused(wrong):
-    with pytest.raises(UsageError):
+@pytest.mark.parametrize(
+    ("wrong", "option"), [(Overrides(max_delete="many"), "--max-delete"), (Overrides(max_cost=-1), "--max-cost")]
+)
+def test_amounts_that_are_none_are_refused_where_they_were_typed(wrong, option):
+    with pytest.raises(UsageError) as refused:
         plan_options(CONSOLE, wrong)
+    assert refused.value.where == option
+    assert "such as" in refused.value.hint
 
 
 def test_the_lock_timeout_is_a_duration():
