@@ -13,7 +13,7 @@ from typing import Final, TypeVar
 from reconciler.model.errors import UnreachableError, VerificationError
 from reconciler.model.ids import Digest, Outpoint
 from reconciler.model.json import Json, JsonObject
-from reconciler.wire.answer import AGGREGATION, BINARY, parse_aggregated, parse_answer
+from reconciler.wire.answer import AFTER, AGGREGATION, BINARY, parse_aggregated, parse_answer
 from reconciler.wire.beef import Beef, parse_beef
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.http import ANSWER, BEEF, Http, Reply, checked, object_of
@@ -118,23 +118,30 @@ class HostClient:
     async def _pages(
         self, service: str, query: JsonObject, read: Callable[[Reply], Sequence[T]], name: Callable[[T], Outpoint]
     ) -> AsyncIterator[dict[Outpoint, T]]:
-        """What is new on each page."""
+        """What is new on each page.
+
+        A host may go on from the `last` output that it has shown. A page without anything new says that it knows no pages, or has
+        that output at another place by now: the next one is asked for by its number alone.
+        """
         known: set[Outpoint] = set()
+        last: Outpoint | None = None
         for _ in range(_PAGES):
-            page = await self._page(service, {**query, "limit": _PAGE, "skip": len(known)}, read)
+            page = await self._page(service, {**query, "limit": _PAGE, "skip": len(known)}, read, last)
             fresh = {name(each): each for each in page if name(each) not in known}
             known.update(fresh)
             yield fresh
-            if len(page) < _PAGE or not fresh:
+            if len(page) < _PAGE or (not fresh and last is None):
                 return
+            last = name(page[-1]) if fresh else None
         raise UnreachableError(f"{self.url} answers {service} without end", where=self.url)
 
-    async def _page(self, service: str, query: JsonObject, read: Callable[[Reply], Sequence[T]]) -> Sequence[T]:
+    async def _page(
+        self, service: str, query: JsonObject, read: Callable[[Reply], Sequence[T]], after: Outpoint | None
+    ) -> Sequence[T]:
         question = json.dumps({"service": service, "query": query}, separators=(",", ":"), ensure_ascii=False)
-        name, value = AGGREGATION
-        reply = await self._ask(
-            "POST", "/lookup", headers={**_JSON, name: value}, content=question.encode(), limit=BEEF
-        )
+        place = {} if after is None else {AFTER: str(after)}
+        headers = {**_JSON, **dict([AGGREGATION]), **place}
+        reply = await self._ask("POST", "/lookup", headers=headers, content=question.encode(), limit=BEEF)
         try:
             return read(reply)
         except VerificationError as error:

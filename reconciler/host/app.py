@@ -25,7 +25,7 @@ from reconciler.host.ports import Chain, Statuses
 from reconciler.host.proofs import Proofs
 from reconciler.host.services import Lookup, Topic
 from reconciler.model.errors import RefusedError, TransientError, VerificationError
-from reconciler.model.ids import digest
+from reconciler.model.ids import Outpoint, digest
 from reconciler.model.json import JsonObject
 from reconciler.store.database import Database
 from reconciler.web import openapi
@@ -33,7 +33,7 @@ from reconciler.web.background import Turns, always, in_background
 from reconciler.web.bodies import Room, read_json
 from reconciler.web.operators import Operator
 from reconciler.web.origins import OpenOrigins
-from reconciler.wire.answer import AGGREGATION, BINARY
+from reconciler.wire.answer import AFTER, AGGREGATION, BINARY
 from reconciler.wire.spv import Limits
 from reconciler.wire.submission import parse_submission, steak_json
 
@@ -145,7 +145,7 @@ class _Routes:
         match await read_json(request, _QUERY_LIMIT):
             case {"service": str(service), "query": query} if query is not None:
                 form = Answer.aggregated if aggregated else Answer.plain
-                body = await self._engine.lookup(service, query, form)
+                body = await self._engine.lookup(service, query, form, after=_after(request))
             case _:
                 raise RefusedError("the body must be an object with service, a text, and query")
         return Response(body, media_type=BINARY if aggregated else "application/json")
@@ -171,6 +171,15 @@ class _Routes:
         if data is None:
             raise RefusedError(f"there is no document {wanted} here", code="404")
         return Response(data, media_type=BINARY, headers={"etag": f'"{wanted}"', "cache-control": _FOR_EVER})
+
+
+def _after(request: Request) -> Outpoint | None:
+    """The last output of the page before; None where that is not said, or not so that we understand it: `skip` is there, too."""
+    said = request.headers.get(AFTER)
+    try:
+        return None if said is None else Outpoint.parse(said)
+    except ValueError:
+        return None
 
 
 def _asked_for(request: Request, parameter: str) -> str:

@@ -18,7 +18,7 @@ from reconciler.host.indexing import Indexing
 from reconciler.host.opinions import Opinions, aside
 from reconciler.host.ports import Chain, Outgoing
 from reconciler.host.proofs import Proofs
-from reconciler.host.services import Hit, Lookup, Topic
+from reconciler.host.services import Hit, Lookup, Resuming, Topic
 from reconciler.host.shelf import Shelf
 from reconciler.model.errors import RefusedError, UnreachableError, VerificationError
 from reconciler.model.ids import Digest, Outpoint, Txid
@@ -145,8 +145,13 @@ class Engine:
         await self._indexing.catch_up()
         await self._database.write(lambda connection: self._shelf(connection, documents).complete())
 
-    async def lookup(self, service: str, query: Json, render: Callable[[Answer], T]) -> T:
-        """Answer a look-up (BRC-24), as `render` has it. Raises RefusedError for an unknown service, or a query it does not understand."""
+    async def lookup(
+        self, service: str, query: Json, render: Callable[[Answer], T], *, after: Outpoint | None = None
+    ) -> T:
+        """Answer a look-up (BRC-24), as `render` has it; `after` is the last output of the page before, if that was said.
+
+        Raises RefusedError for an unknown service, or a query it does not understand.
+        """
         lookup = self.lookup_named(service)
         if lookup is None:
             raise RefusedError(f"This server does not support this lookup service: {service[:80]}")
@@ -154,7 +159,12 @@ class Engine:
         await self._proofs.touch()
 
         async def look(connection: Connection) -> T:
-            return render(await _answer(connection, await lookup.answer(connection, query, int(self._clock()))))
+            now = int(self._clock())
+            if after is not None and isinstance(lookup, Resuming):
+                hits = await lookup.resume(connection, query, now, after)
+            else:
+                hits = await lookup.answer(connection, query, now)
+            return render(await _answer(connection, hits))
 
         return await self._database.read(look)
 

@@ -91,7 +91,12 @@ _LOOKUP: Final = operation(
         "413": TOO_LONG,
         "503": UNAVAILABLE,
     },
-    parameters=[parameter("header", "x-aggregation", "`yes` for the aggregated form", {"enum": ["yes", "no"]})],
+    parameters=[
+        parameter("header", "x-aggregation", "`yes` for the aggregated form", {"enum": ["yes", "no"]}),
+        parameter(
+            "header", "x-after", "The last output of the page before, `txid.vout`: the next one costs less", TEXT
+        ),
+    ],
     brings=body(record({"service": TEXT, "query": ANY})),
 )
 

@@ -105,3 +105,12 @@ class Lookup(Protocol):
     async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:
         """One page. Raises RefusedError for a query that is not understood to the last field."""
         ...
+
+
+@runtime_checkable
+class Resuming(Protocol):
+    """A Lookup that finds the next page by the last output of the page before: that costs the same however far in it is."""
+
+    async def resume(self, connection: Connection, query: Json, now: int, after: Outpoint) -> tuple[Hit, ...]:
+        """As `answer`, but for `after`, which counts instead of `skip` as long as it is there."""
+        ...

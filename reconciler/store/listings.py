@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 from typing import Any, Final
 
-from sqlalchemy import ColumnElement, Executable, Select, bindparam, exists, select
+from sqlalchemy import Column, ColumnElement, Executable, Select, bindparam, exists, select
 
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId
 from reconciler.store.database import insert_new, upsert
@@ -42,12 +42,17 @@ class Order(StrEnum):
     """Cheapest first, what has no price last."""
 
 
+_OF_ADMISSION: Final = frozenset({Order.NEWEST, Order.OLDEST})
+
+
 @dataclass(frozen=True, slots=True)
 class Page:
     """Which part of an answer is asked for."""
 
     limit: int
     skip: int = 0
+    after: Outpoint | None = None
+    """The last output of the page before. Where it is there and the order is one of admission, `skip` is not looked at."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +167,29 @@ class Records:
             .join(host_outputs, host_outputs.c.id == host_records.c.output_id)
             .where(~not_shown(), *_conditions(query))
         )
-        rows = await self._connection.execute(_paged(statement, query.order, query.page))
+        rows = await self._connection.execute(await self._paged(statement, query.order, query.page))
         return tuple(
             ListedRecord(outpoint=Outpoint(row.txid, row.vout), document=row.document, sealed=row.sealed)
             for row in rows
         )
+
+    async def _paged(self, statement: Select[Any], order: Order, page: Page) -> Select[Any]:
+        """From its place on where that is known: what is passed over is looked at row by row, and a walk through all is quadratic.
+
+        An output's id never changes. So rows that come and go before the place neither hide nor repeat any that follow it.
+        """
+        begin = None if page.after is None else await self._place(page.after)
+        admitted = host_records.c.output_id
+        if begin is None or order not in _OF_ADMISSION:
+            return _paged(statement, order, page, admitted)
+        beyond = admitted < begin if order is Order.NEWEST else admitted > begin
+        return _paged(statement.where(beyond), order, replace(page, skip=0), admitted)
+
+    async def _place(self, outpoint: Outpoint) -> int | None:
+        """Where a record stands in the order of admission, shown or not; None where it is not here."""
+        query = select(host_records.c.output_id).join(host_outputs, host_outputs.c.id == host_records.c.output_id)
+        place: int | None = await self._connection.scalar(query.where(_is(outpoint)))
+        return place
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -223,7 +246,7 @@ class Adverts:
             .join(host_adverts, host_adverts.c.output_id == host_outputs.c.id)
             .where(*conditions)
         )
-        rows = await self._connection.execute(_paged(statement, Order.NEWEST, query.page))
+        rows = await self._connection.execute(_paged(statement, Order.NEWEST, query.page, host_adverts.c.output_id))
         return tuple(Outpoint(row.txid, row.vout) for row in rows)
 
 
@@ -382,15 +405,16 @@ def literal_pattern(text: str) -> str:
     return text
 
 
-def _paged(statement: Select[Any], order: Order, page: Page) -> Select[Any]:
+def _paged(statement: Select[Any], order: Order, page: Page, admitted: Column[int]) -> Select[Any]:
+    """`admitted` is the id of the output in the table that is searched: an index of that one leads to the rows in their order."""
     match order:
         case Order.NEWEST:
-            statement = statement.order_by(host_outputs.c.id.desc())
+            statement = statement.order_by(admitted.desc())
         case Order.OLDEST:
-            statement = statement.order_by(host_outputs.c.id)
+            statement = statement.order_by(admitted)
         case Order.NAME:
             keys = (host_records.c.producer, host_records.c.kind, host_records.c.name)
-            statement = statement.order_by(*keys, host_outputs.c.id.desc())
+            statement = statement.order_by(*keys, admitted.desc())
         case Order.PRICE:
-            statement = statement.order_by(host_records.c.price.asc().nulls_last(), host_outputs.c.id.desc())
+            statement = statement.order_by(host_records.c.price.asc().nulls_last(), admitted.desc())
     return statement.limit(page.limit).offset(page.skip)

@@ -19,6 +19,12 @@ from reconciler.wire.reading import Reading, varint
 AGGREGATION: Final = ("x-aggregation", "yes")
 """The request header that asks for the binary form."""
 
+AFTER: Final = "x-after"
+"""The request header that names the last output of the page before, `txid.vout`: a host that knows it goes on from there.
+
+To any other host it says nothing, and `skip`, which comes with it, counts. So does it where the output is not to be found.
+"""
+
 BINARY: Final = "application/octet-stream"
 """The answer's content type in that form, to the letter: clients compare the whole string."""
 

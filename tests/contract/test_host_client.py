@@ -41,6 +41,7 @@ class Host:
         self.outputs: list[tuple[Outpoint, bytes | None]] = []
         self.beef = Beef()
         self.pages = True
+        self.begins_again_after: int | None = None
         self.asked: list[tuple[str, dict[str, str], bytes]] = []
         everything = Route("/{path:path}", self.answer, methods=["GET", "POST"])
         self.app = Starlette(routes=[everything])
@@ -52,9 +53,20 @@ class Host:
             return self.answers[request.url.path]
         assert request.url.path == "/lookup"
         query = json.loads(body)["query"]
-        start = query["skip"] if self.pages else 0
+        is_lost = "x-after" in request.headers and query["skip"] == self.begins_again_after
+        start = query["skip"] if self.pages and not is_lost else 0
         page = self.outputs[start : start + query["limit"]]
         return Response(AggregatedAnswer(tuple(page), self.beef.to_bytes()).to_bytes(), media_type=BINARY)
+
+
+def wide_page(host: Host, outputs: int) -> Transaction:
+    """One transaction that the host shows that many outputs of."""
+    beef = proven(1)
+    (txid,) = beef.transactions
+    wide = Transaction((TxInput(Outpoint(txid, 0)),), (TxOutput(Satoshis(0), b"\x51"),) * outputs)
+    host.beef = Beef.of(beef.bumps, [*beef.transactions.values(), BeefTx(wide)])
+    host.outputs = [(wide.outpoint(vout), None) for vout in range(outputs)]
+    return wide
 
 
 @pytest.fixture
@@ -148,13 +160,10 @@ async def test_outputs_are_looked_for_until_all_are_found(host, client, last, as
     assert len(host.asked) == asked
 
 
-@pytest.mark.parametrize(("pages", "asked"), [(True, 3), (False, 2)])
+@pytest.mark.parametrize(("pages", "asked"), [(True, 3), (False, 3)])
 async def test_all_pages_are_read_and_a_host_without_pages_ends_it(host, client, pages, asked):
-    host.beef, host.pages = proven(1), pages
-    (txid,) = host.beef.transactions
-    wide = Transaction((TxInput(Outpoint(txid, 0)),), (TxOutput(Satoshis(0), b"\x51"),) * 120)
-    host.beef = Beef.of(host.beef.bumps, [*host.beef.transactions.values(), BeefTx(wide)])
-    host.outputs = [(wide.outpoint(vout), None) for vout in range(120)]
+    host.pages = pages
+    wide_page(host, 120)
 
     found = await client.lookup("ls_a", {})
 
@@ -162,13 +171,34 @@ async def test_all_pages_are_read_and_a_host_without_pages_ends_it(host, client,
     assert [each.outpoint.vout for each in found] == list(range(120 if pages else 50))
 
 
+async def test_each_page_but_the_first_is_asked_for_by_the_last_output_of_the_one_before(host, client):
+    wide = wide_page(host, 120)
+
+    await client.lookup("ls_a", {})
+
+    assert [headers.get("x-after") for _, headers, _ in host.asked] == [None, f"{wide.txid}.49", f"{wide.txid}.99"]
+
+
+async def test_a_host_that_has_the_last_output_at_another_place_by_now_is_asked_for_the_page_by_its_number(
+    host, client
+):
+    wide_page(host, 120)
+    host.begins_again_after = 50
+
+    found = await client.lookup("ls_a", {})
+
+    assert [each.outpoint.vout for each in found] == list(range(120))
+    assert [(json.loads(body)["query"]["skip"], "x-after" in headers) for _, headers, body in host.asked] == [
+        (0, False),
+        (50, True),
+        (50, False),
+        (100, True),
+    ]
+
+
 async def test_a_host_that_never_ends_is_given_up(host, client, monkeypatch):
     monkeypatch.setattr("reconciler.clients.host._PAGES", 3)
-    host.beef = proven(1)
-    (txid,) = host.beef.transactions
-    wide = Transaction((TxInput(Outpoint(txid, 0)),), (TxOutput(Satoshis(0), b"\x51"),) * 200)
-    host.beef = Beef.of(host.beef.bumps, [*host.beef.transactions.values(), BeefTx(wide)])
-    host.outputs = [(wide.outpoint(vout), None) for vout in range(200)]
+    wide_page(host, 200)
 
     with pytest.raises(UnreachableError, match="without end"):
         await client.lookup("ls_a", {})

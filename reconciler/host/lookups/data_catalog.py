@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Final
 
 from reconciler.host.catalog import entry_of, token_of
@@ -14,7 +15,7 @@ from reconciler.host.services import About, Complete, Hit
 from reconciler.model.amounts import MAX_SATOSHIS
 from reconciler.model.capabilities import capability_of, service_of
 from reconciler.model.errors import StateError
-from reconciler.model.ids import Digest, Kind, identity_key
+from reconciler.model.ids import Digest, Kind, Outpoint, identity_key
 from reconciler.model.json import Json
 from reconciler.store.documents import Documents
 from reconciler.store.listings import ListedRecord, Order, PriceRange, RecordEntry, RecordQuery, Records
@@ -107,12 +108,26 @@ class DataCatalogLookup:
 
     async def answer(self, connection: Connection, query: Json, now: int) -> tuple[Hit, ...]:  # noqa: ARG002 - ageless
         """One page of records."""
+        return await _found(connection, parse_query(query, self._capability))
+
+    async def resume(
+        self,
+        connection: Connection,
+        query: Json,
+        now: int,  # noqa: ARG002 - ageless
+        after: Outpoint,
+    ) -> tuple[Hit, ...]:
+        """The page after this token."""
         asked = parse_query(query, self._capability)
-        found = await Records(connection).find(asked)
-        former = await Renditions(connection).before([listed.outpoint for listed in found], asked.former)
-        wanted = {digest for listed in found for digest in (listed.document, listed.sealed) if digest is not None}
-        documents = await Documents(connection).find(wanted)
-        return tuple(Hit(each.outpoint, _context(each, documents), former[each.outpoint]) for each in found)
+        return await _found(connection, replace(asked, page=replace(asked.page, after=after)))
+
+
+async def _found(connection: Connection, asked: RecordQuery) -> tuple[Hit, ...]:
+    found = await Records(connection).find(asked)
+    former = await Renditions(connection).before([listed.outpoint for listed in found], asked.former)
+    wanted = {digest for listed in found for digest in (listed.document, listed.sealed) if digest is not None}
+    documents = await Documents(connection).find(wanted)
+    return tuple(Hit(each.outpoint, _context(each, documents), former[each.outpoint]) for each in found)
 
 
 def capability_lookup(service: str) -> DataCatalogLookup | None:

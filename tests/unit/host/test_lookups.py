@@ -7,7 +7,7 @@ import json
 import pytest
 
 from reconciler.model.errors import RefusedError
-from reconciler.model.ids import Digest
+from reconciler.model.ids import Digest, Outpoint
 from reconciler.wire.answer import parse_answer
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import sha256_hex
@@ -90,6 +90,41 @@ async def test_pages_follow_one_another_to_the_end(world, make_dataset):
     assert len(await ask(world, {"limit": 7})) == 7
     assert len(await ask(world, {})) == 50
     assert len(await ask(world, {"skip": 115})) == 5
+
+
+async def test_a_page_after_an_output_is_the_one_that_would_be_counted_to(world, make_dataset):
+    await world.submit(await world.publish(*(make_dataset(world.keys(), f"d{number:03}") for number in range(30))))
+    for sort in ("newest", "oldest", "name", "price"):
+        whole = [each.outpoint for each in await world.found(sort=sort)]
+        counted = [named(each) for each in await ask(world, {"sort": sort, "limit": 7, "skip": 11})]
+
+        assert counted == whole[11:18]
+        assert [
+            named(each) for each in await ask(world, {"sort": sort, "limit": 7, "skip": 11}, after=whole[10])
+        ] == counted
+
+
+async def test_what_comes_and_goes_between_two_pages_neither_hides_nor_repeats_what_follows(world, make_dataset):
+    keys = world.keys()
+    first = await world.publish(*(make_dataset(keys, f"d{number}") for number in range(10)))
+    await world.submit(first)
+    whole = [each.outpoint for each in await world.found()]
+    replaced = first.tokens.index(next(token for token in first.tokens if token.outpoint == whole[3]))
+
+    await world.submit(await world.publish(make_dataset(keys, "new"), make_dataset(keys, "newer")))
+    await world.submit(await world.publish(make_dataset(keys, "d0", title="again"), replacing=[(first, replaced)]))
+
+    assert whole[3] not in {each.outpoint for each in await world.found()}
+    for shown in (2, 3, 4):
+        rest = await ask(world, {"skip": shown + 1}, after=whole[shown])
+        assert [named(each) for each in rest] == [each for each in whole[shown + 1 :] if each != whole[3]]
+
+
+async def test_pages_are_counted_after_an_output_that_is_not_here_or_that_is_none(market):
+    counted = await ask(market, {"skip": 1})
+
+    for strange in (f"{'ab' * 32}.0", "nothing", ""):
+        assert await ask(market, {"skip": 1}, after=strange) == counted
 
 
 async def test_the_plain_form_says_the_same_as_the_aggregated_one(market):
@@ -189,10 +224,16 @@ async def test_an_unknown_service_is_refused(world):
         await world.host.lookup("ls_other", {})
 
 
-async def ask(world, query):
-    return parse_answer((await reply(world, "ls_data_catalog", query)).json())
+def named(output):
+    beef, subject = parse_beef(output.beef)
+    return Outpoint(beef.subject_or_last(subject), output.vout)
 
 
-async def reply(world, service, query):
+async def ask(world, query, after=None):
+    return parse_answer((await reply(world, "ls_data_catalog", query, after)).json())
+
+
+async def reply(world, service, query, after=None):
     body = json.dumps({"service": service, "query": query}).encode()
-    return await world.http.request("POST", "http://public.embedded/lookup", content=body)
+    headers = {} if after is None else {"x-after": str(after)}
+    return await world.http.request("POST", "http://public.embedded/lookup", content=body, headers=headers)
