@@ -12,21 +12,27 @@ import select
 import shutil
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
 import traceback
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Iterator, Mapping
-from contextlib import ExitStack, asynccontextmanager, contextmanager
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from dataclasses import dataclass, field, replace
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import httpx
 import psycopg
 import pytest
 from hypothesis import settings
+from sqlalchemy import Connection
 
+import reconciler.cli.compiling
+import reconciler.cli.worlds  # noqa: F401 - what the house imports late is imported here, once, and not by each forked process
 from reconciler.apply.events import Event, Moved, Progress, tell_nobody
 from reconciler.cli.arguments import Globals
 from reconciler.cli.console import Console
@@ -63,7 +69,7 @@ ON_BOTH = (
     "faults/test_databases.py",
 )
 """Tests that run on both databases. The others run on SQLite; OVERLAY_TEST_DATABASE=postgresql, as .ci/run has it for some, runs
-all on PostgreSQL."""
+all that use a database on PostgreSQL, and nothing else."""
 
 
 def pytest_configure(config: pytest.Config) -> None:
@@ -73,6 +79,19 @@ def pytest_configure(config: pytest.Config) -> None:
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "dialect" in metafunc.fixturenames:
         metafunc.parametrize("dialect", _dialects(metafunc.definition), scope="session")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Where one database is asked for, what uses none, or only another, has nothing to say."""
+    asked = os.environ.get("OVERLAY_TEST_DATABASE")
+    if asked:
+        on_it = [item for item in items if isinstance(item, pytest.Function) and _dialect(item) == asked]
+        config.hook.pytest_deselected(items=[item for item in items if item not in on_it])
+        items[:] = on_it
+
+
+def _dialect(test: pytest.Function) -> str | None:
+    return test.callspec.params.get("dialect") if hasattr(test, "callspec") else None
 
 
 def _dialects(test: pytest.Function) -> list[str]:
@@ -142,6 +161,43 @@ def migrated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("migrated") / "state.db"
     asyncio.run(_migrate(f"sqlite:///{path}"))
     return path
+
+
+@pytest.fixture(scope="session", autouse=True)
+def certificates() -> Iterator[None]:
+    """Those of all authorities are read once, and not by each client of each world."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("httpx._transports.default.create_ssl_context", cache(httpx.create_ssl_context))
+        httpx.AsyncHTTPTransport(trust_env=False)  # here, so that forked processes have them
+        yield
+
+
+@pytest.fixture(scope="session", autouse=True)
+def migrations(migrated: Path) -> Iterator[Callable[[Connection], None]]:
+    """Each new file gets the tables of the migrated one: a world has several, and migrations take a fifth of a second.
+
+    Yields what is replaced: migrations that are run.
+    """
+    real = schema._migrate
+    with closing(sqlite3.connect(migrated)) as made:
+        _, *statements, _ = made.iterdump()  # without its own transaction
+
+    def migrate(connection: Connection) -> None:
+        if connection.dialect.name != SQLITE or connection.exec_driver_sql("SELECT 1 FROM sqlite_master").first():
+            real(connection)
+            return
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "_migrate", migrate)
+        yield real
+
+
+@pytest.fixture
+def real_migrations(migrations: Callable[[Connection], None], monkeypatch: pytest.MonkeyPatch) -> None:
+    """For tests about them."""
+    monkeypatch.setattr(schema, "_migrate", migrations)
 
 
 async def _migrate(url: str) -> None:

@@ -12,6 +12,8 @@ from sqlalchemy import text
 from reconciler.store import schema
 from reconciler.store.database import Database
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
+
 NETWORK = ("--network", "embedded")
 
 

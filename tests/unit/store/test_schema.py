@@ -20,6 +20,8 @@ from reconciler.store.database import Database, metadata
 from reconciler.store.handovers import SOMEBODY, Handovers
 from reconciler.store.schema import Upgraded
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
+
 ROOT = Path(__file__).resolve().parents[3]
 
 

@@ -23,6 +23,8 @@ from reconciler.store.database import Database, metadata
 from reconciler.store.payments import Payments
 from tests.selling import payment
 
+pytestmark = pytest.mark.usefixtures("real_migrations")
+
 KEPT = sorted((Path(__file__).parents[2] / "migrations").glob("*.json"))
 
 
