@@ -17,7 +17,7 @@ from reconciler.clients.storage import StorageClient
 from reconciler.model.ids import Digest
 from reconciler.wallet.keys import Keys
 
-pytestmark = pytest.mark.long
+pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]  # the local world keeps all in files
 MIB = 1 << 20
 KEYS = Keys(hashlib.sha256(__name__.encode()).digest())
 
