@@ -17,7 +17,7 @@ from reconciler.model.errors import RefusedError, UnreachableError, Verification
 from reconciler.model.ids import Txid
 from reconciler.model.json import Json, JsonObject
 from reconciler.wire.arc import Callback, TxReport, TxStatus, parse_report
-from reconciler.wire.beef import Beef, parse_beef, subset
+from reconciler.wire.beef import Beef, ancestry, parse_beef
 from reconciler.wire.extended import Extended
 from reconciler.wire.http import Http, Reply
 from reconciler.wire.transaction import TxInput, TxOutput
@@ -123,13 +123,13 @@ def unproven(beef: Beef, subject: Txid) -> tuple[Extended, ...]:
 
     Raises VerificationError where the BEEF lacks an output that is spent, or the subject is proven: nothing is to be sent.
     """
-    needed = subset(beef, (subject,))
-    if needed.transactions[subject].bump is not None:
+    needed = ancestry(beef, (subject,))
+    if beef.transactions[subject].bump is not None:
         raise VerificationError(f"the transaction {subject} is mined already")
     return tuple(
-        Extended(entry.transaction, tuple(_spent(needed, spending) for spending in entry.transaction.inputs))
-        for entry in needed.transactions.values()
-        if entry.bump is None
+        Extended(transaction, tuple(_spent(beef, spending) for spending in transaction.inputs))
+        for transaction, path in needed
+        if path is None
     )
 
 

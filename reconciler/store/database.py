@@ -41,8 +41,8 @@ from sqlalchemy.pool import ConnectionPoolEntry
 from reconciler.model.errors import UnreachableError
 from reconciler.store.failures import failure
 from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
+from reconciler.store.works import OPENING, Done, Failed, Glances, Work, alone, begun, side_by_side, together
 from reconciler.store.works import Connection as AnyConnection
-from reconciler.store.works import Done, Failed, Glances, Work, alone, side_by_side, together
 
 T = TypeVar("T")
 
@@ -70,8 +70,6 @@ _SWITCHES: Final = 50
 """How often others may be in the way before a database cannot be opened."""
 _WRITING: Final = 0x0E1A
 """The PostgreSQL advisory lock that the transaction which may write holds; of this database alone."""
-_WITHOUT_LOCK: Final = "overlay_without_lock"
-"""The execution option by which a transaction is begun that waits for no writer: one that reads, or that is apart."""
 
 _DEFAULTS: Final[Mapping[str, str | int]] = {
     "application_name": "overlay",
@@ -128,14 +126,16 @@ class Database:
     """
 
     def __init__(self, engine: AsyncEngine, threads: Engine) -> None:
+        is_server = is_postgresql(engine.url)
+        reading = {OPENING: _as_it_is if is_server else _begin, **_snapshot(engine.url)}
+        apart = {OPENING: _as_it_is, "isolation_level": "AUTOCOMMIT"}
         self._engine = engine
-        self._reading = engine.execution_options(**{_WITHOUT_LOCK: True}, **_snapshot(engine.url))
+        self._reading = engine.execution_options(**reading)
         self._writing_thread = ThreadPoolExecutor(1, "database-writer")
         self._reading_threads = ThreadPoolExecutor(_READERS, "database-reader")
         self._in_threads = threads
-        self._reading_in_threads = threads.execution_options(**{_WITHOUT_LOCK: True}, **_snapshot(engine.url))
-        apart = {_WITHOUT_LOCK: True, "isolation_level": "AUTOCOMMIT"}
-        self._apart = threads.execution_options(**apart) if is_postgresql(engine.url) else None
+        self._reading_in_threads = threads.execution_options(**reading)
+        self._apart = threads.execution_options(**apart) if is_server else None
         self._apart_threads = ThreadPoolExecutor(_APART, "database-apart")
         self._glances = Glances(self._reading_in_threads)
         self._turn = asyncio.Lock()
@@ -156,14 +156,13 @@ class Database:
             settings = {"isolation_level": "READ COMMITTED", "pool_pre_ping": True, "connect_args": options}
         else:
             settings = {}
+        settings["execution_options"] = {OPENING: _take_turn if is_postgresql(url) else _begin_immediate}
         engine = create_async_engine(url, **settings)
         threads = create_engine(without_loop(url), pool_size=_READERS + _APART + 2, **settings)
-        for each in (engine.sync_engine, threads):
-            if is_postgresql(url):
-                event.listen(each, "begin", _begin_alone)
-            else:
+        event.listen(engine.sync_engine, "begin", _opened)  # those of works are opened by who begins them
+        if not is_postgresql(url):
+            for each in (engine.sync_engine, threads):
                 event.listen(each, "connect", _prepare_sqlite)
-                event.listen(each, "begin", _begin_immediate)
         return cls(engine, threads)
 
     @property
@@ -265,7 +264,7 @@ class Database:
         connection = self._in_threads.connect()
         try:
             try:
-                await self._in_writing_thread(connection.begin)
+                await self._in_writing_thread(partial(begun, connection))
             except DBAPIError as error:  # of no work among them: others write for too long, or the file is gone
                 return [Failed(error)] * len(works)
             outcomes = side_by_side(connection, works)
@@ -373,21 +372,29 @@ def _log_ahead(cursor: DBAPICursor) -> None:
     cursor.execute("PRAGMA journal_mode=WAL")
 
 
+def _opened(connection: Connection) -> None:
+    connection.get_execution_options()[OPENING](connection)
+
+
+def _begin(connection: Connection) -> None:
+    connection.connection.cursor().execute("BEGIN")  # which waits for nobody, and cannot fail
+
+
 def _begin_immediate(connection: Connection) -> None:
-    if connection.get_execution_options().get(_WITHOUT_LOCK, False):
-        connection.connection.cursor().execute("BEGIN")  # which waits for nobody, and cannot fail
-    else:
-        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    connection.exec_driver_sql("BEGIN IMMEDIATE")
 
 
-def _begin_alone(connection: Connection) -> None:
+def _take_turn(connection: Connection) -> None:
     """BEGIN IMMEDIATE for PostgreSQL."""
-    if not connection.get_execution_options().get(_WITHOUT_LOCK, False):
-        connection.exec_driver_sql(
-            f"SELECT set_config('lock_timeout', '{round(_BUSY_SECONDS * 1000)}', true),"
-            f" set_config('idle_in_transaction_session_timeout', '{round(_IDLE_SECONDS * 1000)}', true),"
-            f" pg_advisory_xact_lock({_WRITING})"
-        )
+    connection.exec_driver_sql(
+        f"SELECT set_config('lock_timeout', '{round(_BUSY_SECONDS * 1000)}', true),"
+        f" set_config('idle_in_transaction_session_timeout', '{round(_IDLE_SECONDS * 1000)}', true),"
+        f" pg_advisory_xact_lock({_WRITING})"
+    )
+
+
+def _as_it_is(_: Connection) -> None:
+    """Of PostgreSQL's own: one that waits for no writer, since it reads, or is apart."""
 
 
 def inserting(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:

@@ -105,6 +105,8 @@ payee_outputs = Table(
 """What native payments give to others than us."""
 
 
+_BOOKING: Final = payments.insert()
+_HOLDING: Final = payment_inputs.insert()
 _FIND: Final = select(payments).where(payments.c.txid == bindparam("payment"))
 _HOLDER: Final = select(payment_inputs.c.payment).where(
     payment_inputs.c.txid == bindparam("spent"), payment_inputs.c.vout == bindparam("output")
@@ -271,7 +273,7 @@ class Payments:
             "doubted": payment.doubted,
             "next_look": payment.booked,
         }
-        await self._connection.execute(payments.insert(), [row])
+        await self._connection.execute(_BOOKING, [row])
         await self._hold(payment)
         portions = () if payment.terms is None else payment.terms.portions
         to_others = [
@@ -393,7 +395,7 @@ class Payments:
         rows: Sequence[dict[str, object]] = [
             {"txid": spent.txid, "vout": spent.vout, "payment": payment.txid} for spent in sorted(payment.inputs)
         ]
-        await self._connection.execute(payment_inputs.insert(), rows)
+        await self._connection.execute(_HOLDING, rows)
 
     async def _release(self, payment: Payment) -> None:
         await self._connection.execute(delete(payment_inputs).where(payment_inputs.c.payment == payment.txid))
