@@ -15,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import cache, partial
-from typing import Any, Final, Generic, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
 
 from sqlalchemy import (
     URL,
@@ -29,20 +29,23 @@ from sqlalchemy import (
     Table,
     TypeDecorator,
     create_engine,
+    dialects,
     event,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 from sqlalchemy.pool import ConnectionPoolEntry
 
 from reconciler.model.errors import UnreachableError
+from reconciler.store.engines import AsyncConnection, AsyncEngine, create_async_engine
 from reconciler.store.failures import failure
 from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
 from reconciler.store.works import OPENING, Done, Failed, Glances, Work, alone, begun, side_by_side, together
 from reconciler.store.works import Connection as AnyConnection
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 
@@ -398,8 +401,12 @@ def _as_it_is(_: Connection) -> None:
 
 
 def inserting(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what becomes of rows that are there already: each database has its own, with the same methods."""
-    return sqlite.insert(table) if dialect == "sqlite" else postgresql.insert(table)
+    """An INSERT that can say what becomes of rows that are there already: each database has its own, with the same methods.
+
+    The dialect is one of an engine's, which has loaded it.
+    """
+    made: sqlite.Insert | postgresql.Insert = getattr(dialects, dialect).insert(table)
+    return made
 
 
 @cache  # to make a statement costs more than to run it

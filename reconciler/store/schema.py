@@ -14,7 +14,6 @@ from typing import Final
 from weakref import WeakKeyDictionary
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, literal, select
-from sqlalchemy.ext.asyncio import AsyncConnection
 
 from reconciler.model.errors import StateError
 from reconciler.store import (
@@ -46,6 +45,7 @@ from reconciler.store import (
     usage,
 )
 from reconciler.store.database import Database, metadata
+from reconciler.store.engines import AsyncConnection
 
 TABLES: Final = (
     buyer_credits,
