@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Final, Self
 
 from benchmarks.commands import Run, run
 from benchmarks.manifests import touch, write_contents, write_manifests
@@ -21,6 +21,9 @@ BUDGET: Final = 10.0
 OWN: Final = 1000.0
 """Milliseconds beyond parsing, by the same line."""
 
+_FEW: Final = 10
+"""Datasets of a set whose plan is what any plan takes: to start, to ask the network, to show."""
+
 _DATASETS: Final = 10_000
 _FILES: Final = 100
 _MIB: Final = 1 << 20
@@ -29,24 +32,21 @@ _MIB: Final = 1 << 20
 def measure(setting: Setting) -> Iterator[Row]:
     """Publish them once, in the embedded world; then plan again and again."""
     datasets, files = setting.count(_DATASETS, least=20), setting.count(_FILES, least=2)
-    manifests, home = setting.folder / "manifests", setting.folder / "home"
-    write_manifests(manifests, datasets, files)
-    write_contents(manifests, datasets)
-    side = _Ours(setting, manifests, home)
+    side = _Ours.of(setting, "many", datasets, files)
     yield _row(f"validate {datasets:,} datasets for the first time", side.rounds(["validate"], side.forget))
     yield _row(f"validate {datasets:,} datasets again", side.rounds(["validate"]))
     setting.tell(f"publishing {datasets} datasets")
     side.run(["apply", "--yes"])
-    idle = side.rounds(["plan"])
-    start = side.rounds(["--version"], named=False)
+    few = _Ours.of(setting, "few", _FEW, 1)
+    few.run(["apply", "--yes"])
+    idle, least = side.rounds(["plan"]), few.rounds(["plan"])
     peers = _octodns(setting, datasets) if setting.scale == 1 else []
     yield _against(f"plan of {datasets:,} datasets, nothing changed", idle, peers)
-    beyond = [each.cpu - least.cpu for each, least in zip(idle, start, strict=True)]
-    work = f"the same beyond the start of the command, against the {OWN / 1000:g} s that parsing excluded"
-    yield Row(
-        work=work, ours=Figures(tuple(beyond), "ms CPU"), ratio=OWN / Figures(tuple(beyond), "").middle, budget=1.0
-    )
-    edited = manifests / "000001.yaml"
+    yield _row(f"plan of {_FEW} datasets, nothing changed", least)
+    beyond = Figures((_figures(idle).middle - _figures(least).middle,), "ms CPU")
+    work = f"what {datasets:,} take beyond {_FEW}, against the {OWN / 1000:g} s that parsing excluded"
+    yield Row(work=work, ours=beyond, ratio=OWN / beyond.middle if beyond.middle > 0 else None, budget=1.0)
+    edited = side.manifests / "000001.yaml"
     yield _row(f"plan, one of {files} files touched", side.rounds(["plan"], lambda: touch(edited)))
     yield _row("plan, nothing cached", side.rounds(["plan"], side.forget))
 
@@ -54,25 +54,32 @@ def measure(setting: Setting) -> Iterator[Row]:
 class _Ours:
     """Our command, on one set of manifests and one home."""
 
-    def __init__(self, setting: Setting, manifests: Path, home: Path) -> None:
-        self._setting, self._manifests, self._home = setting, manifests, home
+    def __init__(self, setting: Setting, folder: Path) -> None:
+        self.manifests, self._home = folder / "manifests", folder / "home"
+        self._setting = setting
 
-    def run(self, command: Sequence[str], *, named: bool = True) -> Run:
+    @classmethod
+    def of(cls, setting: Setting, name: str, datasets: int, files: int) -> Self:
+        """A set of so many datasets in so many files, in a folder of its own."""
+        made = cls(setting, setting.folder / name)
+        write_manifests(made.manifests, datasets, files)
+        write_contents(made.manifests, datasets)
+        return made
+
+    def run(self, command: Sequence[str]) -> Run:
         """Once."""
-        full = [sys.executable, "-m", "reconciler.cli", *command, *([str(self._manifests)] if named else [])]
+        full = [sys.executable, "-m", "reconciler.cli", *command, str(self.manifests)]
         return run(full, self._setting.folder / "ours.log", {"OVERLAY_HOME": str(self._home)})
 
-    def rounds(
-        self, command: Sequence[str], before: Callable[[], None] | None = None, *, named: bool = True
-    ) -> list[Run]:
+    def rounds(self, command: Sequence[str], before: Callable[[], None] | None = None) -> list[Run]:
         """As often as the setting says, each time after `before`, else after one run that is not counted."""
         if before is None:
-            self.run(command, named=named)
+            self.run(command)
         runs = []
         for _ in range(self._setting.rounds):
             if before is not None:
                 before()
-            runs.append(self.run(command, named=named))
+            runs.append(self.run(command))
         return runs
 
     def forget(self) -> None:
