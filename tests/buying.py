@@ -18,6 +18,7 @@ from reconciler.consumer.consumer import Consumer
 from reconciler.consumer.opening import open_consumer
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
+from reconciler.host.extensions import installed
 from reconciler.model.amounts import Satoshis
 from reconciler.model.goods import Good
 from reconciler.model.ids import Network, RecordId
@@ -252,7 +253,7 @@ async def _gateway(market: Market, **more: Any) -> Any:
     site = market.site
     library = await market.stack.enter_async_context(open_library(site, market.gateway_keys))
     own = own_host(
-        site.database, site.endpoints, network=site.network, http=site.http, clock=clock, extensions=site.extensions
+        site.database, site.endpoints, network=site.network, http=site.http, clock=clock, extensions=installed()
     )
     return build_app(
         database=site.database,
