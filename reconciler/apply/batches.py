@@ -77,12 +77,11 @@ async def until_mined(
     """
     if entry.role is not EntryRole.ROOT:
         return
-    async with books.database.begin() as connection:
-        batches = [each for each in await Journal(connection).of_apply(entry) if each.role is EntryRole.BATCH]
+    batches = await books.database.read(lambda connection: Journal(connection).batches(entry))
     if len(batches) <= most:
         return
     waited = 0.0
-    while unproven := [each for each in batches if each.state is not JournalState.MINED]:
+    while unproven := [state for state in batches if state is not JournalState.MINED]:
         if waited >= patience:
             raise PartialError(
                 f"{len(unproven)} of {len(batches)} batches are in no block yet, and the root waits for them",
@@ -95,5 +94,4 @@ async def until_mined(
         await asyncio.sleep(_POLL)
         waited += _POLL
         await settle(books=books, arc=arc, proofs=proofs, now=now)
-        async with books.database.begin() as connection:
-            batches = [each for each in await Journal(connection).of_apply(entry) if each.role is EntryRole.BATCH]
+        batches = await books.database.read(lambda connection: Journal(connection).batches(entry))

@@ -9,7 +9,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from reconciler.apply.events import Moved, Tell
-from reconciler.apply.losses import Decision, Mined, publish, unlisted
+from reconciler.apply.losses import Decision, Mined, publish, unlist
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.ids import Outpoint, Txid
 from reconciler.model.journal import COMMITTED, GIVEN_UP, JournalEvent, JournalState
@@ -34,6 +34,8 @@ class Page:
     entry: JournalEntry
     transactions: tuple[Transaction, ...]
     created: tuple[StoredCoin, ...]
+    outcome: bytes = b""
+    """What becomes live by it (Journal.create)."""
     bought: Bought | None = None
     """What it buys of a storage host, where it is a payment."""
 
@@ -83,7 +85,7 @@ class Books:
         expected_of = {makers[outpoint.txid] for outpoint in outside if outpoint.txid in makers}
         await coins.lock(outside, page.entry.id, token=self.token, expected_of=expected_of)
         await coins.add(page.created, entry=page.entry.id)
-        return await Journal(connection).create(page.entry, token=self.token)
+        return await Journal(connection).create(page.entry, outcome=page.outcome, token=self.token)
 
     async def move(self, entry: JournalEntry, event: JournalEvent, *, now: int) -> JournalState:
         """Move an entry on, with everything that its new state means for coins and published state.
@@ -91,14 +93,14 @@ class Books:
         Raises LockedError where the lease was lost, StateError for a move that the table does not know.
         """
         async with self.database.begin() as connection:
-            before = entry.state
-            after = await Journal(connection).move(entry.id, event, now=now, token=self.token)
+            before, journal = entry.state, Journal(connection)
+            after = await journal.move(entry.id, event, now=now, token=self.token)
             if after in COMMITTED and before not in COMMITTED:
                 await Coins(connection).settle(entry.id)
                 if entry.publishes:
-                    await publish(connection, Outcome.from_bytes(entry.outcome))
+                    await publish(connection, Outcome.from_bytes(await journal.outcome(entry.id)))
             if after in GIVEN_UP:
-                await Journal(connection).rewrite(entry.id, unlisted(entry, entry.txids[1:]))
+                await unlist(journal, entry, entry.txids[1:])
                 await Coins(connection).free(entry.id)
                 await Outbox(connection).rest(entry.id)
         self.tell(Moved(entry=entry.id, state=after))

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Final, Protocol
 
 from reconciler.model.amounts import Satoshis
@@ -125,7 +126,7 @@ class _Builder:
             return TxOutput(satoshis, p2pkh(keys.public(_key(output, vout, first, role))))
         match self.tokens.token(output, first, role):
             case RecordToken() as token:
-                return TxOutput(satoshis, record.lock(token, keys.sign(token.key, record.preimage(token))))
+                return TxOutput(satoshis, record.signed_lock(token, partial(keys.sign, token.key)))
             case AdToken() as ad:
                 signature = keys.sign(ad.key, advertisement.preimage(ad))
                 return TxOutput(satoshis, advertisement.lock(ad, signature, plain_http=self.plain_http))

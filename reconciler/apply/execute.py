@@ -310,10 +310,7 @@ class Executor:
 
     async def _undiscoverable(self, made: Collection[Txid]) -> dict[str, frozenset[Outpoint]]:
         """Of what these transactions have published. What was there before has been looked for then; `--refresh` does it again."""
-        async with self.books.database.begin() as connection:
-            root, records = await Published(connection).root(), await Published(connection).records()
-        live = [record.outpoint for record in records.values()] + ([root.record.outpoint] if root else [])
-        new = [outpoint for outpoint in live if outpoint.txid in made]
+        new = await self.books.database.read(lambda connection: Published(connection).made_by(made))
         if not new:
             return {}
         return await undiscoverable(new, identity=self.heir.identity, hosts=self.outside, tell=self.books.tell)

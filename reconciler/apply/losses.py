@@ -58,13 +58,14 @@ def dead(winner: Transaction, others: Iterable[Transaction]) -> frozenset[Txid]:
     return frozenset(found)
 
 
-def unlisted(entry: JournalEntry, dropped: Collection[Txid]) -> bytes:
-    """What an entry makes live, without the advertisements in transactions that are no part of it any more. Pure."""
+async def unlist(journal: Journal, entry: JournalEntry, dropped: Collection[Txid]) -> None:
+    """Take out of what an entry makes live the advertisements in transactions that are no part of it any more."""
     if not entry.publishes:
-        return entry.outcome
-    outcome = Outcome.from_bytes(entry.outcome)
+        return
+    outcome = Outcome.from_bytes(await journal.outcome(entry.id))
     kept = tuple(ad for ad in outcome.ads if ad.outpoint.txid not in dropped)
-    return entry.outcome if kept == outcome.ads else replace(outcome, ads=kept).to_bytes()
+    if kept != outcome.ads:
+        await journal.rewrite(entry.id, replace(outcome, ads=kept).to_bytes())
 
 
 async def publish(connection: Connection, outcome: Outcome) -> None:
@@ -133,7 +134,7 @@ class Decision:
 
     async def _give_back(self, entry: JournalEntry, gone_their_way: Collection[Txid]) -> None:
         """A rotation of the identity key that is lost: the database is the old key's again, and what the new one has is not in it."""
-        replaced = Outcome.from_bytes(entry.outcome).replaces if entry.publishes else None
+        replaced = (await self._outcome(entry)).replaces if entry.publishes else None
         if replaced is not None:
             await Coins(self.connection).disown(gone_their_way)
             await Settings(self.connection).hand_over(replaced)
@@ -156,8 +157,8 @@ class Decision:
         journal, published = Journal(self.connection), Published(self.connection)
         entries = [*await journal.open(), *[await journal.get(moved) for moved in self.moved]]
         for entry in entries:
-            if entry is not None and (outcome := unlisted(entry, dropped)) != entry.outcome:
-                await journal.rewrite(entry.id, outcome)
+            if entry is not None:
+                await unlist(journal, entry, dropped)
         ads = await published.ads()
         await published.place_ads([ad for ad in ads if ad.outpoint.txid not in dropped])
 
@@ -170,9 +171,9 @@ class Decision:
         await Coins(self.connection).settle(entry.id)
         if not entry.publishes:
             return
-        published = Published(self.connection)
-        if self._goes_on(await published.root(), Outcome.from_bytes(entry.outcome), winner):
-            await publish(self.connection, Outcome.from_bytes(entry.outcome))
+        published, outcome = Published(self.connection), await self._outcome(entry)
+        if self._goes_on(await published.root(), outcome, winner):
+            await publish(self.connection, outcome)
         else:
             await published.clear()
 
@@ -187,6 +188,9 @@ class Decision:
         for event in events:
             state = await Journal(self.connection).move(entry.id, event, now=self.now, token=self.token)
             self.moved[entry.id] = state
+
+    async def _outcome(self, entry: JournalEntry) -> Outcome:
+        return Outcome.from_bytes(await Journal(self.connection).outcome(entry.id))
 
     async def _transaction(self, txid: Txid) -> Transaction:
         return (await Transactions(self.connection).find([txid]))[txid].transaction

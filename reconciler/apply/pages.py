@@ -34,7 +34,7 @@ class Pages:
             plan_id=self._id,
             generation=self._plan.generation,
             txids=tuple(each.txid for each in built),
-            outcome=outcome,
+            publishes=bool(outcome),
             owner=self._owner,
             note=" ".join(self._plan.overrides),
             spent=_spent(self._plan, built, bought, publishes=bool(outcome)),
@@ -45,6 +45,7 @@ class Pages:
             entry=entry,
             transactions=tuple(each.transaction for each in built),
             created=tuple(coin for each in built for coin in each.created),
+            outcome=outcome,
             bought=bought,
         )
 

@@ -289,7 +289,6 @@ class DatabaseBooks:
             plan_id=Digest(hashlib.sha256(f"order {order.id}".encode()).hexdigest()),
             generation=0,
             txids=(txid,),
-            outcome=b"",
             owner=self._owner.host,
             spent=Satoshis(payment.paid + payment.fee),
             created=now,

@@ -37,10 +37,10 @@ async def speaker(database: Database) -> IdentityKey | None:
     """
     async with database.reading() as connection:
         bound = await Settings(connection).identity()
-        unfinished = await Journal(connection).unfinished()
-    for entry in unfinished:
-        if entry.publishes and entry.state is not JournalState.PREPARED:
-            outcome = Outcome.from_bytes(entry.outcome)
+        journal = Journal(connection)
+        sent = [each for each in await journal.unfinished() if each.state is not JournalState.PREPARED]
+        for entry in (each for each in sent if each.publishes):
+            outcome = Outcome.from_bytes(await journal.outcome(entry.id))
             bound = outcome.identity if outcome.replaces == bound else bound
     return bound
 

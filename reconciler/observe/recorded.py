@@ -68,9 +68,9 @@ async def recorded(database: Database, trusted: Digest | None = None) -> Recorde
     Records and copies are left unread where their rows have the fingerprint that is trusted, and nothing is unfinished.
     """
     async with database.reading() as connection:
-        published, wallet = Published(connection), Coins(connection)
-        unfinished, void = await Journal(connection).unfinished(), await Journal(connection).void()
-        bound, locks = await Journal(connection).bound(), await Journal(connection).locks()
+        published, wallet, journal = Published(connection), Coins(connection), Journal(connection)
+        unfinished, void = await journal.unfinished(), await journal.void()
+        bound, locks = await journal.bound(), await journal.locks()
         strays = () if is_under_way(unfinished) else await wallet.strays()
         fingerprint = await published.fingerprint()
         is_unread = fingerprint == trusted and not unfinished
@@ -84,7 +84,8 @@ async def recorded(database: Database, trusted: Digest | None = None) -> Recorde
         )
         edited = () if is_unread else await published.edited()
         if unfinished:
-            live = as_if_finished(live, unfinished, bound, await wallet.all())
+            outcomes = {entry.id: await journal.outcome(entry.id) for entry in unfinished if entry.publishes}
+            live = as_if_finished(live, unfinished, bound, await wallet.all(), outcomes)
         owed = set(await Outbox(connection).pending_hosts(entry.id for entry in unfinished))
     return Recorded(
         live=live,

@@ -39,11 +39,15 @@ class Live:
 
 
 def as_if_finished(
-    live: Live, entries: Iterable[JournalEntry], bound: Collection[str], coins: Sequence[StoredCoin]
+    live: Live,
+    entries: Iterable[JournalEntry],
+    bound: Collection[str],
+    coins: Sequence[StoredCoin],
+    outcomes: Mapping[str, bytes],
 ) -> Live:
     """`live` after the recovery of `entries`, oldest first; those that are `bound` follow a lock that has left.
 
-    `coins` are all of the wallet's.
+    `coins` are all of the wallet's, `outcomes` what becomes live by those that publish something.
     """
     entries = tuple(entries)
     given_up = {entry.id for entry in entries if entry.state is JournalState.PREPARED and entry.id not in bound}
@@ -56,7 +60,7 @@ def as_if_finished(
             made = _money(coin for coin in coins if coin.created_by == entry.id and coin.state is CoinState.EXPECTED)
             live = replace(live, coins=_sorted(live.coins, made))
             if entry.publishes:
-                live = _committed(live, Outcome.from_bytes(entry.outcome))
+                live = _committed(live, Outcome.from_bytes(outcomes[entry.id]))
     return live
 
 

@@ -96,15 +96,12 @@ class JournalEntry:
     generation: int
     txids: tuple[Txid, ...]
     """In the order in which they are sent."""
-    outcome: bytes
-    """Canonical JSON of what becomes live at the commit point (store/outcome.py); the journal does not read it.
-
-    Empty for a transaction that publishes nothing, such as a splitter.
-    """
     owner: str
     """Who applied, for people to read."""
     spent: Satoshis
     """Gross, as the cost guard counts: fees, new tokens, storage. Nothing is spent once the entry is void."""
+    publishes: bool = False
+    """Whether something becomes live by it; what, `Journal.outcome` says."""
     note: str = ""
     """The overrides and reason that were given."""
     created: int
@@ -115,11 +112,6 @@ class JournalEntry:
         """The first of its transactions, by which it stands or falls: those that follow leave only when it is seen."""
         return self.txids[0]
 
-    @property
-    def publishes(self) -> bool:
-        """Whether something becomes live by it."""
-        return bool(self.outcome)
-
 
 class Journal:
     """Entries, oldest first unless said otherwise."""
@@ -127,15 +119,20 @@ class Journal:
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
 
-    async def create(self, entry: JournalEntry, *, token: int | None = None) -> JournalEntry:
+    async def create(self, entry: JournalEntry, *, outcome: bytes = b"", token: int | None = None) -> JournalEntry:
         """Write an entry down; returns it as it is now. Its transactions must be stored by the end of this database transaction.
+
+        `outcome` is canonical JSON of what becomes live at the commit point (store/outcome.py); the journal does not read it. It
+        is empty for a transaction that publishes nothing, such as a splitter. Of a large set it has tens of megabytes: it is
+        no part of the entry, which is read often.
 
         An entry that was given up may be made again with the same transactions: signing is deterministic, so the same plan
         leads to the same bytes. It is then being sent, if it ever was. Raises StateError if it is there in any other state,
         LockedError if the lease was lost.
         """
         await fence(self._connection, token)
-        row = _row(entry)
+        entry = replace(entry, publishes=bool(outcome))
+        row = _row(entry, outcome)
         if not await insert_new(self._connection, journal, [row]):
             entry = await self._make_again(entry, row)
         rows = [{"entry": entry.id, "position": at, "txid": txid} for at, txid in enumerate(entry.txids)]
@@ -145,8 +142,13 @@ class Journal:
 
     async def get(self, entry: str) -> JournalEntry | None:
         """The entry with this id, or None."""
-        found = await self._entries(select(journal).where(journal.c.id == entry))
+        found = await self._entries(_all().where(journal.c.id == entry))
         return found[0] if found else None
+
+    async def outcome(self, entry: str) -> bytes:
+        """What becomes live by an entry, as `create` or `rewrite` was given it; empty where nothing does."""
+        outcome: bytes | None = await self._connection.scalar(select(journal.c.outcome).where(journal.c.id == entry))
+        return outcome or b""
 
     async def unfinished(self) -> tuple[JournalEntry, ...]:
         """What the next apply must finish or void before it plans."""
@@ -179,10 +181,11 @@ class Journal:
         )
         return frozenset(Txid(txid) for txid in await self._connection.scalars(query))
 
-    async def of_apply(self, entry: JournalEntry) -> tuple[JournalEntry, ...]:
-        """All entries of the apply that an entry belongs to."""
+    async def batches(self, entry: JournalEntry) -> tuple[JournalState, ...]:
+        """How the batches of the apply stand that an entry belongs to."""
         same = (journal.c.plan_id == entry.plan_id, journal.c.created == entry.created)
-        return await self._entries(_oldest_first().where(*same))
+        query = select(journal.c.state).where(*same, journal.c.role == EntryRole.BATCH)
+        return tuple(await self._connection.scalars(query))
 
     async def unproven(self) -> tuple[JournalEntry, ...]:
         """What the network has seen and no block proves yet."""
@@ -255,7 +258,7 @@ class Journal:
     async def list(self, limit: int) -> tuple[JournalEntry, ...]:
         """The last `limit` entries, newest first."""
         columns = (journal.c.created, journal.c.generation, journal.c.place, journal.c.id)
-        newest = select(journal).order_by(*(column.desc() for column in columns))
+        newest = _all().order_by(*(column.desc() for column in columns))
         return await self._entries(newest.limit(limit))
 
     async def move(self, entry: str, event: JournalEvent, *, now: int, token: int | None) -> JournalState:
@@ -287,10 +290,10 @@ class Journal:
             state=JournalState.SENDING,
             role=EntryRole.FOLLOWER,
             txids=(follower,),
-            outcome=b"",
+            publishes=False,
             spent=Satoshis(0),  # what it cost stands in the entry that it followed
         )
-        await self._connection.execute(insert(journal).values(_row(alone)))
+        await self._connection.execute(insert(journal).values(_row(alone, b"")))
         row = update(journal_transactions).where(journal_transactions.c.txid == follower)
         await self._connection.execute(row.values(entry=follower, position=0))
         return alone
@@ -324,7 +327,13 @@ class Journal:
         return tuple(_entry(row, tuple(txids[row.id])) for row in rows)
 
 
-def _row(entry: JournalEntry) -> dict[str, object]:
+def _all() -> Select[Any]:
+    """Of an outcome only whether there is one: its length is known without it."""
+    columns = [column for column in journal.c if column is not journal.c.outcome]
+    return select(*columns, (func.length(journal.c.outcome) > 0).label("publishes"))
+
+
+def _row(entry: JournalEntry, outcome: bytes) -> dict[str, object]:
     names = (
         "id",
         "state",
@@ -332,18 +341,17 @@ def _row(entry: JournalEntry) -> dict[str, object]:
         "place",
         "plan_id",
         "generation",
-        "outcome",
         "owner",
         "note",
         "spent",
         "created",
         "updated",
     )
-    return {name: getattr(entry, name) for name in names}
+    return {"outcome": outcome, **{name: getattr(entry, name) for name in names}}
 
 
 def _oldest_first() -> Select[Any]:
-    return select(journal).order_by(journal.c.created, journal.c.generation, journal.c.place, journal.c.id)
+    return _all().order_by(journal.c.created, journal.c.generation, journal.c.place, journal.c.id)
 
 
 def _entry(row: Row[Any], txids: tuple[Txid, ...]) -> JournalEntry:
@@ -355,7 +363,7 @@ def _entry(row: Row[Any], txids: tuple[Txid, ...]) -> JournalEntry:
         plan_id=Digest(row.plan_id),
         generation=row.generation,
         txids=txids,
-        outcome=row.outcome,
+        publishes=row.publishes,
         owner=row.owner,
         note=row.note,
         spent=Satoshis(row.spent),

@@ -11,7 +11,7 @@ from typing import Any, Final
 from sqlalchemy import Row, Select, delete, insert, literal_column, select, tuple_
 
 from reconciler.model.errors import StateError
-from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId, digest
+from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, RecordId, Txid, digest
 from reconciler.model.observed import ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.store.batches import batches
 from reconciler.store.catalog import Catalog
@@ -85,6 +85,15 @@ class Published:
         query = select(published_records).order_by(published_records.c.kind, published_records.c.name)
         found = (record_of(row, row.kind) for row in await self._connection.execute(query))
         return {record.id: record for record in found}
+
+    async def made_by(self, txids: Iterable[Txid]) -> tuple[Outpoint, ...]:
+        """The tokens of live records, the producer's included, that these transactions make: without reading what they say."""
+        found: list[Outpoint] = []
+        for batch in batches(txids):
+            for table in (published_root, published_records):
+                query = select(table.c.txid, table.c.vout).where(table.c.txid.in_(batch))
+                found += map(outpoint_of, await self._connection.execute(query))
+        return tuple(sorted(found))
 
     async def ads(self) -> tuple[ObservedAd, ...]:
         """The advertisements that the root lists, with their tokens, by protocol, name and URL."""

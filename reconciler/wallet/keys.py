@@ -13,10 +13,10 @@ from typing import Final
 
 from reconciler.model.ids import IdentityKey, identity_key
 from reconciler.model.keys import KeyRef
+from reconciler.wire.derivation import ORDER, Deriver
 from reconciler.wire.encryption import decrypt, encrypt
-from reconciler.wire.sdk import Counterparty, CounterpartyType, KeyDeriver, PrivateKey, Protocol, PublicKey
+from reconciler.wire.sdk import Counterparty, CounterpartyType, PrivateKey, Protocol, PublicKey
 
-_ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
 _SECURITY_LEVEL: Final = 2
 
 
@@ -24,10 +24,10 @@ class Keys:
     """An identity key with its children. `repr` shows the public half only."""
 
     def __init__(self, secret: bytes) -> None:
-        if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < _ORDER:
+        if len(secret) != 32 or not 0 < int.from_bytes(secret, "big") < ORDER:
             raise ValueError("not a secp256k1 private key")
         self._root = PrivateKey(secret)
-        self._deriver = _Deriver(self._root)
+        self._deriver = Deriver(self._root)
         self._symmetric = lru_cache(maxsize=64)(self._derive_symmetric)
         self.identity: Final = identity_key(self._root.public_key().hex())
 
@@ -88,21 +88,6 @@ class Keys:
 
     def _derive_symmetric(self, key: KeyRef) -> bytes:
         return bytes(self._deriver.derive_symmetric_key(_protocol(key), key.key_id, _counterparty(key)))
-
-
-class _Deriver(KeyDeriver):  # type: ignore[misc]  # bsv-sdk ships no types
-    """BRC-42 with the shared secret of each counterparty kept: it is most of the work, and the same for all keys with them."""
-
-    def __init__(self, root: PrivateKey) -> None:
-        super().__init__(root)
-        self._shared = lru_cache(maxsize=4096)(self._derive_shared)
-
-    def _branch_scalar(self, invoice_number: str, cp_pub: PublicKey) -> int:
-        digest = hmac.digest(self._shared(cp_pub.serialize(True)), invoice_number.encode(), "sha256")
-        return int.from_bytes(digest, "big") % _ORDER
-
-    def _derive_shared(self, counterparty: bytes) -> bytes:
-        return bytes(PublicKey(counterparty).derive_shared_secret(self._root_private_key))
 
 
 def _protocol(key: KeyRef) -> Protocol:

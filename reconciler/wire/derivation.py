@@ -6,6 +6,7 @@ gets the same public key from the owner's identity key alone.
 
 from __future__ import annotations
 
+import hmac
 from functools import lru_cache
 from hashlib import sha256
 from typing import Final
@@ -14,7 +15,26 @@ from reconciler.model.ids import IdentityKey, identity_key
 from reconciler.model.keys import KeyRef
 from reconciler.wire.sdk import Counterparty, CounterpartyType, KeyDeriver, PrivateKey, Protocol, PublicKey
 
-_ANYONE: Final = KeyDeriver(PrivateKey(1))
+ORDER: Final = 0xFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFFEBAAEDCE6AF48A03BBFD25E8CD0364141
+"""Of the curve's generator: private keys are below it."""
+
+
+class Deriver(KeyDeriver):  # type: ignore[misc]  # bsv-sdk ships no types
+    """BRC-42 with the shared secret of each counterparty kept: it is most of the work, and the same for all keys with them."""
+
+    def __init__(self, root: PrivateKey) -> None:
+        super().__init__(root)
+        self._shared = lru_cache(maxsize=4096)(self._derive_shared)
+
+    def _branch_scalar(self, invoice_number: str, cp_pub: PublicKey) -> int:
+        digest = hmac.digest(self._shared(cp_pub.serialize(True)), invoice_number.encode(), "sha256")
+        return int.from_bytes(digest, "big") % ORDER
+
+    def _derive_shared(self, counterparty: bytes) -> bytes:
+        return bytes(PublicKey(counterparty).derive_shared_secret(self._root_private_key))
+
+
+_ANYONE: Final = Deriver(PrivateKey(1))
 _LEVEL: Final = 2
 
 
@@ -26,9 +46,13 @@ def public_child(owner: IdentityKey, key: KeyRef) -> IdentityKey:
     """
     if key.counterparty != "anyone":
         raise ValueError(f"only its owner can derive a key towards {key.counterparty}")
-    counterparty = Counterparty(CounterpartyType.OTHER, PublicKey(owner))
-    child = _ANYONE.derive_public_key(Protocol(_LEVEL, key.protocol), key.key_id, counterparty)
+    child = _ANYONE.derive_public_key(Protocol(_LEVEL, key.protocol), key.key_id, _counterparty(owner))
     return identity_key(child.serialize(True))
+
+
+@lru_cache(maxsize=4096)  # it is a point that is read, once for all keys of one owner
+def _counterparty(owner: IdentityKey) -> Counterparty:
+    return Counterparty(CounterpartyType.OTHER, PublicKey(owner))
 
 
 def is_point(key: IdentityKey) -> bool:

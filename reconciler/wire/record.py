@@ -79,7 +79,13 @@ def preimage(token: RecordToken) -> bytes:
 
 def lock(token: RecordToken, signature: bytes) -> bytes:
     """The locking script. `signature` is DER, by `token.key`, and is not checked here."""
-    return pushdrop.lock(public_child(token.identity, token.key), (*signed_fields(token), signature))
+    return signed_lock(token, lambda _: signature)
+
+
+def signed_lock(token: RecordToken, sign: Callable[[bytes], bytes]) -> bytes:
+    """The locking script, with what `sign` makes of the `preimage` as its signature: the fields are written once for both."""
+    fields = signed_fields(token)
+    return pushdrop.lock(public_child(token.identity, token.key), (*fields, sign(b"".join(fields))))
 
 
 def locking_size(record: RecordId, parents: int = 0) -> int:

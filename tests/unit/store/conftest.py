@@ -66,7 +66,7 @@ def make_entry(name) -> Callable[..., JournalEntry]:
             plan_id=name("plan"),
             generation=generation,
             txids=tuple(transaction.txid for transaction in transactions),
-            outcome=b"{}",
+            publishes=True,
             owner="someone",
             spent=spent,
             created=created,
@@ -84,7 +84,7 @@ def journalled(make_entry):
         for transaction in transactions:
             await Transactions(connection).put(transaction)
         made = make_entry(entry, *transactions, **fields)
-        await Journal(connection).create(made)
+        await Journal(connection).create(made, outcome=b"{}")
         return made
 
     return write

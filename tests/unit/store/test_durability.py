@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import subprocess
 import sys
-from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
 
@@ -38,8 +37,7 @@ async def main():
         await Journal(connection).move("entry", JournalEvent.SEE, now=200, token=None)
         await Coins(connection).settle("entry")
         await Documents(connection).put(b"a document")
-        entry = await Journal(connection).get("entry")
-        await Published(connection).commit(Outcome.from_bytes(entry.outcome))
+        await Published(connection).commit(Outcome.from_bytes(await Journal(connection).outcome("entry")))
         if sys.argv[2] == "inside":
             wait()
     wait()
@@ -69,7 +67,7 @@ async def submitted(database, make_transaction, coins_of, make_entry, outcome):
         await Coins(connection).add(coins_of(funding))
         await Coins(connection).lock(spends, "entry")
         await Coins(connection).add(coins_of(root), entry="entry")
-        await Journal(connection).create(replace(make_entry("entry", root), outcome=outcome.to_bytes()))
+        await Journal(connection).create(make_entry("entry", root), outcome=outcome.to_bytes())
         for event in (JournalEvent.SEND, JournalEvent.ACCEPT):
             await Journal(connection).move("entry", event, now=101, token=None)
     return (*spends, root.outpoint(0))

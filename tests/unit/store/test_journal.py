@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import LockedError, StateError
-from reconciler.model.journal import COMMITTED, TRANSITIONS, UNFINISHED, JournalEvent, JournalState
+from reconciler.model.journal import COMMITTED, TRANSITIONS, UNFINISHED, EntryRole, JournalEvent, JournalState
 from reconciler.store.journal import Journal
 from reconciler.store.leases import APPLY, Leases, Owner
 
@@ -21,6 +21,32 @@ async def test_an_entry_comes_back_as_it_was_written(database, journalled, make_
     async with database.begin() as connection:
         assert await Journal(connection).get("one") == entry
         assert await Journal(connection).get("two") is None
+
+
+async def test_what_becomes_live_is_asked_for_by_itself(database, make_entry):
+    async with database.begin() as connection:
+        journal = Journal(connection)
+        loud = await journal.create(make_entry("loud"), outcome=b'{"at":1}')
+        mute = await journal.create(make_entry("mute"))
+        assert (loud.publishes, mute.publishes) == (True, False)
+    async with database.begin() as connection:
+        journal = Journal(connection)
+        assert [entry.publishes for entry in await journal.list(2)] == [False, True]
+        assert [await journal.outcome(entry) for entry in ("loud", "mute", "none")] == [b'{"at":1}', b"", b""]
+        await journal.rewrite("loud", b'{"at":2}')
+        assert await journal.outcome("loud") == b'{"at":2}'
+
+
+async def test_the_batches_of_an_apply_are_its_own(database, make_entry):
+    async with database.begin() as connection:
+        journal = Journal(connection)
+        for number, role in enumerate((EntryRole.LOCK, EntryRole.BATCH, EntryRole.BATCH, EntryRole.ROOT)):
+            state = JournalState.MINED if number == 1 else JournalState.SEEN
+            root = await journal.create(replace(make_entry(f"{number}"), role=role, state=state, place=number))
+        later = replace(make_entry("later", created=200), role=EntryRole.BATCH)
+        await journal.create(later)
+        assert sorted(await journal.batches(root)) == [JournalState.MINED, JournalState.SEEN]
+        assert await journal.batches(later) == (JournalState.PREPARED,)
 
 
 async def test_an_id_is_used_once(database, journalled):

@@ -53,7 +53,6 @@ async def paid(connection, number: int, **more) -> Order:
         plan_id=Digest("ee" * 32),
         generation=0,
         txids=(transaction.txid,),
-        outcome=b"",
         owner="test",
         spent=Satoshis(510),
         created=NOON,

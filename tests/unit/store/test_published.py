@@ -51,6 +51,22 @@ async def test_what_an_outcome_says_is_live(database, make_outcome, make_record,
         )
 
 
+async def test_the_live_tokens_of_some_transactions_are_known_without_what_they_say(
+    database, make_outcome, make_record
+):
+    btc, live = make_record("dataset/btc"), make_record("stream/live")
+    outcome = make_outcome(1, live, btc)
+    async with database.begin() as connection:
+        await Published(connection).commit(outcome)
+    outpoints = sorted(each.outpoint for each in (outcome.root.record, btc, live))
+    async with database.begin() as connection:
+        published = Published(connection)
+        assert await published.made_by({each.txid for each in outpoints}) == tuple(outpoints)
+        only = await published.made_by([btc.outpoint.txid])
+        assert only == tuple(each for each in outpoints if each.txid == btc.outpoint.txid)
+        assert await published.made_by([]) == ()
+
+
 async def test_the_next_outcome_changes_what_it_names_and_nothing_else(
     database, make_outcome, make_record, make_replica
 ):

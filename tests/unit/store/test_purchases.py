@@ -34,7 +34,6 @@ ENTRY = JournalEntry(
     plan_id=Digest("cd" * 32),
     generation=1,
     txids=(Txid(PAYMENT.txid),),
-    outcome=b"",
     owner="here",
     spent=Satoshis(8),
     created=100,
