@@ -30,6 +30,7 @@ from reconciler.control.serving import serves
 from reconciler.control.source import provenance
 from reconciler.control.world import World
 from reconciler.devnet.lazy import App, LazyApp
+from reconciler.host.extensions import Extensions, installed
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, IdentityKey, Network
 from reconciler.model.json import JsonObject
@@ -66,6 +67,8 @@ class Site:
     """Finds strangers."""
     toy: ToyWorld | None
     """The embedded world, where that is the network."""
+    extensions: Extensions
+    """Of our own host, by whoever is installed."""
     incumbent: IdentityKey | None
     """The identity that has the first database here, where this one's is beside it."""
 
@@ -108,7 +111,8 @@ async def open_site(
         http = await stack.enter_async_context(HttpClient())
         strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
         endpoints = endpoints or await _applied_endpoints(database, network)
-        http.mount(OWN_ORIGIN, _own_host(database, endpoints, network, http))
+        extensions = installed()
+        http.mount(OWN_ORIGIN, _own_host(database, endpoints, network, http, extensions))
         if network is Network.EMBEDDED:
             toy = await stack.enter_async_context(
                 open_toy(home.world(network), endpoints, http, storage_price=storage_price)
@@ -123,15 +127,16 @@ async def open_site(
             strangers=strangers,
             resolver=await stack.enter_async_context(resolver),
             toy=toy,
+            extensions=extensions,
             incumbent=opened.incumbent,
         )
 
 
-def _own_host(database: Database, endpoints: Endpoints, network: Network, http: HttpClient) -> LazyApp:
+def _own_host(
+    database: Database, endpoints: Endpoints, network: Network, http: HttpClient, extensions: Extensions
+) -> LazyApp:
     async def build() -> App:
-        return cli.worlds.own_host(
-            database, endpoints, network=network, http=http, clock=clock, extensions=cli.worlds.installed()
-        )
+        return cli.worlds.own_host(database, endpoints, network=network, http=http, clock=clock, extensions=extensions)
 
     return LazyApp(build)
 

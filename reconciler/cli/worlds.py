@@ -4,6 +4,5 @@ from __future__ import annotations
 
 from reconciler.devnet.hosts import own_host
 from reconciler.devnet.world import ToyWorld
-from reconciler.host.extensions import installed
 
-__all__ = ["ToyWorld", "installed", "own_host"]
+__all__ = ["ToyWorld", "own_host"]

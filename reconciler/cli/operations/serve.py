@@ -30,7 +30,6 @@ from reconciler.control.follow import Follower
 from reconciler.control.leading import Leader
 from reconciler.devnet.hosts import own_host
 from reconciler.gateway.app import build_app
-from reconciler.host.extensions import installed
 from reconciler.host.neighbourhood import Neighbourhood
 from reconciler.model.errors import StateError
 from reconciler.model.ids import IdentityKey, Network
@@ -142,7 +141,7 @@ async def _serve_at(
             network=network,
             http=site.http,
             clock=clock,
-            extensions=installed(),
+            extensions=site.extensions,
             refresh_every=_PROOF_SECONDS,
             callback_token=None if reader is None or keys is None else await _callback_token(site, reader, keys),
             neighbourhood=_neighbourhood(site),
