@@ -36,14 +36,15 @@ def install(when: str) -> None:
 def _wrap_writing(moment: str, name: str, state: str | None = None) -> None:
     honest = Database._ordered
 
-    def is_meant(work: Work) -> bool:
-        return type(work).__name__ == name and not (isinstance(work, Note) and _only_waits(work.payment))
-
     async def ordered(database: Database, work: Work, *, is_brief: bool) -> object:
-        if moment == "before" and is_meant(work):
+        if type(work).__name__ != name:
+            return await honest(database, work, is_brief=is_brief)
+        noted = work.payment if isinstance(work, Note) else None
+        if moment == "before" and not (noted and _only_waits(noted)):
             _die()
         result = await honest(database, work, is_brief=is_brief)
-        if moment == "after" and is_meant(work) and state in {None, getattr(result, "state", None)}:
+        left = getattr(result, "state", None)
+        if moment == "after" and state in {None, left} and not (noted and noted.state is left):
             _die()
         return result
 
