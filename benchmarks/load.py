@@ -16,7 +16,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any, Final, Self
+from tempfile import TemporaryFile
+from typing import IO, Any, Final, Self
 from urllib.parse import urlsplit
 
 from benchmarks.processes import ROOT
@@ -105,9 +106,10 @@ def ask(question: Question) -> Answer:
 
 @dataclass(slots=True)
 class Asked:
-    """A client that is at work."""
+    """A client that is at work. It writes into a file: a pipe that nobody reads yet would hold it up at its end."""
 
     process: subprocess.Popen[str]
+    output: IO[str]
 
     def __enter__(self) -> Self:
         return self
@@ -115,22 +117,25 @@ class Asked:
     def __exit__(self, *_: object) -> None:
         if self.process.poll() is None:
             self.process.kill()
-        self.process.communicate()
+        self.process.wait()
+        self.output.close()
 
     def answer(self) -> Answer:
         """Wait for its end."""
-        output, errors = self.process.communicate()
-        if self.process.returncode:
-            raise StateError(f"the clients have failed: {errors.strip()[-800:]}")
-        value = json.loads(output)
+        code = self.process.wait()
+        self.output.seek(0)
+        said = self.output.read()
+        if code:
+            raise StateError(f"the clients have failed: {said.strip()[-800:]}")
+        value = json.loads(said)
         return Answer(**(value | {"latencies": tuple(value["latencies"])}))
 
 
 def begun(question: Question) -> Asked:
     """The same, for who has something else to do meanwhile."""
-    pipe = subprocess.PIPE
     command = [sys.executable, "-m", "benchmarks.load", json.dumps(asdict(question))]
-    return Asked(subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True))
+    output = TemporaryFile("w+")  # noqa: SIM115 - Asked closes it
+    return Asked(subprocess.Popen(command, cwd=ROOT, stdout=output, stderr=output, text=True), output)
 
 
 def _read_requests(path: Path) -> list[bytes]:
