@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from reconciler.wire.unopened import leave_unopened
+from reconciler.unopened import leave_unopened
 
 leave_unopened("sqlalchemy.ext.asyncio")
 

@@ -7,7 +7,7 @@ asks for what only the package itself has.
 
 from __future__ import annotations
 
-from reconciler.wire.unopened import leave_unopened
+from reconciler.unopened import leave_unopened
 
 for _package in ("bsv", "bsv.wallet"):
     leave_unopened(_package)
