@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Final, Self
 
 from reconciler.gateway.offers import Offers
@@ -19,6 +20,7 @@ from reconciler.model.observed import ObservedRecord, ObservedRoot
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents
 from reconciler.store.published import Published
+from reconciler.store.shared import Shared
 from reconciler.store.transactions import Transactions
 from reconciler.store.works import Connection
 from reconciler.wire.documents import RecordDocument, RootDocument, parse_record_document, parse_root_document
@@ -88,6 +90,7 @@ class Shelf:
         self._database = database
         self._gateway = gateway
         self._kept: _Generation | None = None
+        self._outpoint = Shared(partial(database.glance, _live_outpoint))
 
     async def live(self) -> Live | None:
         """What is live now; None where nothing has been published. Raises StateError for a database with holes."""
@@ -107,7 +110,7 @@ class Shelf:
         return None if generation is None else generation.offers
 
     async def _generation(self) -> _Generation | None:
-        outpoint = await self._database.glance(_live_outpoint)
+        outpoint = await self._outpoint.now()
         if outpoint is None:
             return None
         if self._kept is None or self._kept.live.outpoint != outpoint:

@@ -41,7 +41,7 @@ from reconciler.model.errors import UnreachableError
 from reconciler.store.engines import AsyncConnection, AsyncEngine, create_async_engine
 from reconciler.store.failures import failure
 from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
-from reconciler.store.works import OPENING, Done, Failed, Glances, Work, alone, begun, side_by_side, together
+from reconciler.store.works import OPENING, Done, Failed, Glances, Work, alone, side_by_side, together
 from reconciler.store.works import Connection as AnyConnection
 
 if TYPE_CHECKING:
@@ -61,6 +61,8 @@ metadata = MetaData(
 
 _BUSY_SECONDS: Final = 30.0
 """How long a transaction waits for the one that writes."""
+_TRY_SECONDS: Final = 0.001
+"""Between two tries of one that waits on the event loop."""
 _IDLE_SECONDS: Final = 60.0
 """After which PostgreSQL ends a transaction whose process does not go on: stopped, or cut off."""
 _READERS: Final = 4
@@ -197,8 +199,8 @@ class Database:
     async def jot(self, work: Work[T]) -> T:
         """Like `write`, for a few rows by their keys: what many ask for at the same time.
 
-        In a file such works are done here, and a thread waits for the lock and for the disk. In a thread each statement would
-        wait for its turn with this one, milliseconds where much is asked, and all others meanwhile for the lock.
+        In a file such works are done here, and a thread waits for the disk. In a thread each statement would wait for its turn
+        with this one, milliseconds where much is asked, and all others meanwhile for the lock.
         """
         return await self._ordered(work, is_brief=True)
 
@@ -267,7 +269,7 @@ class Database:
         connection = self._in_threads.connect()
         try:
             try:
-                await self._in_writing_thread(partial(begun, connection))
+                await _begun_here(connection)
             except DBAPIError as error:  # of no work among them: others write for too long, or the file is gone
                 return [Failed(error)] * len(works)
             outcomes = side_by_side(connection, works)
@@ -349,8 +351,8 @@ def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None
     # deadlock with another one.
     connection.isolation_level = None
     cursor = connection.cursor()
+    _wait_at_most(cursor, _BUSY_SECONDS)
     for pragma in (
-        f"busy_timeout={round(_BUSY_SECONDS * 1000)}",
         "synchronous=FULL",  # a signed transaction must survive a power cut before it leaves
         "foreign_keys=ON",
     ):
@@ -385,6 +387,43 @@ def _begin(connection: Connection) -> None:
 
 def _begin_immediate(connection: Connection) -> None:
     connection.exec_driver_sql("BEGIN IMMEDIATE")
+
+
+async def _begun_here(connection: Connection) -> None:
+    """BEGIN IMMEDIATE as soon as no other process writes. Raises DBAPIError where one does for `_BUSY_SECONDS`.
+
+    It is tried from the event loop: a thread that has waited for the lock would hold it until this loop gets round to the works,
+    and the other processes would wait for all that this one has to do.
+    """
+    loop = asyncio.get_running_loop()
+    until = loop.time() + _BUSY_SECONDS
+    transaction = connection.begin()
+    cursor = connection.connection.cursor()
+    try:
+        _wait_at_most(cursor, 0)
+        while not _is_begun(connection, cursor, is_last=loop.time() > until):  # noqa: ASYNC110 - other processes set no Event
+            await asyncio.sleep(_TRY_SECONDS)
+    except BaseException:
+        transaction.rollback()
+        raise
+    finally:
+        _wait_at_most(cursor, _BUSY_SECONDS)
+        cursor.close()
+
+
+def _is_begun(connection: Connection, cursor: DBAPICursor, *, is_last: bool) -> bool:
+    """Whether it could begin, if others do not write; what else went wrong, or the last time, is raised as SQLAlchemy does."""
+    try:
+        cursor.execute("BEGIN IMMEDIATE")
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and not is_last:
+            return False
+        _begin_immediate(connection)
+    return True
+
+
+def _wait_at_most(cursor: DBAPICursor, seconds: float) -> None:
+    cursor.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
 
 
 def _take_turn(connection: Connection) -> None:

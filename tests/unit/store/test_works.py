@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 
 import pytest
 from psycopg import OperationalError
@@ -137,6 +138,21 @@ async def test_who_asked_may_go_away_and_the_others_get_their_answers(database, 
 
     assert await staying
     assert b"staying" in await database.read(kept)
+
+
+async def test_what_is_jotted_down_waits_for_other_processes_without_keeping_anybody_here(database, another):
+    async with another.begin() as connection:
+        await Documents(connection).put(b"theirs")
+        jotting = asyncio.create_task(database.jot(put(b"ours")))
+        begun = time.monotonic()
+        for _ in range(50):
+            await asyncio.sleep(0.001)
+        assert time.monotonic() - begun < 10  # a driver that waits would have kept this loop for half a minute
+        assert not jotting.done()
+
+    await jotting
+
+    assert await database.read(kept) == [b"ours", b"theirs"]
 
 
 @pytest.mark.parametrize("way", ["write", "jot"])
