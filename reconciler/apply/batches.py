@@ -1,4 +1,4 @@
-"""What waits for blocks in a large apply: the root for its batches (PROTOCOL §4), and many sweeps for their root."""
+"""What waits for blocks in a large apply: the root for its batches (PROTOCOL §4), many sweeps for their root, and the end for these."""
 
 from __future__ import annotations
 
@@ -43,12 +43,12 @@ async def until_proven(
     while unproven := await _unproven(txids, books):
         if waited >= patience:
             raise PartialError(
-                f"all is published, but no block has {unproven[0]} yet, and what sweeps up after it waits for that",
+                f"no block has {unproven[0]} yet, and what follows it waits for that; the root is out",
                 where=unproven[0],
                 hint="repeat the command: it goes on from here",
             )
         if not waited:
-            detail = "is published; what sweeps up after it waits for a block that has it"
+            detail = "is out; what follows it waits for a block that has it"
             books.tell(Event(step=Step.BROADCAST, subject=unproven[0], ending=Ending.BLOCKED, detail=detail))
         await asyncio.sleep(_POLL)
         waited += _POLL

@@ -108,7 +108,7 @@ async def deliver(
         books.tell(Event(step=Step.DELIVER, subject=delivery.host, ending=ending, detail=detail))
     async with books.database.begin() as connection:
         await Outbox(connection).forget_moot(blocked, buried)
-    return Delivered(done=tuple(done), failed=tuple(failed), awaited=frozenset(followed.held.values()))
+    return Delivered(done=tuple(done), failed=tuple(failed), awaited=frozenset().union(*followed.held.values()))
 
 
 async def _attempt(

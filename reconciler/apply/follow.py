@@ -1,7 +1,8 @@
 """What follows a root leaves when that is seen, whether or not a tracker can be told (PROTOCOL §4).
 
 But for the sweeps of a large set: each would carry the root along, with every batch that the root spends, as long as no block
-has them. A thousand sweeps with a thousand batches each are a million. They wait for a block that has their root.
+has them. A thousand sweeps with a thousand batches each are a million. They wait for a block that has their root. And the end
+of a large set carries every sweep along: above as many as a root may have batches it waits for blocks that have them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from reconciler.apply.batches import UNPROVEN
 from reconciler.apply.books import Books
 from reconciler.apply.events import Ending, Event, Step
 from reconciler.apply.handover import Broadcaster
@@ -31,8 +33,8 @@ class Followed:
 
     refused: Mapping[Txid, str]
     """What ARC has not taken, each with the reason."""
-    held: Mapping[Txid, Txid]
-    """What waits for a block that has its parent, which is named."""
+    held: Mapping[Txid, frozenset[Txid]]
+    """What waits for blocks that have its parents, which are named."""
 
 
 async def follow(*, books: Books, arc: Broadcaster) -> Followed:
@@ -57,14 +59,17 @@ async def follow(*, books: Books, arc: Broadcaster) -> Followed:
     return Followed(refused, held)
 
 
-async def _held(transactions: Transactions, waiting: Collection[Txid], unproven: frozenset[Txid]) -> dict[Txid, Txid]:
-    """Those of many that would bring much unproven ancestry along, with the parent that brings it."""
+async def _held(
+    transactions: Transactions, waiting: Collection[Txid], unproven: frozenset[Txid]
+) -> dict[Txid, frozenset[Txid]]:
+    """Those of many that would bring much unproven ancestry along, with the parents that it comes by."""
     if len(waiting) <= FEW:
         return {}
     children = {txid: found.unproven_parents & unproven for txid, found in (await transactions.find(waiting)).items()}
     parents = await transactions.find(frozenset[Txid]().union(*children.values()))
     heavy = {txid for txid, found in parents.items() if len(found.unproven_parents & unproven) > FEW}
-    return {txid: min(heavy & spent) for txid, spent in children.items() if heavy & spent}
+    held = {txid: spent if len(spent) > UNPROVEN else spent & heavy for txid, spent in children.items()}
+    return {txid: awaited for txid, awaited in held.items() if awaited}
 
 
 async def _handed_over(txid: Txid, books: Books, arc: Broadcaster) -> TxReport:

@@ -30,12 +30,12 @@ async def records(producer):
     return sorted(str(record.observed.id) for record in (await producer.catalog()).records)
 
 
-async def destroy(producer, **options):
+async def destroy(producer, *, tell=None, **options):
     async def agree(_):
         return True
 
     async with producer.site() as site:
-        reconciler, desired = await producer.reconciler(site)
+        reconciler, desired = await producer.reconciler(site, **({} if tell is None else {"tell": tell}))
         return await reconciler.destroy(desired, PlanOptions(**options), agree=agree, halted=lambda: False)
 
 
@@ -65,6 +65,30 @@ async def test_a_large_set_is_published_changed_swept_and_destroyed(producer):
     audit = await producer.audit()
     assert audit.balanced
     assert audit.tokens == 0
+
+
+async def test_the_end_of_very_many_sweeps_waits_for_blocks_that_have_them(producer, monkeypatch):
+    names = "abcdefghijkl"
+    write(producer, names)
+    await producer.apply(batch=1)
+    monkeypatch.setattr("reconciler.apply.follow.UNPROVEN", len(names) - 1)
+    told = []
+    gone = await destroy(producer, tell=told.append, batch=1)
+
+    sweeps = [f"sweep-{number}" for number in range(len(names))]
+    assert roles(gone) == ["root", *sweeps, "end"]
+    broadcast = [(event.ending, event.subject) for event in told if getattr(event, "step", None) is Step.BROADCAST]
+    assert [ending for ending, _ in broadcast] == [Ending.DONE] * 13 + [Ending.BLOCKED, Ending.DONE]
+    sent = [subject for ending, subject in broadcast if ending is Ending.DONE]
+    root, *swept, end = sent
+    assert broadcast[-2][1] in swept
+    assert not gone.applied.undelivered
+    async with producer.site() as site, site.database.begin() as connection:
+        stored = await Transactions(connection).find(sent)
+    assert {spending.outpoint.txid for spending in stored[end].transaction.inputs} == {root, *swept}
+    assert all(stored[txid].proof for txid in swept)
+    audit = await producer.audit()
+    assert (audit.balanced, audit.tokens) == (True, 0)
 
 
 async def test_a_set_with_advertisements_splits_its_money_first_and_advertises_last(producer):
