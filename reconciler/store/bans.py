@@ -8,7 +8,6 @@ from typing import Final
 from sqlalchemy import delete, func, or_, select
 
 from reconciler.model.ids import AdProtocol, IdentityKey, Outpoint
-from reconciler.store.database import upsert
 from reconciler.store.host_tables import (
     at_banned_domain,
     host_ads,
@@ -18,6 +17,7 @@ from reconciler.store.host_tables import (
     not_shown,
     spent,
 )
+from reconciler.store.inserts import upsert
 from reconciler.store.listings import ESCAPE, Page, literal_pattern
 from reconciler.store.works import Connection
 

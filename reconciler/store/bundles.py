@@ -10,7 +10,8 @@ from sqlalchemy import Column, ForeignKey, Table, exists, select
 from reconciler.model.ids import Digest, Txid
 from reconciler.model.payment import EARNED, PaymentState
 from reconciler.store.columns import Instant
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new
 from reconciler.store.payments import Payment, Payments, payments
 from reconciler.store.works import Connection
 

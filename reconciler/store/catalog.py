@@ -14,7 +14,7 @@ from reconciler.model.ids import IdentityKey, Kind
 from reconciler.model.json import Json, JsonObject
 from reconciler.model.observed import ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.store.batches import batches
-from reconciler.store.database import upsert
+from reconciler.store.inserts import upsert
 from reconciler.store.live import published_records, published_replicas, record_of, replica_of
 from reconciler.store.producer import (
     RevenueStatus,

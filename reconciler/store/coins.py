@@ -40,7 +40,8 @@ from reconciler.model.keys import FUNDING_KEY, RECORD_PROTOCOL, Counterparty, Ke
 from reconciler.model.observed import Coin, CoinStatus, coin_order
 from reconciler.store.batches import batches
 from reconciler.store.columns import Choice
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new
 from reconciler.store.journal import journal, journal_transactions
 from reconciler.store.leases import fence
 from reconciler.store.live import published_records, published_root

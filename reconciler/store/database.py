@@ -9,43 +9,32 @@ A repository is a small class around the connection of one transaction:
 from __future__ import annotations
 
 import asyncio
-import sqlite3
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
-from functools import cache, partial
-from typing import TYPE_CHECKING, Any, Final, Generic, Self, TypeVar
+from functools import partial
+from typing import Any, Final, Generic, Self, TypeVar
 
 from sqlalchemy import (
-    URL,
     Connection,
     Dialect,
     Engine,
-    Executable,
     LargeBinary,
     MetaData,
-    Row,
-    Table,
     TypeDecorator,
     create_engine,
-    dialects,
     event,
 )
-from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.pool import ConnectionPoolEntry
 
 from reconciler.model.errors import UnreachableError
+from reconciler.store import patience, postgresql, sqlite
 from reconciler.store.engines import AsyncConnection, AsyncEngine, create_async_engine
 from reconciler.store.failures import failure
 from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
 from reconciler.store.works import OPENING, Done, Failed, Glances, Work, alone, side_by_side, together
-from reconciler.store.works import Connection as AnyConnection
-
-if TYPE_CHECKING:
-    from sqlalchemy.dialects import postgresql, sqlite
 
 T = TypeVar("T")
 
@@ -59,31 +48,14 @@ metadata = MetaData(
     }
 )
 
-_BUSY_SECONDS: Final = 30.0
-"""How long a transaction waits for the one that writes."""
-_TRY_SECONDS: Final = 0.001
-"""Between two tries of one that waits on the event loop."""
-_IDLE_SECONDS: Final = 60.0
-"""After which PostgreSQL ends a transaction whose process does not go on: stopped, or cut off."""
 _READERS: Final = 4
-"""Threads that read; as many processors as there are could not be used by more."""
+"""Threads that read from a server, which wait for it most of their time."""
+_FILE_READERS: Final = 1
+"""Of a file: Python runs one thread at a time, and sqlite3 gives its turn away with every row. Two on two processors take longer than one."""
 _APART: Final = 2
 """Threads that write what needs no turn."""
 _AT_ONCE: Final = 100
 """Works that are written together, at most."""
-_SWITCHES: Final = 50
-"""How often others may be in the way before a database cannot be opened."""
-_WRITING: Final = 0x0E1A
-"""The PostgreSQL advisory lock that the transaction which may write holds; of this database alone."""
-
-_DEFAULTS: Final[Mapping[str, str | int]] = {
-    "application_name": "overlay",
-    "connect_timeout": 10,
-    "keepalives_idle": 30,  # seconds; a server that is cut off without a word would be waited for for hours
-    "keepalives_interval": 10,
-    "keepalives_count": 3,
-}
-"""Of libpq, where the URL has none of its own."""
 
 
 class Hex(TypeDecorator[str]):
@@ -132,12 +104,13 @@ class Database:
 
     def __init__(self, engine: AsyncEngine, threads: Engine) -> None:
         is_server = is_postgresql(engine.url)
-        reading = {OPENING: _as_it_is if is_server else _begin, **_snapshot(engine.url)}
-        apart = {OPENING: _as_it_is, "isolation_level": "AUTOCOMMIT"}
+        # a transaction of SQLite's sees one moment by itself
+        reading = {OPENING: postgresql.begin, **postgresql.SNAPSHOT} if is_server else {OPENING: sqlite.begin}
+        apart = {OPENING: postgresql.begin, "isolation_level": "AUTOCOMMIT"}
         self._engine = engine
         self._reading = engine.execution_options(**reading)
         self._writing_thread = ThreadPoolExecutor(1, "database-writer")
-        self._reading_threads = ThreadPoolExecutor(_READERS, "database-reader")
+        self._reading_threads = ThreadPoolExecutor(_READERS if is_server else _FILE_READERS, "database-reader")
         self._in_threads = threads
         self._reading_in_threads = threads.execution_options(**reading)
         self._apart = threads.execution_options(**apart) if is_server else None
@@ -154,20 +127,15 @@ class Database:
         Raises UsageError for a URL that is none, without repeating it: it may hold a password.
         """
         url = database_url(text)
-        if is_postgresql(url):
-            options = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
-            # A pooled connection is tried before it is used: a server that was restarted is not noticed by who serves.
-            # READ COMMITTED, whatever the server's default: a snapshot from before the wait for `_WRITING` would be too old.
-            settings = {"isolation_level": "READ COMMITTED", "pool_pre_ping": True, "connect_args": options}
-        else:
-            settings = {}
-        settings["execution_options"] = {OPENING: _take_turn if is_postgresql(url) else _begin_immediate}
+        is_server = is_postgresql(url)
+        settings = postgresql.settings(url) if is_server else {}
+        settings["execution_options"] = {OPENING: postgresql.take_turn if is_server else sqlite.begin_immediate}
         engine = create_async_engine(url, **settings)
         threads = create_engine(without_loop(url), pool_size=_READERS + _APART + 2, **settings)
         event.listen(engine.sync_engine, "begin", _opened)  # those of works are opened by who begins them
-        if not is_postgresql(url):
+        if not is_server:
             for each in (engine.sync_engine, threads):
-                event.listen(each, "connect", _prepare_sqlite)
+                event.listen(each, "connect", sqlite.prepare)
         return cls(engine, threads)
 
     @property
@@ -269,7 +237,7 @@ class Database:
         connection = self._in_threads.connect()
         try:
             try:
-                await _begun_here(connection)
+                await sqlite.begun_here(connection)
             except DBAPIError as error:  # of no work among them: others write for too long, or the file is gone
                 return [Failed(error)] * len(works)
             outcomes = side_by_side(connection, works)
@@ -292,7 +260,7 @@ class Database:
     async def _its_turn(self) -> AsyncIterator[None]:
         """Wait for those of this process that write: in the order in which they came, and no longer than for any others."""
         try:
-            async with asyncio.timeout(_BUSY_SECONDS):
+            async with asyncio.timeout(patience.BUSY_SECONDS):
                 await self._turn.acquire()
         except TimeoutError as error:
             raise self._busy() from error
@@ -340,146 +308,5 @@ class Database:
         await self._engine.dispose()
 
 
-def _snapshot(url: URL) -> dict[str, Any]:
-    if is_postgresql(url):
-        return {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
-    return {}  # a transaction of SQLite's sees one moment by itself
-
-
-def _prepare_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
-    # The driver must not open transactions by itself: they begin IMMEDIATE, so that a reader who goes on to write cannot
-    # deadlock with another one.
-    connection.isolation_level = None
-    cursor = connection.cursor()
-    _wait_at_most(cursor, _BUSY_SECONDS)
-    for pragma in (
-        "synchronous=FULL",  # a signed transaction must survive a power cut before it leaves
-        "foreign_keys=ON",
-    ):
-        cursor.execute(f"PRAGMA {pragma}")
-    _log_ahead(cursor)
-    cursor.close()
-
-
-def _log_ahead(cursor: DBAPICursor) -> None:
-    """Switch a database file to write-ahead logging, for good; several processes may open a new one at the same time.
-
-    SQLite does not wait for others when it switches: so wait for them by a transaction, which does, and look again.
-    """
-    for _ in range(_SWITCHES):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-        except sqlite3.OperationalError:
-            cursor.execute("BEGIN IMMEDIATE")
-            cursor.execute("ROLLBACK")
-        else:
-            return
-    cursor.execute("PRAGMA journal_mode=WAL")
-
-
 def _opened(connection: Connection) -> None:
     connection.get_execution_options()[OPENING](connection)
-
-
-def _begin(connection: Connection) -> None:
-    connection.connection.cursor().execute("BEGIN")  # which waits for nobody, and cannot fail
-
-
-def _begin_immediate(connection: Connection) -> None:
-    connection.exec_driver_sql("BEGIN IMMEDIATE")
-
-
-async def _begun_here(connection: Connection) -> None:
-    """BEGIN IMMEDIATE as soon as no other process writes. Raises DBAPIError where one does for `_BUSY_SECONDS`.
-
-    It is tried from the event loop: a thread that has waited for the lock would hold it until this loop gets round to the works,
-    and the other processes would wait for all that this one has to do.
-    """
-    loop = asyncio.get_running_loop()
-    until = loop.time() + _BUSY_SECONDS
-    transaction = connection.begin()
-    cursor = connection.connection.cursor()
-    try:
-        _wait_at_most(cursor, 0)
-        while not _is_begun(connection, cursor, is_last=loop.time() > until):  # noqa: ASYNC110 - other processes set no Event
-            await asyncio.sleep(_TRY_SECONDS)
-    except BaseException:
-        transaction.rollback()
-        raise
-    finally:
-        _wait_at_most(cursor, _BUSY_SECONDS)
-        cursor.close()
-
-
-def _is_begun(connection: Connection, cursor: DBAPICursor, *, is_last: bool) -> bool:
-    """Whether it could begin, if others do not write; what else went wrong, or the last time, is raised as SQLAlchemy does."""
-    try:
-        cursor.execute("BEGIN IMMEDIATE")
-    except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and not is_last:
-            return False
-        _begin_immediate(connection)
-    return True
-
-
-def _wait_at_most(cursor: DBAPICursor, seconds: float) -> None:
-    cursor.execute(f"PRAGMA busy_timeout={round(seconds * 1000)}")
-
-
-def _take_turn(connection: Connection) -> None:
-    """BEGIN IMMEDIATE for PostgreSQL."""
-    connection.exec_driver_sql(
-        f"SELECT set_config('lock_timeout', '{round(_BUSY_SECONDS * 1000)}', true),"
-        f" set_config('idle_in_transaction_session_timeout', '{round(_IDLE_SECONDS * 1000)}', true),"
-        f" pg_advisory_xact_lock({_WRITING})"
-    )
-
-
-def _as_it_is(_: Connection) -> None:
-    """Of PostgreSQL's own: one that waits for no writer, since it reads, or is apart."""
-
-
-def inserting(dialect: str, table: Table) -> sqlite.Insert | postgresql.Insert:
-    """An INSERT that can say what becomes of rows that are there already: each database has its own, with the same methods.
-
-    The dialect is one of an engine's, which has loaded it.
-    """
-    made: sqlite.Insert | postgresql.Insert = getattr(dialects, dialect).insert(table)
-    return made
-
-
-@cache  # to make a statement costs more than to run it
-def _insert_new(dialect: str, table: Table) -> Executable:
-    # psycopg's cursor has forgotten the count afterwards
-    return inserting(dialect, table).on_conflict_do_nothing().execution_options(preserve_rowcount=True)
-
-
-@cache
-def _insert_returning_new(dialect: str, table: Table) -> Executable:
-    return inserting(dialect, table).on_conflict_do_nothing().returning(*table.primary_key)
-
-
-async def insert_new(connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]]) -> int:
-    """Insert those rows whose primary key or unique columns are not there yet; returns how many were new."""
-    if not rows:
-        return 0
-    result = await connection.execute(_insert_new(connection.dialect.name, table), list(rows))
-    return result.rowcount
-
-
-async def insert_returning_new(
-    connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]]
-) -> Sequence[Row[Any]]:
-    """Insert those rows whose primary key is not there yet; returns the primary keys of these."""
-    return (await connection.execute(_insert_returning_new(connection.dialect.name, table), list(rows))).all()
-
-
-async def upsert(
-    connection: AnyConnection, table: Table, rows: Sequence[Mapping[str, object]], *, keys: Sequence[str]
-) -> None:
-    """Insert rows, or overwrite those with the same `keys` (which must be unique together)."""
-    if not rows:
-        return
-    statement = inserting(connection.dialect.name, table)
-    changed = {name: statement.excluded[name] for name in rows[0] if name not in keys}
-    await connection.execute(statement.on_conflict_do_update(index_elements=list(keys), set_=changed), list(rows))

@@ -9,7 +9,8 @@ from sqlalchemy import Column, LargeBinary, Table, select
 
 from reconciler.model.ids import Digest, digest
 from reconciler.store.batches import batches
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new
 from reconciler.store.works import Connection
 
 documents = Table(

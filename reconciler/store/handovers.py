@@ -12,7 +12,8 @@ from sqlalchemy import Column, ForeignKey, Table, Text, select, update
 
 from reconciler.model.ids import Txid
 from reconciler.store.batches import batches
-from reconciler.store.database import Hex, metadata, upsert
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import upsert
 from reconciler.store.works import Connection
 
 SOMEBODY: Final = ""

@@ -21,11 +21,11 @@ from sqlalchemy import (
 
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
-from reconciler.store.database import insert_new
 from reconciler.store.host_tables import (
     host_spends,
     host_transactions,
 )
+from reconciler.store.inserts import insert_new
 from reconciler.store.outpoints import among, among_bound, bound
 from reconciler.store.works import Connection
 from reconciler.wire.transaction import Transaction

@@ -6,7 +6,8 @@ from collections.abc import Collection, Mapping
 
 from sqlalchemy import Column, Integer, String, Table, Text, select
 
-from reconciler.store.database import metadata, upsert
+from reconciler.store.database import metadata
+from reconciler.store.inserts import upsert
 from reconciler.store.outputs import HostOutput, Outputs
 from reconciler.store.works import Connection
 

@@ -44,8 +44,9 @@ from reconciler.model.journal import (
 )
 from reconciler.store.batches import batches
 from reconciler.store.columns import Choice, Instant
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, metadata
 from reconciler.store.handovers import Handovers
+from reconciler.store.inserts import insert_new
 from reconciler.store.leases import fence
 from reconciler.store.transactions import transactions
 from reconciler.store.works import Connection

@@ -10,8 +10,9 @@ from sqlalchemy import Column, ColumnElement, ForeignKey, Index, String, Table, 
 from reconciler.model.ids import Outpoint
 from reconciler.store.batches import batches
 from reconciler.store.columns import ForeignName, ForeignText
-from reconciler.store.database import insert_new, metadata
+from reconciler.store.database import metadata
 from reconciler.store.host_tables import host_outputs, not_shown, spent
+from reconciler.store.inserts import insert_new
 from reconciler.store.listings import Page
 from reconciler.store.works import Connection
 

@@ -14,7 +14,8 @@ from sqlalchemy import BigInteger, Column, Integer, Row, Table, Text, Update, se
 
 from reconciler.model.errors import LockedError
 from reconciler.store.columns import Instant
-from reconciler.store.database import insert_new, metadata
+from reconciler.store.database import metadata
+from reconciler.store.inserts import insert_new
 from reconciler.store.works import Connection
 
 APPLY: Final = "apply"

@@ -11,7 +11,6 @@ from typing import Any, Final
 from sqlalchemy import Column, ColumnElement, Executable, Select, bindparam, exists, select
 
 from reconciler.model.ids import AdProtocol, Digest, IdentityKey, Kind, Outpoint, RecordId
-from reconciler.store.database import insert_new, upsert
 from reconciler.store.host_tables import (
     at_banned_domain,
     host_ads,
@@ -25,6 +24,7 @@ from reconciler.store.host_tables import (
     not_shown,
     spent,
 )
+from reconciler.store.inserts import insert_new, upsert
 from reconciler.store.works import Connection
 
 ESCAPE: Final = "\\"

@@ -26,7 +26,8 @@ from sqlalchemy import (
 
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
-from reconciler.store.database import Hex, metadata, upsert
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import upsert
 from reconciler.store.works import Connection
 
 storage_files = Table(

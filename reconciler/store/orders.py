@@ -27,7 +27,8 @@ from reconciler.model.journal import JournalState
 from reconciler.model.order import SPENT, Order, OrderState, Sighting
 from reconciler.model.payment import PaymentMethod
 from reconciler.store.columns import Choice, Instant
-from reconciler.store.database import Hex, insert_new, metadata, upsert
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new, upsert
 from reconciler.store.journal import journal
 from reconciler.store.works import Connection
 

@@ -29,7 +29,8 @@ from reconciler.model.journal import COMMITTED
 from reconciler.store.batches import batches
 from reconciler.store.coins import CoinState, Purpose, coins
 from reconciler.store.columns import JSON_VALUE, Choice, Instant
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new
 from reconciler.store.journal import journal, journal_transactions
 from reconciler.store.transactions import transactions
 from reconciler.store.works import Connection

@@ -19,13 +19,13 @@ from sqlalchemy import (
 
 from reconciler.model.ids import Digest, Outpoint, Txid
 from reconciler.store.batches import batches
-from reconciler.store.database import insert_new, inserting
 from reconciler.store.host_tables import (
     host_needs,
     host_outputs,
     not_shown,
     spent,
 )
+from reconciler.store.inserts import insert_new, inserting
 from reconciler.store.outpoints import among_bound, bound
 from reconciler.store.works import Connection
 from reconciler.wire.gasp import KnownOutput

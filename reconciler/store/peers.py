@@ -27,9 +27,10 @@ from sqlalchemy import (
 from reconciler.model.ids import Digest, Txid
 from reconciler.store.batches import batches
 from reconciler.store.columns import ForeignName
-from reconciler.store.database import Hex, insert_new, metadata, upsert
+from reconciler.store.database import Hex, metadata
 from reconciler.store.documents import documents
 from reconciler.store.host_tables import host_needs, host_outputs
+from reconciler.store.inserts import insert_new, upsert
 from reconciler.store.works import Connection
 
 _URL: Final = 1024

@@ -15,7 +15,7 @@ from reconciler.model.ids import Address, Digest, IdentityKey, Kind, Outpoint, R
 from reconciler.model.observed import ObservedAd, ObservedRecord, ObservedReplica, ObservedRoot
 from reconciler.store.batches import batches
 from reconciler.store.catalog import Catalog
-from reconciler.store.database import upsert
+from reconciler.store.inserts import upsert
 from reconciler.store.live import (
     ad_of,
     ad_row,

@@ -17,7 +17,8 @@ from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.journal import COMMITTED, GIVEN_UP, JournalState
 from reconciler.model.observed import StorageGood
 from reconciler.store.columns import Choice, Instant
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new
 from reconciler.store.journal import journal
 from reconciler.store.works import Connection
 from reconciler.wire.storage import StorageAct, StorageWish

@@ -34,7 +34,8 @@ from reconciler.model.ids import Digest, IdentityKey, Txid
 from reconciler.model.payment import EARNED, PaymentState
 from reconciler.store.batches import batches
 from reconciler.store.columns import Instant
-from reconciler.store.database import Hex, insert_new, metadata
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new
 from reconciler.store.payments import Payment, Payments, payments
 from reconciler.store.producer import producer_consumers, producer_revenue, published_content
 from reconciler.store.works import Connection

@@ -12,7 +12,8 @@ from typing import Final, TypeAlias
 from sqlalchemy import BigInteger, Column, LargeBinary, Table, delete, insert, select
 
 from reconciler.model.errors import OverlayError
-from reconciler.store.database import Database, insert_returning_new, metadata
+from reconciler.store.database import Database, metadata
+from reconciler.store.inserts import insert_returning_new
 from reconciler.store.works import Connection
 
 _BYTES: Final = 16

@@ -17,7 +17,7 @@ from reconciler.model.ids import IdentityKey, Kind, RecordId, Txid
 from reconciler.model.payment import PaymentMethod, PaymentState
 from reconciler.model.vocabulary import ConsumerState
 from reconciler.store.batches import batches
-from reconciler.store.database import inserting
+from reconciler.store.inserts import inserting
 from reconciler.store.payments import Payment, payments
 from reconciler.store.producer import (
     RevenueStatus,

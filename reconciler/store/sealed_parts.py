@@ -9,7 +9,8 @@ from sqlalchemy import BigInteger, Column, LargeBinary, Row, Table, Text, select
 from reconciler.model.errors import StateError
 from reconciler.model.ids import Digest, digest
 from reconciler.store.columns import JSON_VALUE
-from reconciler.store.database import Hex, metadata, upsert
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import upsert
 from reconciler.store.works import Connection
 from reconciler.wire.documents import StoredPart
 from reconciler.wire.sealed_content import SealedContent

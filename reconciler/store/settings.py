@@ -7,7 +7,8 @@ from typing import Final
 from sqlalchemy import Column, LargeBinary, Table, Text, select
 
 from reconciler.model.ids import IdentityKey, identity_key
-from reconciler.store.database import metadata, upsert
+from reconciler.store.database import metadata
+from reconciler.store.inserts import upsert
 from reconciler.store.works import Connection
 
 _IDENTITY: Final = "identity"

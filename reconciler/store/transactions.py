@@ -16,7 +16,8 @@ from sqlalchemy import Column, Executable, Integer, LargeBinary, Row, Table, fun
 from reconciler.model.errors import StateError, VerificationError
 from reconciler.model.ids import Digest, Txid
 from reconciler.store.batches import batches
-from reconciler.store.database import Hex, insert_new, inserting, metadata
+from reconciler.store.database import Hex, metadata
+from reconciler.store.inserts import insert_new, inserting
 from reconciler.store.works import Connection
 from reconciler.wire.beef import Beef, BeefTx
 from reconciler.wire.merkle import MerklePath, combine, parse_path

@@ -16,7 +16,8 @@ from sqlalchemy import BigInteger, Column, Executable, Integer, Table, delete, s
 
 from reconciler.model.errors import OverlayError
 from reconciler.model.ids import IdentityKey
-from reconciler.store.database import Database, Hex, inserting, metadata
+from reconciler.store.database import Database, Hex, metadata
+from reconciler.store.inserts import inserting
 from reconciler.store.works import Connection
 
 _SLACK: Final = 600

@@ -46,7 +46,7 @@ from reconciler.model.errors import (
 )
 from reconciler.model.ids import Network
 from reconciler.plan.options import PlanOptions
-from reconciler.store import database as opening
+from reconciler.store import patience
 from reconciler.store.journal import Journal
 
 DAY = 86_400
@@ -263,7 +263,7 @@ async def test_a_host_that_is_silent_is_asked_again_after_ever_longer_pauses(sce
 @pytest.mark.only("sqlite")  # a lock on the file
 async def test_a_locked_database_is_waited_out(scene, monkeypatch):
     await scene.producer.apply()
-    monkeypatch.setattr(opening, "_BUSY_SECONDS", 0)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0)
     other = sqlite3.connect(scene.producer.home / "embedded" / "state.db", isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     scene.producer.write(title="Waits")

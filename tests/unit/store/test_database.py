@@ -11,9 +11,10 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import StateError, UnreachableError, UsageError
-from reconciler.store.database import Database, insert_new, upsert
+from reconciler.store.database import Database
 from reconciler.store.documents import documents
 from reconciler.store.host_tables import host_transactions
+from reconciler.store.inserts import insert_new, upsert
 from reconciler.store.schema import check
 from reconciler.store.settings import Settings, settings
 
@@ -194,7 +195,7 @@ async def test_idle_connections_that_a_restart_has_ended_are_noticed_before_they
 
 @on_postgresql
 async def test_who_waits_too_long_for_another_writer_is_told_that_the_database_is_busy(database, another, monkeypatch):
-    monkeypatch.setattr("reconciler.store.database._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("reconciler.store.patience.BUSY_SECONDS", 0.05)
     async with database.begin():
         with pytest.raises(UnreachableError, match="the database is busy"):
             async with another.begin():
@@ -203,7 +204,7 @@ async def test_who_waits_too_long_for_another_writer_is_told_that_the_database_i
 
 @on_postgresql
 async def test_a_writer_that_does_not_go_on_is_ended_so_that_others_can(database, another, monkeypatch):
-    monkeypatch.setattr("reconciler.store.database._IDLE_SECONDS", 0.05)
+    monkeypatch.setattr("reconciler.store.patience.IDLE_SECONDS", 0.05)
 
     async def write_late() -> None:
         async with database.begin() as stuck:
@@ -219,7 +220,7 @@ async def test_a_writer_that_does_not_go_on_is_ended_so_that_others_can(database
 
 @pytest.mark.only("sqlite")
 async def test_who_waits_too_long_for_a_file_is_told_that_the_database_is_busy(database_url, monkeypatch):
-    monkeypatch.setattr("reconciler.store.database._BUSY_SECONDS", 0.05)
+    monkeypatch.setattr("reconciler.store.patience.BUSY_SECONDS", 0.05)
     first, second = Database.open(database_url), Database.open(database_url)
     async with first.begin():
         with pytest.raises(UnreachableError, match="the database is busy"):

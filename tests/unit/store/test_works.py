@@ -13,6 +13,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import StateError, UnreachableError
 from reconciler.store import database as store
+from reconciler.store import patience
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents, documents
 from reconciler.store.settings import settings
@@ -157,7 +158,7 @@ async def test_what_is_jotted_down_waits_for_other_processes_without_keeping_any
 
 @pytest.mark.parametrize("way", ["write", "jot"])
 async def test_where_the_database_is_busy_all_that_wait_are_told_so(database_url, another, monkeypatch, way):
-    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.2)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.2)
     impatient = Database.open(database_url)
     writing = getattr(impatient, way)
     async with another.begin() as connection:
@@ -172,7 +173,7 @@ async def test_where_the_database_is_busy_all_that_wait_are_told_so(database_url
 async def test_who_waits_too_long_for_another_writer_of_this_process_is_told_that_the_database_is_busy(
     database, monkeypatch
 ):
-    monkeypatch.setattr(store, "_BUSY_SECONDS", 0.1)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.1)
     async with database.begin():
         with pytest.raises(UnreachableError, match="busy"):
             await database.write(put(b"one"))
