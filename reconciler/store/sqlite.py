@@ -14,6 +14,8 @@ from reconciler.store import patience
 
 _TRY_SECONDS: Final = 0.001
 """Between two tries of one that waits on the event loop."""
+_PRIMARY: Final = 0xFF
+"""Of an error's code: the rest says which sort of busy it is, as while another process recovers the log of one that was killed."""
 _SWITCHES: Final = 50
 """How often others may be in the way before a database cannot be opened."""
 
@@ -89,7 +91,7 @@ def _is_begun(connection: Connection, cursor: DBAPICursor, *, is_last: bool) -> 
     try:
         cursor.execute("BEGIN IMMEDIATE")
     except sqlite3.OperationalError as error:
-        if error.sqlite_errorcode == sqlite3.SQLITE_BUSY and not is_last:
+        if error.sqlite_errorcode & _PRIMARY == sqlite3.SQLITE_BUSY and not is_last:
             return False
         begin_immediate(connection)
     return True
