@@ -10,7 +10,7 @@ import json
 import sys
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from reconciler.chain.arc import Arc
 from reconciler.chain.headers import Headers
@@ -27,6 +27,9 @@ from reconciler.store.database import Database
 from reconciler.store.listings import AdQuery, Ads, Page
 from reconciler.store.works import Connection
 from reconciler.web.server import Door, serving
+
+_PROOF_SECONDS: Final = 10.0
+"""How often proofs are looked after: as `overlay serve` has it."""
 
 
 class WideAdLookup(AdLookup):
@@ -57,7 +60,7 @@ async def serve(question: Mapping[str, Any]) -> None:
             clock=time.time,
             topics=[AdTopic(AdProtocol.SHIP)],
             lookups=[WideAdLookup(AdProtocol.SHIP)],
-            refresh_every=1,
+            refresh_every=_PROOF_SECONDS,
         )
         async with serving([Door(app=app, host="127.0.0.1", port=0)]) as (url,):
             print(json.dumps({"url": url}), flush=True)

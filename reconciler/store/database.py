@@ -31,6 +31,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from reconciler.model.errors import UnreachableError
 from reconciler.store import patience, postgresql, sqlite
+from reconciler.store.commits import Commits
 from reconciler.store.engines import AsyncConnection, AsyncEngine, create_async_engine
 from reconciler.store.failures import failure
 from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
@@ -119,6 +120,8 @@ class Database:
         self._turn = asyncio.Lock()
         self._orders: list[_Order[Any]] = []
         self._writer: asyncio.Task[None] | None = None
+        self._commits = Commits()
+        self._is_closed = False
 
     @classmethod
     def open(cls, text: str) -> Self:
@@ -167,12 +170,14 @@ class Database:
     async def jot(self, work: Work[T]) -> T:
         """Like `write`, for a few rows by their keys: what many ask for at the same time.
 
-        In a file such works are done here, and a thread waits for the disk. In a thread each statement would wait for its turn
-        with this one, milliseconds where much is asked, and all others meanwhile for the lock.
+        In a file such works are done here, and a thread waits for the disk where that is slow. In a thread each statement would
+        wait for its turn with this one, milliseconds where much is asked, and all others meanwhile for the lock.
         """
         return await self._ordered(work, is_brief=True)
 
     async def _ordered(self, work: Work[T], *, is_brief: bool) -> T:
+        if self._is_closed:
+            raise RuntimeError("the database is closed")
         order = _Order(work, asyncio.get_running_loop().create_future(), is_brief)
         self._orders.append(order)
         if self._writer is None:
@@ -235,19 +240,24 @@ class Database:
 
     async def _written_here(self, works: Sequence[Work[Any]]) -> list[Done | Failed]:
         connection = self._in_threads.connect()
+        give_back = connection.close
         try:
             try:
                 await sqlite.begun_here(connection)
             except DBAPIError as error:  # of no work among them: others write for too long, or the file is gone
                 return [Failed(error)] * len(works)
             outcomes = side_by_side(connection, works)
-            await self._in_writing_thread(connection.commit)
+            if self._commits.is_here():
+                self._commits.here(connection.commit)
+            else:
+                give_back = partial(self._give_back, connection)
+                await self._in_writing_thread(connection.commit)
             return outcomes
         finally:
-            self._give_back(connection)
+            give_back()
 
     def _give_back(self, connection: Connection) -> None:
-        """And whatever it has not committed; behind what the thread still does with it, if nobody waits for that any more."""
+        """Behind what the thread still does with it, if nobody waits for that any more."""
         try:
             self._writing_thread.submit(connection.close)
         except RuntimeError:  # the database was closed meanwhile, and the thread has ended
@@ -301,6 +311,7 @@ class Database:
 
     async def close(self) -> None:
         """Give back all connections, and end all threads."""
+        self._is_closed = True
         for threads in (self._writing_thread, self._apart_threads, self._reading_threads):
             threads.shutdown()
         self._glances.close()

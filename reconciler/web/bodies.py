@@ -34,6 +34,9 @@ class Room:
 
         Its sender may not be slow (`paced`): the room is for others, too.
         """
+        if not _is_announced(request):
+            yield b""
+            return
         _check_announced(request, limit)
         body = bytearray()
         try:
@@ -91,6 +94,11 @@ async def paced(
 async def read_json(request: Request, limit: int) -> Json:
     """The body as JSON. Raises RefusedError where it is too long, VerificationError where it is none."""
     return parse_json(await read_body(request, limit), "the body")
+
+
+def _is_announced(request: Request) -> bool:
+    """A request that says nothing of a body has none (RFC 9112, section 6.3)."""
+    return "content-length" in request.headers or "transfer-encoding" in request.headers
 
 
 def _check_announced(request: Request, limit: int) -> None:

@@ -12,7 +12,7 @@ from typing import Final
 import uvicorn
 from starlette.types import ASGIApp
 
-from reconciler.web.joining import Protocol
+from reconciler.web.connections import Protocol
 from reconciler.web.lifespans import comes, running
 from reconciler.web.listening import Listening, listening
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
-from ipaddress import IPv6Address, ip_address
-from typing import Final
+from ipaddress import IPv4Address, IPv6Address, ip_address
+from typing import Final, TypeAlias
 from urllib.parse import parse_qs, urlsplit
+
+_Address: TypeAlias = IPv4Address | IPv6Address
 
 _BYTES: Final = 1024
 _ORIGIN = re.compile(r"(https?)://([a-z0-9](?:[a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:.]+\])(?::([1-9][0-9]{0,4}))?")
@@ -23,17 +25,13 @@ def is_local(host: str) -> bool:
     """Whether a host's name is of this machine: loopback, or the embedded world, where http is allowed (PROTOCOL §8)."""
     if host == "localhost" or host.endswith(".embedded"):
         return True
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # a name, not an address
-        return False
+    address = _address(host)
+    return address is not None and address.is_loopback
 
 
 def is_public_address(address: str) -> bool:
     """Whether an IP address is of the public internet; an address of IPv4 written as one of IPv6 is what it stands for."""
-    found = ip_address(address.partition("%")[0])
-    inner = found.ipv4_mapped or found.sixtofour if isinstance(found, IPv6Address) else None
-    return (inner or found).is_global and not (inner or found).is_multicast
+    return _is_public(ip_address(address.partition("%")[0]))
 
 
 def reach_fault(host: str, *, toy: bool) -> str | None:
@@ -45,10 +43,23 @@ def reach_fault(host: str, *, toy: bool) -> str | None:
         return None
     if is_local(host):
         return "is of this machine only"
-    try:
-        return None if is_public_address(host) else "is of a private network"
-    except ValueError:  # a name, not an address
+    address = _address(host.partition("%")[0])
+    return None if address is None or _is_public(address) else "is of a private network"
+
+
+def _address(host: str) -> _Address | None:
+    """The IP address that a host is named by, if it is."""
+    if ":" not in host and not host[-1:].isdigit():  # a name: to be told so by an exception takes many times as long
         return None
+    try:
+        return ip_address(host)
+    except ValueError:
+        return None
+
+
+def _is_public(address: _Address) -> bool:
+    inner = address.ipv4_mapped or address.sixtofour if isinstance(address, IPv6Address) else None
+    return (inner or address).is_global and not (inner or address).is_multicast
 
 
 def origin_fault(url: str, *, plain_http: bool) -> str | None:

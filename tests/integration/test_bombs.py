@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from reconciler.clients.auth import AuthenticatedHttp
 from reconciler.clients.http import HttpClient
 from reconciler.gateway.app import build_app
-from reconciler.web import bodies, joining
+from reconciler.web import bodies, connections
 from reconciler.web.server import Door, serving
 from tests.authenticating import keys_of
 from tests.delivering import Contents
@@ -26,7 +26,7 @@ POSTED = ("/.well-known/auth", "/authrite/initialRequest")
 
 @pytest.fixture
 async def url(database, monkeypatch) -> AsyncIterator[str]:
-    monkeypatch.setattr(joining, "HEAD_SECONDS", 0.5)
+    monkeypatch.setattr(connections, "HEAD_SECONDS", 0.5)
     app = build_app(
         database=database,
         identity=SERVER.identity,

@@ -12,8 +12,8 @@ from sqlalchemy import insert, select
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import StateError, UnreachableError
+from reconciler.store import commits, patience
 from reconciler.store import database as store
-from reconciler.store import patience
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents, documents
 from reconciler.store.settings import settings
@@ -26,10 +26,13 @@ async def another(database_url):
     await database.close()
 
 
-@pytest.fixture(params=["write", "jot"])
-def writing(request, database):
-    """Either way to write."""
-    return getattr(database, request.param)
+@pytest.fixture(params=["write", "jot", "jot on a slow disk"])
+def writing(request, database, monkeypatch):
+    """Every way to write."""
+    way, _, slowly = request.param.partition(" ")
+    if slowly:
+        monkeypatch.setattr(commits, "_SLOW", 0.0)  # all but one in fifty commits go to a thread
+    return getattr(database, way)
 
 
 def put(data: bytes):

@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import httpx
-import pytest
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, StreamingResponse
 from starlette.routing import Route
 
-from reconciler.web import joining
-from reconciler.web.joining import JoinedWrites, Protocol
+from reconciler.web.joining import JoinedWrites
 from reconciler.web.server import Door, serving
 
 
@@ -95,40 +93,3 @@ async def test_what_is_large_is_sent_as_it_is_and_after_what_came_before():
     await asyncio.sleep(0)
     assert under.told == [b"head", large, b"end"]
     assert under.told[1] is large
-
-
-@pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nhost: a\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HT"])
-async def test_a_connection_on_which_nobody_finishes_asking_is_closed(monkeypatch, sent):
-    monkeypatch.setattr(joining, "HEAD_SECONDS", 0.05)
-
-    async def answer(_):
-        return PlainTextResponse("ok")
-
-    app = Starlette(routes=[Route("/", answer)])
-    async with serving([Door(app=app, host="127.0.0.1", port=0)]) as (url,):
-        reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
-        writer.write(sent)
-        answered = await reader.read()  # to the end, which the server has to make
-        writer.close()
-    assert answered.count(b"200 OK") == sent.count(b"\r\n\r\n")
-
-
-async def test_an_answer_may_take_longer_than_its_question(monkeypatch):
-    monkeypatch.setattr(joining, "HEAD_SECONDS", 0.02)
-    looked, look = asyncio.Event(), Protocol._look
-
-    def seen(protocol):
-        look(protocol)
-        looked.set()
-
-    monkeypatch.setattr(Protocol, "_look", seen)
-
-    async def answer(_):
-        for _ in range(3):
-            looked.clear()
-            await looked.wait()
-        return PlainTextResponse("ok")
-
-    app = Starlette(routes=[Route("/", answer)])
-    async with serving([Door(app=app, host="127.0.0.1", port=0)]) as (url,), httpx.AsyncClient() as client:
-        assert (await client.get(url)).text == "ok"
