@@ -136,9 +136,8 @@ class Database:
         engine = create_async_engine(url, **settings)
         threads = create_engine(without_loop(url), pool_size=_READERS + _APART + 2, **settings)
         event.listen(engine.sync_engine, "begin", _opened)  # those of works are opened by who begins them
-        if not is_server:
-            for each in (engine.sync_engine, threads):
-                event.listen(each, "connect", sqlite.prepare)
+        for each in (engine.sync_engine, threads):
+            event.listen(each, "connect", postgresql.prepare if is_server else sqlite.prepare)
         return cls(engine, threads)
 
     @property

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection
+from sqlalchemy.engine.interfaces import DBAPIConnection
+from sqlalchemy.pool import ConnectionPoolEntry
 
 from reconciler.store import patience
 
@@ -33,6 +35,14 @@ def settings(url: URL) -> dict[str, Any]:
     """
     options = {name: value for name, value in _DEFAULTS.items() if name not in url.query}
     return {"isolation_level": "READ COMMITTED", "pool_pre_ping": True, "connect_args": options}
+
+
+def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
+    """Set a new connection up: a statement that runs in a transaction of its own does so by the level of the session, else the server's."""
+    cursor = connection.cursor()
+    cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED")
+    cursor.close()
+    connection.commit()
 
 
 def begin(_: Connection) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from sqlalchemy import text
 
 from reconciler.model.errors import OverlayError
 from reconciler.store.database import Database
-from reconciler.store.replays import Replays, replays
+from reconciler.store.replays import Replays, _row, replays
 
 NOW = 1_700_000_000
 UNTIL = NOW + 3600
@@ -46,6 +47,30 @@ async def test_of_many_at_once_in_several_processes_each_is_first_once(database,
     for each in others:
         await each.close()
     assert sum(answers) == len(names)
+
+
+@pytest.mark.only("postgresql")
+async def test_who_comes_while_another_process_writes_it_is_not_first_and_no_error(database, database_url):
+    """Whatever isolation the server has by default: of the tests' server it is SERIALIZABLE."""
+    another = Database.open(database_url)
+    seen, rival = Replays(database), Replays(another)
+    await seen.first(b"another", until=UNTIL, now=NOW)
+    await rival.first(b"a third", until=UNTIL, now=NOW)
+    async with database.begin() as connection:
+        span, message = _row(b"a", UNTIL)
+        await connection.execute(replays.insert(), {"span": span, "message": message})
+        asking = asyncio.create_task(rival.first(b"a", until=UNTIL, now=NOW))
+        await waits_for_a_lock(connection)
+    assert not await asking
+    await another.close()
+
+
+async def waits_for_a_lock(connection) -> None:
+    """Until somebody waits for what this connection has written."""
+    waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
+    async with asyncio.timeout(30):
+        while not await connection.scalar(waiting):  # noqa: ASYNC110 - a server sets no Event
+            await asyncio.sleep(0.01)
 
 
 async def test_another_process_has_seen_it_after_a_restart(database, database_url):

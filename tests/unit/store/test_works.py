@@ -8,7 +8,7 @@ import time
 
 import pytest
 from psycopg import OperationalError
-from sqlalchemy import insert, select
+from sqlalchemy import insert, select, text
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import StateError, UnreachableError
@@ -108,6 +108,15 @@ async def test_where_the_database_fails_under_one_the_others_are_done_all_the_sa
 async def test_a_work_that_reads_cannot_write(database):
     with pytest.raises(StateError):
         await database.read(put(b"one"))
+
+
+@pytest.mark.only("postgresql")
+@pytest.mark.parametrize("way", ["write", "jot", "write_apart"])
+async def test_what_writes_sees_what_others_have_committed_whatever_the_servers_default(database, way):
+    async def level(connection):
+        return await connection.scalar(text("SHOW transaction_isolation"))
+
+    assert await getattr(database, way)(level) == "read committed"
 
 
 async def test_a_work_that_waits_for_something_else_is_refused(database, writing):
