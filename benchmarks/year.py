@@ -222,7 +222,7 @@ class Desk:
     @asynccontextmanager
     async def open(cls, year: Year, path: Path) -> AsyncIterator[Desk]:
         """With the database at a path, which is made where there is none."""
-        database = Database.open(f"sqlite+aiosqlite:///{path}")
+        database = Database.open(f"sqlite:///{path}")
         try:
             await schema.prepare(database)
             yield cls(year, database)

@@ -44,4 +44,4 @@ handed: Connection | None = context.config.attributes.get("connection")
 if handed is not None:
     run(handed)
 else:
-    asyncio.run(run_at(context.get_x_argument(as_dictionary=True).get("url", "sqlite+aiosqlite://")))
+    asyncio.run(run_at(context.get_x_argument(as_dictionary=True).get("url", "sqlite://")))

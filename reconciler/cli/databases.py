@@ -161,7 +161,7 @@ def _belongs_to_another(choice: Choice) -> GuardError:
 
 
 def _url(path: Path) -> str:
-    return f"sqlite+aiosqlite:///{path}"
+    return f"sqlite:///{path}"
 
 
 @asynccontextmanager

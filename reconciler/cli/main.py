@@ -24,7 +24,7 @@ from reconciler.cli.mistyped import mistyped
 from reconciler.cli.words import COMPLETING, answer
 from reconciler.model.errors import OverlayError, of_system
 
-_TALKATIVE = ("asyncio", "sqlalchemy", "aiosqlite", "psycopg")
+_TALKATIVE = ("asyncio", "sqlalchemy", "psycopg")
 """Libraries that print a traceback for a task that was stopped; --debug lets them."""
 _YOUNG: Final = 50_000
 """New objects after which Python looks for cycles. What is imported and loaded stays, so that to walk all of it after each 700,

@@ -119,7 +119,7 @@ def key_in(
 @asynccontextmanager
 async def _database(path: Path) -> AsyncIterator[Database]:
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    database = Database.open(f"sqlite+aiosqlite:///{path}")
+    database = Database.open(f"sqlite:///{path}")
     try:
         await schema.prepare(database)
         yield database

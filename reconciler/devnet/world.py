@@ -116,7 +116,7 @@ class ToyWorld:
     async def _database(self, name: str) -> Database:
         folder = self._folder / name
         folder.mkdir(parents=True, exist_ok=True)
-        database = Database.open(f"sqlite+aiosqlite:///{folder / 'state.db'}")
+        database = Database.open(f"sqlite:///{folder / 'state.db'}")
         self._stack.push_async_callback(database.close)
         await upgrade(database)
         return database

@@ -196,7 +196,7 @@ class Coins:
         takes = or_(coins.c.state == CoinState.FREE, hoped)
         locked = update(coins).values(state=CoinState.LOCKED, entry=entry).where(takes)
         for batch in batches(sorted(wanted)):
-            if (await self._connection.execute(locked.where(_among(batch)))).rowcount != len(batch):
+            if await self._connection.changed(locked.where(_among(batch))) != len(batch):
                 raise await self._not_free(batch, entry)
 
     async def spend(self, outpoints: Iterable[Outpoint], txid: Txid) -> None:
@@ -210,7 +210,7 @@ class Coins:
         spent = update(coins).values(state=CoinState.SPENT, spent_by=txid, entry=spender)
         unspent = or_(coins.c.state != CoinState.SPENT, coins.c.spent_by == txid)
         for batch in batches(sorted(frozenset(outpoints))):
-            if (await self._connection.execute(spent.where(unspent, _among(batch)))).rowcount != len(batch):
+            if await self._connection.changed(spent.where(unspent, _among(batch))) != len(batch):
                 raise StateError(f"transaction {txid} spends a coin that is unknown or that another one has spent")
 
     async def mark_spent(self, spenders: Iterable[Transaction]) -> None:

@@ -9,9 +9,9 @@ A repository is a small class around the connection of one transaction:
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Generic, Self, TypeVar
@@ -27,15 +27,14 @@ from sqlalchemy import (
     event,
 )
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from reconciler.model.errors import UnreachableError
 from reconciler.store import patience, postgresql, sqlite
 from reconciler.store.commits import Commits
-from reconciler.store.engines import AsyncConnection, AsyncEngine, create_async_engine
 from reconciler.store.failures import failure
-from reconciler.store.urls import database_url, is_postgresql, shown, without_loop
-from reconciler.store.works import OPENING, Done, Failed, Glances, Work, alone, side_by_side, together
+from reconciler.store.stepwise import Stepwise
+from reconciler.store.urls import database_url, is_postgresql, shown
+from reconciler.store.works import OPENING, Done, Failed, Glances, Work, alone, give_back, side_by_side, together
 
 T = TypeVar("T")
 
@@ -55,6 +54,14 @@ _FILE_READERS: Final = 1
 """Of a file: Python runs one thread at a time, and sqlite3 gives its turn away with every row. Two on two processors take longer than one."""
 _APART: Final = 2
 """Threads that write what needs no turn."""
+_STEPWISE: Final = 12
+"""Transactions at once that are lived in, at most."""
+_STEPPERS: Final = 4
+"""Threads that run their statements."""
+_WRITING: Final = 1
+"""Connections of those that have the turn."""
+_GLANCE: Final = 1
+"""Connections of those that glance."""
 _AT_ONCE: Final = 100
 """Works that are written together, at most."""
 
@@ -103,21 +110,21 @@ class Database:
     Servers, which have many at once, give theirs as works: see store.works.
     """
 
-    def __init__(self, engine: AsyncEngine, threads: Engine) -> None:
+    def __init__(self, engine: Engine) -> None:
         is_server = is_postgresql(engine.url)
         # a transaction of SQLite's sees one moment by itself
         reading = {OPENING: postgresql.begin, **postgresql.SNAPSHOT} if is_server else {OPENING: sqlite.begin}
         apart = {OPENING: postgresql.begin, "isolation_level": "AUTOCOMMIT"}
-        self._engine = engine
+        self._writing = engine
         self._reading = engine.execution_options(**reading)
+        self._apart = engine.execution_options(**apart) if is_server else None
         self._writing_thread = ThreadPoolExecutor(1, "database-writer")
         self._reading_threads = ThreadPoolExecutor(_READERS if is_server else _FILE_READERS, "database-reader")
-        self._in_threads = threads
-        self._reading_in_threads = threads.execution_options(**reading)
-        self._apart = threads.execution_options(**apart) if is_server else None
         self._apart_threads = ThreadPoolExecutor(_APART, "database-apart")
-        self._glances = Glances(self._reading_in_threads)
+        self._stepwise_threads = ThreadPoolExecutor(_STEPPERS, "database-stepwise")
+        self._glances = Glances(self._reading)
         self._turn = asyncio.Lock()
+        self._places = asyncio.Semaphore(_STEPWISE)
         self._orders: list[_Order[Any]] = []
         self._writer: asyncio.Task[None] | None = None
         self._commits = Commits()
@@ -131,33 +138,35 @@ class Database:
         """
         url = database_url(text)
         is_server = is_postgresql(url)
-        settings = postgresql.settings(url) if is_server else {}
-        settings["execution_options"] = {OPENING: postgresql.take_turn if is_server else sqlite.begin_immediate}
-        engine = create_async_engine(url, **settings)
-        threads = create_engine(without_loop(url), pool_size=_READERS + _APART + 2, **settings)
-        event.listen(engine.sync_engine, "begin", _opened)  # those of works are opened by who begins them
-        for each in (engine.sync_engine, threads):
-            event.listen(each, "connect", postgresql.prepare if is_server else sqlite.prepare)
-        return cls(engine, threads)
+        engine = create_engine(
+            url,
+            pool_size=_READERS + _APART + _WRITING,
+            max_overflow=_STEPWISE + _GLANCE,  # so that nobody who has a thread waits for a connection
+            execution_options={OPENING: postgresql.take_turn if is_server else sqlite.begin_immediate},
+            **(postgresql.settings(url) if is_server else sqlite.SETTINGS),
+        )
+        event.listen(engine, "connect", postgresql.prepare if is_server else sqlite.prepare)
+        return cls(engine)
 
     @property
     def location(self) -> str:
         """Where it is, for errors: no user, no password."""
-        return shown(self._engine.url)
+        return shown(self._writing.url)
 
     @asynccontextmanager
-    async def begin(self) -> AsyncIterator[AsyncConnection]:
+    async def begin(self) -> AsyncIterator[Stepwise]:
         """One database transaction: committed at the end of the block, rolled back if it raises.
 
         Raises UnreachableError where the database does not answer, breaks off or is busy for too long, and StateError where it
         cannot be opened, is read-only, full or damaged. No statement or parameter is shown. A connection that is lost during
         the commit leaves open whether it happened.
         """
-        async with self._its_turn(), self._transaction(self._engine) as connection:
+        here = sqlite.begun_here if self._apart is None else None
+        async with self._its_turn(), self._transaction(self._writing, here) as connection:
             yield connection
 
     @asynccontextmanager
-    async def reading(self) -> AsyncIterator[AsyncConnection]:
+    async def reading(self) -> AsyncIterator[Stepwise]:
         """One database transaction that writes nothing. Raises as `begin` does."""
         async with self._transaction(self._reading) as connection:
             yield connection
@@ -198,7 +207,7 @@ class Database:
     async def read(self, work: Work[T]) -> T:
         """Do a work that writes nothing, in one moment of the database. Raises what the work raises, and as `begin` does."""
         loop = asyncio.get_running_loop()
-        outcome = await loop.run_in_executor(self._reading_threads, alone, self._reading_in_threads, work)
+        outcome = await loop.run_in_executor(self._reading_threads, alone, self._reading, work)
         done: T = self._result(outcome)
         return done
 
@@ -235,11 +244,11 @@ class Database:
         if self._apart is None and all(order.is_brief for order in orders):
             with suppress(DBAPIError):  # nothing of it was kept; whose fault it was shows when each is run alone
                 return await self._written_here(works)
-        return await self._in_writing_thread(partial(together, self._in_threads, works))
+        return await self._in_writing_thread(partial(together, self._writing, works))
 
     async def _written_here(self, works: Sequence[Work[Any]]) -> list[Done | Failed]:
-        connection = self._in_threads.connect()
-        give_back = connection.close
+        connection = self._writing.connect()
+        leave = partial(give_back, connection)
         try:
             try:
                 await sqlite.begun_here(connection)
@@ -249,34 +258,37 @@ class Database:
             if self._commits.is_here():
                 self._commits.here(connection.commit)
             else:
-                give_back = partial(self._give_back, connection)
+                leave = partial(self._give_back, connection)
                 await self._in_writing_thread(connection.commit)
             return outcomes
         finally:
-            give_back()
+            leave()
 
     def _give_back(self, connection: Connection) -> None:
         """Behind what the thread still does with it, if nobody waits for that any more."""
         try:
-            self._writing_thread.submit(connection.close)
+            self._writing_thread.submit(give_back, connection)
         except RuntimeError:  # the database was closed meanwhile, and the thread has ended
-            connection.close()
+            give_back(connection)
 
     async def _in_writing_thread(self, step: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writing_thread, step)
 
-    @asynccontextmanager
-    async def _its_turn(self) -> AsyncIterator[None]:
+    def _its_turn(self) -> AbstractAsyncContextManager[None]:
         """Wait for those of this process that write: in the order in which they came, and no longer than for any others."""
+        return self._held(self._turn)
+
+    @asynccontextmanager
+    async def _held(self, lock: asyncio.Lock | asyncio.Semaphore) -> AsyncIterator[None]:
         try:
             async with asyncio.timeout(patience.BUSY_SECONDS):
-                await self._turn.acquire()
+                await lock.acquire()
         except TimeoutError as error:
             raise self._busy() from error
         try:
             yield
         finally:
-            self._turn.release()
+            lock.release()
 
     def _busy(self) -> UnreachableError:
         return UnreachableError("the database is busy", where=self.location, hint="repeat the command")
@@ -296,12 +308,18 @@ class Database:
         return outcome
 
     @asynccontextmanager
-    async def _transaction(self, engine: AsyncEngine) -> AsyncIterator[AsyncConnection]:
+    async def _transaction(
+        self, engine: Engine, here: Callable[[Connection], Awaitable[None]] | None = None
+    ) -> AsyncIterator[Stepwise]:
+        connection = Stepwise(engine, self._stepwise_threads)
         try:
-            async with engine.begin() as connection:
-                yield connection
-        except PoolTimeoutError as error:  # of the pool: all its connections were in use
-            raise self._busy() from error
+            async with self._held(self._places):
+                try:
+                    await connection.begin(here)
+                    yield connection
+                    await connection.commit()
+                finally:
+                    await connection.close()
         except DBAPIError as error:
             known = failure(error, self.location)
             if known is None:
@@ -311,12 +329,7 @@ class Database:
     async def close(self) -> None:
         """Give back all connections, and end all threads."""
         self._is_closed = True
-        for threads in (self._writing_thread, self._apart_threads, self._reading_threads):
+        for threads in (self._writing_thread, self._apart_threads, self._reading_threads, self._stepwise_threads):
             threads.shutdown()
         self._glances.close()
-        self._in_threads.dispose()
-        await self._engine.dispose()
-
-
-def _opened(connection: Connection) -> None:
-    connection.get_execution_options()[OPENING](connection)
+        self._writing.dispose()

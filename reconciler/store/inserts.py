@@ -38,8 +38,7 @@ async def insert_new(connection: Connection, table: Table, rows: Sequence[Mappin
     """Insert those rows whose primary key or unique columns are not there yet; returns how many were new."""
     if not rows:
         return 0
-    result = await connection.execute(_insert_new(connection.dialect.name, table), list(rows))
-    return result.rowcount
+    return await connection.changed(_insert_new(connection.dialect.name, table), list(rows))
 
 
 async def insert_returning_new(

@@ -273,10 +273,8 @@ class Journal:
         if before is None:
             raise StateError(f"the journal has no entry {entry}")
         after = advance(before, event)
-        moved = await self._connection.execute(
-            update(journal).where(journal.c.id == entry, journal.c.state == before).values(state=after, updated=now)
-        )
-        if moved.rowcount != 1:
+        move = update(journal).where(journal.c.id == entry, journal.c.state == before).values(state=after, updated=now)
+        if await self._connection.changed(move) != 1:
             raise LockedError(f"another process moved the journal entry {entry} on at the same time")
         if after in GIVEN_UP:
             followers = (journal_transactions.c.entry == entry, journal_transactions.c.position > 0)

@@ -111,8 +111,7 @@ class Leases:
 
     async def renew(self, lease: Lease, *, now: int, ttl: int) -> Lease:
         """The heartbeat. Raises LockedError if the lease was taken or given back meanwhile."""
-        result = await self._connection.execute(_held_by(lease).values(until=now + ttl))
-        if result.rowcount != 1:
+        if await self._connection.changed(_held_by(lease).values(until=now + ttl)) != 1:
             raise await self._lost(lease.name)
         return Lease(name=lease.name, token=lease.token, owner=lease.owner, since=lease.since, until=now + ttl)
 

@@ -121,8 +121,7 @@ class Orders:
     async def replace(self, before: Order, after: Order) -> None:
         """Write down what an order is now. Raises LockedError where somebody else moved it on meanwhile."""
         known = (orders.c.id == before.id, orders.c.state == before.state, orders.c.updated == before.updated)
-        written = await self._connection.execute(update(orders).where(*known).values(_row(after)))
-        if written.rowcount != 1:
+        if await self._connection.changed(update(orders).where(*known).values(_row(after))) != 1:
             raise LockedError("another process moved the order on at the same time", where=before.id)
 
     async def spent_since(self, at: int) -> Satoshis:

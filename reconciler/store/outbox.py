@@ -173,7 +173,7 @@ class Outbox:
             .where(outbox.c.id == delivery, outbox.c.state.in_((DeliveryState.PENDING, state)))
             .values(state=state, attempts=outbox.c.attempts + 1, last_error=error, updated=now)
         )
-        if (await self._connection.execute(attempt)).rowcount != 1:
+        if await self._connection.changed(attempt) != 1:
             raise StateError(f"the outbox has no pending delivery {delivery}")
 
 

@@ -259,7 +259,7 @@ class Forwards:
         last = (await self._connection.execute(oldest)).scalar_one_or_none()
         if last is None:
             return 0
-        return (await self._connection.execute(delete(host_forwards).where(host_forwards.c.id <= last))).rowcount
+        return await self._connection.changed(delete(host_forwards).where(host_forwards.c.id <= last))
 
     async def _insert(self, rows: Sequence[tuple[Txid, str, str]], *, due: int) -> None:
         new = [{"txid": txid, "topic": topic, "peer": peer, "attempts": 0, "due": due} for txid, topic, peer in rows]

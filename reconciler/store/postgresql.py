@@ -14,10 +14,14 @@ from reconciler.store import patience
 _WRITING: Final = 0x0E1A
 """The advisory lock that the transaction which may write holds; of this database alone."""
 
+_STOP_SECONDS: Final = 5.0
+"""Within which the server hears that a statement is to stop."""
+
 _DEFAULTS: Final[Mapping[str, str | int]] = {
     "application_name": "overlay",
     "connect_timeout": 10,
     "keepalives_idle": 30,  # seconds; a server that is cut off without a word would be waited for for hours
+    "tcp_user_timeout": 60_000,  # milliseconds; one that is cut off while it is asked something, likewise
     "keepalives_interval": 10,
     "keepalives_count": 3,
 }
@@ -43,6 +47,11 @@ def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
     cursor.execute("SET SESSION CHARACTERISTICS AS TRANSACTION ISOLATION LEVEL READ COMMITTED")
     cursor.close()
     connection.commit()
+
+
+def stop(connection: Any) -> None:
+    """Have the statement that runs on a connection fail; from any thread. Raises psycopg.Error where the server does not hear it."""
+    connection.cancel_safe(timeout=_STOP_SECONDS)
 
 
 def begin(_: Connection) -> None:

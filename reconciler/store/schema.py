@@ -45,7 +45,7 @@ from reconciler.store import (
     usage,
 )
 from reconciler.store.database import Database, metadata
-from reconciler.store.engines import AsyncConnection
+from reconciler.store.stepwise import Stepwise
 
 TABLES: Final = (
     buyer_credits,
@@ -173,7 +173,7 @@ def _one_alembic() -> asyncio.Lock:
     return _ALEMBIC.setdefault(asyncio.get_running_loop(), asyncio.Lock())
 
 
-async def _current(connection: AsyncConnection, database: Database) -> str | None:
+async def _current(connection: Stepwise, database: Database) -> str | None:
     """The revision; None where nothing of ours is there. Raises StateError where that cannot be this program's database."""
     tables = frozenset(await connection.run_sync(lambda sync: inspect(sync).get_table_names()))
     if _VERSION.name not in tables:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-from typing import Final
+from collections.abc import Mapping
+from typing import Any, Final
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, QueuePool
 from sqlalchemy.engine.interfaces import DBAPIConnection, DBAPICursor
 from sqlalchemy.pool import ConnectionPoolEntry
 
@@ -18,6 +19,10 @@ _PRIMARY: Final = 0xFF
 """Of an error's code: the rest says which sort of busy it is, as while another process recovers the log of one that was killed."""
 _SWITCHES: Final = 50
 """How often others may be in the way before a database cannot be opened."""
+
+
+SETTINGS: Final[Mapping[str, Any]] = {"poolclass": QueuePool, "connect_args": {"check_same_thread": False}}
+"""Of an engine: what asks for a connection, and what runs a statement on it, are different threads."""
 
 
 def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
@@ -52,6 +57,11 @@ def _log_ahead(cursor: DBAPICursor) -> None:
         else:
             return
     cursor.execute("PRAGMA journal_mode=WAL")
+
+
+def stop(connection: sqlite3.Connection) -> None:
+    """Have the statement that runs on a connection fail; from any thread."""
+    connection.interrupt()
 
 
 def begin(connection: Connection) -> None:

@@ -151,10 +151,8 @@ class Transactions:
         return found
 
     async def _write(self, txid: Txid, proof: bytes | None, height: int | None) -> None:
-        written = await self._connection.execute(
-            update(transactions).where(transactions.c.txid == txid).values(proof=proof, height=height)
-        )
-        if written.rowcount != 1:
+        write = update(transactions).where(transactions.c.txid == txid).values(proof=proof, height=height)
+        if await self._connection.changed(write) != 1:
             raise StateError("there is no such transaction in the database", where=txid)
 
 

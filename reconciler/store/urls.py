@@ -14,13 +14,13 @@ from sqlalchemy.exc import ArgumentError
 from reconciler.model.errors import UsageError
 
 _POSTGRESQL: Final = "postgresql+psycopg"
-_SQLITE: Final = "sqlite+aiosqlite"
+_SQLITE: Final = "sqlite"
 _DRIVERS: Final[Mapping[str, str]] = {
     "postgres": _POSTGRESQL,
     "postgresql": _POSTGRESQL,
     _POSTGRESQL: _POSTGRESQL,
-    "sqlite": _SQLITE,
     _SQLITE: _SQLITE,
+    "sqlite+aiosqlite": _SQLITE,
 }
 
 
@@ -41,11 +41,6 @@ def database_url(text: str) -> URL:
         # `user:pa@ss@host` is read as a host `ss@host`, which every error would name.
         raise UsageError("the database URL has more than one @", hint="write %40 for an @ in a user name or password")
     return url
-
-
-def without_loop(url: URL) -> URL:
-    """The same database, through a driver that blocks the thread that asks."""
-    return url if is_postgresql(url) else url.set(drivername="sqlite")
 
 
 def is_postgresql(url: URL) -> bool:

@@ -26,8 +26,8 @@ class Watched:
     async def update(self, txid: Txid, **values: object) -> None:
         """Set columns of one transaction. Raises StateError where there is no such."""
         given = {f"new_{name}": value for name, value in values.items()}
-        changed = await self._connection.execute(_setting(self._table, tuple(values)), {"watched": txid, **given})
-        if changed.rowcount != 1:
+        setting = _setting(self._table, tuple(values))
+        if await self._connection.changed(setting, {"watched": txid, **given}) != 1:
             raise StateError("there is no such transaction in the database", where=txid)
 
     async def prove(self, txid: Txid, path: MerklePath) -> None:

@@ -16,7 +16,7 @@ from itertools import repeat
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
 
 from sqlalchemy import Connection as SyncConnection
-from sqlalchemy import CursorResult, Dialect, Engine, Executable, RootTransaction, ScalarResult
+from sqlalchemy import Dialect, Engine, Executable, Result, RootTransaction, ScalarResult
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from reconciler.model.errors import OverlayError
@@ -39,7 +39,7 @@ class Connection(Protocol):
         """Which database it is."""
         ...
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+    async def execute(self, statement: Executable, parameters: Any = None) -> Result[*tuple[Any, ...]]:
         """Run a statement, with one set of parameters or many."""
         ...
 
@@ -51,7 +51,11 @@ class Connection(Protocol):
         """Run a statement; the first column of its first row, None without rows."""
         ...
 
-    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+    async def changed(self, statement: Executable, parameters: Any = None) -> int:
+        """Run a statement that changes rows; how many."""
+        ...
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> Result[*tuple[Any, ...]]:
         """Run a statement as the driver takes it."""
         ...
 
@@ -71,7 +75,7 @@ class Straight:
         """Which database it is."""
         return self._connection.dialect
 
-    async def execute(self, statement: Executable, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+    async def execute(self, statement: Executable, parameters: Any = None) -> Result[*tuple[Any, ...]]:
         """Run a statement."""
         return self._connection.execute(statement, parameters)
 
@@ -83,7 +87,11 @@ class Straight:
         """Run a statement; the first value."""
         return self._connection.scalar(statement, parameters)
 
-    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> CursorResult[*tuple[Any, ...]]:
+    async def changed(self, statement: Executable, parameters: Any = None) -> int:
+        """Run a statement; how many rows it has changed."""
+        return self._connection.execute(statement, parameters).rowcount
+
+    async def exec_driver_sql(self, statement: str, parameters: Any = None) -> Result[*tuple[Any, ...]]:
         """Run a statement as the driver takes it."""
         return self._connection.exec_driver_sql(statement, parameters)
 
@@ -185,6 +193,14 @@ def begun(connection: SyncConnection) -> RootTransaction:
         transaction.rollback()
         raise
     return transaction
+
+
+def give_back(connection: SyncConnection) -> None:
+    """To its pool, without what was not committed: SQLAlchemy leaves the transaction open whose commit has failed."""
+    try:
+        connection.rollback()
+    finally:
+        connection.close()
 
 
 def side_by_side(connection: SyncConnection, works: Sequence[Work[Any]]) -> list[Done | Failed]:

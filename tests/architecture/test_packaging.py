@@ -14,8 +14,8 @@ from reconciler import __version__
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
 
-BY_NAME = {"aiosqlite", "psycopg", "sniffio"}
-"""Asked for by a URL, sqlite+aiosqlite and postgresql+psycopg, or by httpcore if it is there, not by an import."""
+BY_NAME = {"psycopg", "sniffio"}
+"""Asked for by a URL, postgresql+psycopg, or by httpcore if it is there, not by an import."""
 FOR_CONTRIBUTORS = {"test", "dev", "fuzz"}
 """Extras that the package itself does not use."""
 WITH_ANOTHER = {"pydantic-core": "pydantic"}

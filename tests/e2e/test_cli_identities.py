@@ -163,7 +163,7 @@ def test_either_database_comes_back_when_it_is_lost(machine):
 
 def test_a_database_that_was_named_belongs_to_its_first_identity_for_good(machine, monkeypatch):
     overlay = machine.overlay
-    named = {"DATABASE_URL": f"sqlite+aiosqlite:///{overlay.home / 'embedded' / 'state.db'}"}
+    named = {"DATABASE_URL": f"sqlite:///{overlay.home / 'embedded' / 'state.db'}"}
     ours = overlay.environment()
     monkeypatch.setattr(overlay, "environment", lambda: ours | named)
     monkeypatch.setenv("DATABASE_URL", named["DATABASE_URL"])

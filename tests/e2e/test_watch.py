@@ -120,7 +120,7 @@ def lease_of(overlay: Any, pid: int) -> int:
     """Have another process of this machine hold the lease; its token."""
 
     async def take() -> int:
-        database = Database.open(f"sqlite+aiosqlite:///{overlay.home / 'embedded' / 'state.db'}")
+        database = Database.open(f"sqlite:///{overlay.home / 'embedded' / 'state.db'}")
         owner = this_process("other")
         other = type(owner)(id="other", host=owner.host, pid=pid, boot=owner.boot)
         try:
@@ -137,7 +137,7 @@ def is_fenced(overlay: Any, token: int) -> bool:
     """Whether what is written with this token is refused."""
 
     async def check() -> bool:
-        database = Database.open(f"sqlite+aiosqlite:///{overlay.home / 'embedded' / 'state.db'}")
+        database = Database.open(f"sqlite:///{overlay.home / 'embedded' / 'state.db'}")
         try:
             async with database.begin() as connection:
                 await Leases(connection).check(APPLY, token)

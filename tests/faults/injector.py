@@ -328,7 +328,7 @@ class Disk:
         self._full: Injection | None = None
 
     def attach(self, site: Site) -> None:
-        engine = site.database._engine.sync_engine
+        engine = site.database._writing
         event.listen(engine, "begin", self._begin)
         event.listen(engine, "do_execute", self._execute)
         self._commit = engine.dialect.do_commit

@@ -49,7 +49,7 @@ APPLIES: Final = 3
 _CLEAN: Final = 3
 """How many applies without a fault may be needed: a contest of coins is decided by a block, and then planned again."""
 
-for _name in ("aiosqlite", "anyio", "encodings.idna", "httpcore"):
+for _name in ("anyio", "encodings.idna", "httpcore"):
     import_module(_name)  # once here, rather than in every process that is forked
 
 LEADING: Final = {

@@ -90,7 +90,7 @@ async def public(tmp_path: Path) -> AsyncIterator[Public]:
         await stack.enter_async_context(http)
         doors = []
         for name in ("public", "other"):
-            database = Database.open(f"sqlite+aiosqlite:///{tmp_path / name}.db")
+            database = Database.open(f"sqlite:///{tmp_path / name}.db")
             stack.push_async_callback(database.close)
             await schema.upgrade(database)
             app = public_host(database, EMBEDDED, http=http, clock=time.time)

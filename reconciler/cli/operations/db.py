@@ -42,7 +42,7 @@ async def _databases(invocation: Invocation) -> AsyncGenerator[tuple[str, Databa
         async with open_database(invocation, network, identity, Otherwise.READ) as opened:
             yield _PRODUCERS, opened.database
     if buyers.exists():
-        database = Database.open(f"sqlite+aiosqlite:///{buyers}")
+        database = Database.open(f"sqlite:///{buyers}")
         try:
             yield _BUYERS, database
         finally:

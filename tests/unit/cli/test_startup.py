@@ -12,7 +12,7 @@ import pytest
 EXAMPLE = Path(__file__).parents[3] / "examples" / "producer.yaml"
 
 COMMUNICATION = frozenset({"aiohttp", "anyio", "httpx", "requests", "ssl", "starlette", "uvicorn"})
-STATE = frozenset({"aiosqlite", "alembic", "psycopg", "sqlalchemy"})
+STATE = frozenset({"alembic", "psycopg", "sqlalchemy"})
 KEYS = frozenset({"bsv", "cryptography"})
 LANGUAGE = frozenset({"reconciler.manifest", "yaml"})
 OPERATIONS = "reconciler.cli.operations."

@@ -44,7 +44,7 @@ async def test_a_host_says_that_it_is_well_and_what_it_is(world, path):
 
 
 async def test_a_host_whose_database_fails_lives_and_is_not_ready(world, tmp_path):
-    world.database = Database.open(f"sqlite+aiosqlite:///{tmp_path / 'absent' / 'state.db'}")
+    world.database = Database.open(f"sqlite:///{tmp_path / 'absent' / 'state.db'}")
     world.serve()
 
     replies = {

@@ -246,7 +246,7 @@ def s3(s3_server, request, monkeypatch) -> Moto:
 async def world(tmp_path, migrated, database, request) -> AsyncIterator[World]:
     async with AsyncExitStack() as stack:
         file = shutil.copy(migrated, tmp_path / "host.db")
-        databases = {"host": Database.open(f"sqlite+aiosqlite:///{file}"), "storage": database}
+        databases = {"host": Database.open(f"sqlite:///{file}"), "storage": database}
         stack.push_async_callback(databases["host"].close)
         world = World(tmp_path, databases, request.node.name)
         await stack.enter_async_context(world.ledger)

@@ -43,7 +43,7 @@ def opened(tmp_path, migrated, request, make_world):
         async with AsyncExitStack() as stack:
             databases = {}
             for name in ("host", "storage"):
-                databases[name] = Database.open(f"sqlite+aiosqlite:///{tmp_path / name}.db")
+                databases[name] = Database.open(f"sqlite:///{tmp_path / name}.db")
                 stack.push_async_callback(databases[name].close)
             world = make_world(tmp_path, databases, request.node.name)
             world._numbers = count(next(lives) * 1_000_000 + os.getpid() * 1_000_000_000)

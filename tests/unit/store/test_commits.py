@@ -69,7 +69,7 @@ def test_a_commit_that_fails_slowly_is_slow_and_says_why():
 @pytest.mark.only("sqlite")
 async def test_while_a_slow_disk_takes_its_time_others_go_on(database):
     await database.jot(lambda connection: Documents(connection).put(b"the connection is there"))
-    event.listen(database._in_threads, "commit", lambda _: time.sleep(0.1))
+    event.listen(database._writing, "commit", lambda _: time.sleep(0.1))
     longest, done = 0.0, False
 
     async def tick():

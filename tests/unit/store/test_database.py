@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import StateError, UnreachableError, UsageError
+from reconciler.store import patience
 from reconciler.store.database import Database
 from reconciler.store.documents import documents
 from reconciler.store.host_tables import host_transactions
@@ -60,6 +61,19 @@ async def test_a_reader_cannot_write(database):
     assert "read-only transaction" in refused.value.where
     async with database.begin() as connection:  # the connection is as good as before
         await Settings(connection).put("name", b"value")
+
+
+async def test_whoever_is_cancelled_leaves_nothing_behind_that_others_would_wait_for(database, another, monkeypatch):
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 3)
+    kept = []  # as a log or a debugger keeps them: with the frames in which they came about, and all that these hold
+    for number in range(60):
+        task = asyncio.create_task(count_up(database, 5))
+        await asyncio.sleep(number * 0.0002)
+        task.cancel()
+        kept += await asyncio.gather(task, return_exceptions=True)
+        async with another.begin() as connection:
+            await Settings(connection).put("name", b"%d" % number)
+    assert any(isinstance(error, asyncio.CancelledError) for error in kept)
 
 
 async def test_new_rows_are_counted_and_old_ones_stay(database):

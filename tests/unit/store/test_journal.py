@@ -8,6 +8,7 @@ from sqlalchemy.exc import IntegrityError
 
 from reconciler.model.errors import LockedError, StateError
 from reconciler.model.journal import COMMITTED, TRANSITIONS, UNFINISHED, EntryRole, JournalEvent, JournalState
+from reconciler.store.database import Database
 from reconciler.store.journal import Journal
 from reconciler.store.leases import APPLY, Leases, Owner
 
@@ -56,10 +57,15 @@ async def test_an_id_is_used_once(database, journalled):
             await Journal(connection).create(entry)
 
 
-async def test_an_entry_whose_transactions_are_not_stored_is_not_committed(database, make_entry, make_transaction):
+async def begun(database, work):
+    async with database.begin() as connection:
+        await work(connection)
+
+
+@pytest.mark.parametrize("way", [begun, Database.write, Database.jot])
+async def test_an_entry_whose_transactions_are_not_stored_is_not_committed(database, make_entry, make_transaction, way):
     with pytest.raises(IntegrityError):
-        async with database.begin() as connection:
-            await Journal(connection).create(make_entry("one", make_transaction()))
+        await way(database, lambda connection: Journal(connection).create(make_entry("one", make_transaction())))
     async with database.begin() as connection:
         assert await Journal(connection).get("one") is None
 

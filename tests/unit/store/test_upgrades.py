@@ -8,6 +8,7 @@ import tarfile
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,10 @@ async def test_payments_from_before_there_were_other_methods_are_what_they_were(
     }
     database = Database.open(databases.create_empty())
     async with database.begin() as connection:
-        await connection.run_sync(_alembic, "upgrade", "0014")
+        await connection.run_sync(partial(_alembic, direction="upgrade", revision="0014"))
         insert = f"INSERT INTO payments ({', '.join(row)}) VALUES ({', '.join(f':{name}' for name in row)})"
         await connection.execute(text(insert).bindparams(bindparam("booked", type_=DateTime(timezone=True))), row)
-        await connection.run_sync(_alembic, "upgrade", "head")
+        await connection.run_sync(partial(_alembic, direction="upgrade", revision="head"))
     async with database.reading() as connection:
         found = await Payments(connection).find(made.txid)
     assert found == made

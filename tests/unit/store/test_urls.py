@@ -17,7 +17,7 @@ def test_every_usual_spelling_of_postgresql_is_understood(scheme):
 @pytest.mark.parametrize("scheme", ["sqlite", "sqlite+aiosqlite"])
 def test_a_file_is_understood(scheme):
     url = database_url(f"{scheme}:////var/lib/overlay/state.db")
-    assert (url.drivername, url.database) == ("sqlite+aiosqlite", "/var/lib/overlay/state.db")
+    assert (url.drivername, url.database) == ("sqlite", "/var/lib/overlay/state.db")
 
 
 @pytest.mark.parametrize(

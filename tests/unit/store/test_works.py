@@ -261,7 +261,7 @@ async def test_a_work_that_broke_off_while_it_read_does_not_keep_later_ones_at_i
 
 @pytest.mark.only("postgresql")
 async def test_what_may_have_been_committed_before_the_connection_was_lost_is_not_done_again(database, monkeypatch):
-    dialect, runs = database._in_threads.dialect, []
+    dialect, runs = database._writing.dialect, []
     honest = dialect.do_commit
 
     def lost(connection):

@@ -1,0 +1,152 @@
+"""Transactions that are lived in: cut off at any moment they end soon, and leave the connection as they found it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from sqlalchemy import text
+
+from reconciler.model.errors import UnreachableError
+from reconciler.store import database as store
+from reconciler.store import patience
+from reconciler.store.database import Database
+from reconciler.store.documents import Documents, documents
+from reconciler.store.inserts import insert_new
+from reconciler.store.settings import Settings
+
+ENDLESS = {
+    "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
+    "postgresql": "SELECT pg_sleep(60)",
+}
+SOON = 3.0
+"""Seconds, with everything that a busy machine does besides."""
+
+
+@pytest.fixture
+async def another(database_url):
+    opened = Database.open(database_url)
+    yield opened
+    await opened.close()
+
+
+async def endless(database: Database, way: str) -> None:
+    async with getattr(database, way)() as connection:
+        await connection.execute(text(ENDLESS[connection.dialect.name]))
+
+
+async def cancelled(task: asyncio.Task[None], times: int = 1) -> float:
+    """Seconds until a task has ended."""
+    begun = time.monotonic()
+    for _ in range(times):
+        task.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    return time.monotonic() - begun
+
+
+@pytest.mark.parametrize("way", ["begin", "reading"])
+@pytest.mark.parametrize("times", [1, 3])
+async def test_a_statement_that_takes_long_is_stopped(database, way, times):
+    task = asyncio.create_task(endless(database, way))
+    await asyncio.sleep(0.3)
+    assert await cancelled(task, times) < SOON
+    async with database.begin() as connection:
+        await Settings(connection).put("name", b"value")
+        assert await Settings(connection).get("name") == b"value"
+
+
+async def test_whoever_waits_for_another_process_can_be_cancelled(database, another):
+    async with another.begin() as connection:
+        await Settings(connection).get("name")
+        task = asyncio.create_task(endless(database, "begin"))
+        await asyncio.sleep(0.3)
+        assert await cancelled(task) < SOON
+    async with database.begin() as connection:
+        assert await Settings(connection).get("name") is None
+
+
+async def test_time_that_runs_out_is_told_from_being_cancelled(database):
+    with pytest.raises(TimeoutError):
+        async with asyncio.timeout(0.2):
+            await endless(database, "reading")
+
+
+async def test_more_than_there_are_places_for_wait_for_one(database):
+    together, most = 0, 0
+
+    async def read() -> None:
+        nonlocal together, most
+        async with database.reading() as connection:
+            together += 1
+            most = max(most, together)
+            await Settings(connection).get("name")
+            await asyncio.sleep(0.01)
+            together -= 1
+
+    await asyncio.gather(*(read() for _ in range(5 * store._STEPWISE)))
+    assert 1 < most <= store._STEPWISE
+
+
+async def test_who_finds_no_place_in_time_is_told_that_it_is_busy(database, monkeypatch):
+    monkeypatch.setattr(patience, "BUSY_SECONDS", 0.2)
+    done = asyncio.Event()
+
+    async def stay() -> None:
+        async with database.reading():
+            await done.wait()
+
+    staying = [asyncio.create_task(stay()) for _ in range(store._STEPWISE)]
+    await asyncio.sleep(0.1)
+    with pytest.raises(UnreachableError, match="the database is busy"):
+        await endless(database, "reading")
+    done.set()
+    await asyncio.gather(*staying)
+
+
+async def test_while_all_places_are_taken_works_are_done(database):
+    done = asyncio.Event()
+
+    async def stay() -> None:
+        async with database.reading() as connection:
+            await Settings(connection).get("name")
+            await done.wait()
+
+    staying = [asyncio.create_task(stay()) for _ in range(store._STEPWISE)]
+    await asyncio.sleep(0.1)
+    async with asyncio.timeout(SOON):
+        await asyncio.gather(
+            *(database.write(lambda connection: Settings(connection).put("name", b"value")) for _ in range(10)),
+            *(database.write_apart(lambda connection: Settings(connection).put("more", b"value")) for _ in range(1)),
+            *(database.glance(lambda connection: Settings(connection).get("name")) for _ in range(10)),
+            *(database.read(lambda connection: Settings(connection).get("name")) for _ in range(10)),
+        )
+    done.set()
+    await asyncio.gather(*staying)
+
+
+async def test_rows_and_counts_are_those_of_a_work(database):
+    async def ask(connection) -> list[object]:
+        rows = [{"digest": f"{number:064x}", "data": b"%d" % number} for number in range(3)]
+        query = documents.select().order_by(documents.c.digest)
+        first = (await connection.execute(query.limit(1))).one_or_none()
+        return [
+            await insert_new(connection, documents, rows),
+            [row.digest for row in await connection.execute(query)],
+            [row[documents.c.data] for row in (await connection.execute(query)).mappings()],
+            first and first.digest,
+            list(await connection.scalars(query)),
+            await connection.scalar(query),
+            await connection.changed(documents.update().values(data=b"new")),
+            (await connection.exec_driver_sql("SELECT data FROM documents")).all(),
+            await Documents(connection).get(f"{1:064x}"),
+            await connection.changed(documents.delete()),
+        ]
+
+    async with database.begin() as connection:
+        stepwise = await ask(connection)
+    assert await database.write(ask) == stepwise
+    assert stepwise[:3] == [3, [f"{number:064x}" for number in range(3)], [b"0", b"1", b"2"]]
+    assert stepwise[-1] == 3
