@@ -54,10 +54,10 @@ _FILE_READERS: Final = 1
 """Of a file: Python runs one thread at a time, and sqlite3 gives its turn away with every row. Two on two processors take longer than one."""
 _APART: Final = 2
 """Threads that write what needs no turn."""
-_STEPWISE: Final = 12
-"""Transactions at once that are lived in, at most."""
+_PLACES: Final = 15
+"""Transactions at once, at most, that are lived in and read."""
 _STEPPERS: Final = 4
-"""Threads that run their statements."""
+"""Threads that run the statements of those that are lived in."""
 _WRITING: Final = 1
 """Connections of those that have the turn."""
 _GLANCE: Final = 1
@@ -124,7 +124,7 @@ class Database:
         self._stepwise_threads = ThreadPoolExecutor(_STEPPERS, "database-stepwise")
         self._glances = Glances(self._reading)
         self._turn = asyncio.Lock()
-        self._places = asyncio.Semaphore(_STEPWISE)
+        self._places = asyncio.Semaphore(_PLACES)
         self._orders: list[_Order[Any]] = []
         self._writer: asyncio.Task[None] | None = None
         self._commits = Commits()
@@ -141,7 +141,7 @@ class Database:
         engine = create_engine(
             url,
             pool_size=_READERS + _APART + _WRITING,
-            max_overflow=_STEPWISE + _GLANCE,  # so that nobody who has a thread waits for a connection
+            max_overflow=_PLACES + _GLANCE,  # so that nobody who has a thread waits for a connection
             execution_options={OPENING: postgresql.take_turn if is_server else sqlite.begin_immediate},
             **(postgresql.settings(url) if is_server else sqlite.SETTINGS),
         )
@@ -168,7 +168,7 @@ class Database:
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Stepwise]:
         """One database transaction that writes nothing. Raises as `begin` does."""
-        async with self._transaction(self._reading) as connection:
+        async with self._held(self._places), self._transaction(self._reading) as connection:
             yield connection
 
     async def write(self, work: Work[T]) -> T:
@@ -313,13 +313,12 @@ class Database:
     ) -> AsyncIterator[Stepwise]:
         connection = Stepwise(engine, self._stepwise_threads)
         try:
-            async with self._held(self._places):
-                try:
-                    await connection.begin(here)
-                    yield connection
-                    await connection.commit()
-                finally:
-                    await connection.close()
+            try:
+                await connection.begin(here)
+                yield connection
+                await connection.commit()
+            finally:
+                await connection.close()
         except DBAPIError as error:
             known = failure(error, self.location)
             if known is None:

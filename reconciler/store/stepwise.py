@@ -32,6 +32,7 @@ class Stepwise:
         self._engine = engine
         self._threads = threads
         self._connection: SyncConnection | None = None
+        self._driver: Any = None
 
     async def begin(self, here: Callable[[SyncConnection], Awaitable[None]] | None = None) -> None:
         """Connect, and begin as the engine says; or `here`, on the event loop."""
@@ -88,6 +89,7 @@ class Stepwise:
     def _connect(self) -> SyncConnection:
         """In the thread, so that `close` knows the connection even if nobody waits for this step any more."""
         self._connection = self._engine.connect()
+        self._driver = self._connection.connection.driver_connection
         return self._connection
 
     async def _read(self, run: Callable[[], CursorResult[*tuple[Any, ...]]]) -> Result[*tuple[Any, ...]]:
@@ -109,7 +111,7 @@ class Stepwise:
 
     def _stop(self) -> None:
         with suppress(self._engine.dialect.loaded_dbapi.Error):  # it has ended, or cannot be told to
-            _STOP[self._engine.dialect.name](self._connected.connection.driver_connection)
+            _STOP[self._engine.dialect.name](self._driver)
 
 
 async def _ended(*steps: asyncio.Future[Any]) -> None:

@@ -11,6 +11,7 @@ order in which they came, and durable at once. Each is in a savepoint: one that 
 from __future__ import annotations
 
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import repeat
 from typing import Any, Final, Protocol, TypeAlias, TypeVar
@@ -196,11 +197,13 @@ def begun(connection: SyncConnection) -> RootTransaction:
 
 
 def give_back(connection: SyncConnection) -> None:
-    """To its pool, without what was not committed: SQLAlchemy leaves the transaction open whose commit has failed."""
-    try:
+    """To its pool, without what was not committed: SQLAlchemy leaves the transaction open whose commit has failed.
+
+    Raises nothing of what a lost connection says to that: what it was lost for is on its way to who asked.
+    """
+    with suppress(DBAPIError):
         connection.rollback()
-    finally:
-        connection.close()
+    connection.close()
 
 
 def side_by_side(connection: SyncConnection, works: Sequence[Work[Any]]) -> list[Done | Failed]:

@@ -47,6 +47,12 @@ async def cancelled(task: asyncio.Task[None], times: int = 1) -> float:
     return time.monotonic() - begun
 
 
+async def endless_but_for_a_moment(database: Database) -> None:
+    task = asyncio.create_task(endless(database, "begin"))
+    await asyncio.sleep(0.1)
+    await cancelled(task)
+
+
 @pytest.mark.parametrize("way", ["begin", "reading"])
 @pytest.mark.parametrize("times", [1, 3])
 async def test_a_statement_that_takes_long_is_stopped(database, way, times):
@@ -74,6 +80,24 @@ async def test_time_that_runs_out_is_told_from_being_cancelled(database):
             await endless(database, "reading")
 
 
+@pytest.mark.only("postgresql")
+async def test_who_is_cancelled_while_the_server_goes_is_cancelled(database):
+    begun = asyncio.Event()
+
+    async def wait() -> None:
+        async with database.begin() as connection:
+            await Settings(connection).put("name", b"value")
+            connection._driver.close()
+            begun.set()
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(wait())
+    await begun.wait()
+    assert await cancelled(task) < SOON
+    async with database.begin() as connection:
+        assert await Settings(connection).get("name") is None
+
+
 async def test_more_than_there_are_places_for_wait_for_one(database):
     together, most = 0, 0
 
@@ -86,8 +110,8 @@ async def test_more_than_there_are_places_for_wait_for_one(database):
             await asyncio.sleep(0.01)
             together -= 1
 
-    await asyncio.gather(*(read() for _ in range(5 * store._STEPWISE)))
-    assert 1 < most <= store._STEPWISE
+    await asyncio.gather(*(read() for _ in range(5 * store._PLACES)))
+    assert 1 < most <= store._PLACES
 
 
 async def test_who_finds_no_place_in_time_is_told_that_it_is_busy(database, monkeypatch):
@@ -98,7 +122,7 @@ async def test_who_finds_no_place_in_time_is_told_that_it_is_busy(database, monk
         async with database.reading():
             await done.wait()
 
-    staying = [asyncio.create_task(stay()) for _ in range(store._STEPWISE)]
+    staying = [asyncio.create_task(stay()) for _ in range(store._PLACES)]
     await asyncio.sleep(0.1)
     with pytest.raises(UnreachableError, match="the database is busy"):
         await endless(database, "reading")
@@ -114,12 +138,13 @@ async def test_while_all_places_are_taken_works_are_done(database):
             await Settings(connection).get("name")
             await done.wait()
 
-    staying = [asyncio.create_task(stay()) for _ in range(store._STEPWISE)]
+    staying = [asyncio.create_task(stay()) for _ in range(store._PLACES)]
     await asyncio.sleep(0.1)
     async with asyncio.timeout(SOON):
         await asyncio.gather(
             *(database.write(lambda connection: Settings(connection).put("name", b"value")) for _ in range(10)),
-            *(database.write_apart(lambda connection: Settings(connection).put("more", b"value")) for _ in range(1)),
+            database.write_apart(lambda connection: Settings(connection).put("more", b"value")),
+            endless_but_for_a_moment(database),
             *(database.glance(lambda connection: Settings(connection).get("name")) for _ in range(10)),
             *(database.read(lambda connection: Settings(connection).get("name")) for _ in range(10)),
         )
