@@ -44,10 +44,9 @@ class Protocol(H11Protocol):
         self._last = None
         super().on_response_complete()
 
-    def handle_websocket_upgrade(self, event: Any) -> None:
-        """See uvicorn: from here on the connection is another protocol's."""
-        self._wait_no_longer()
-        super().handle_websocket_upgrade(event)
+    def _should_upgrade(self) -> bool:
+        """See uvicorn. Nothing here speaks another protocol, and who asks for one is no news: uvicorn would log each such request."""
+        return False
 
     def _look(self) -> None:
         """Close the connection if it has not brought a whole head since it was looked at, and nothing is being answered on it."""

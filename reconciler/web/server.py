@@ -69,6 +69,7 @@ class _Server(uvicorn.Server):
             uvicorn.Config(
                 app,
                 http=Protocol,
+                ws="none",
                 lifespan="off",
                 log_config=None,
                 access_log=False,

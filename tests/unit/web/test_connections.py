@@ -136,15 +136,18 @@ async def test_a_body_is_not_a_head_however_long_it_is(counter):
     assert b"2 0 " in told
 
 
+@pytest.mark.parametrize("protocol", [b"h2c", b"websocket"])
 @pytest.mark.parametrize("together", [True, False])
-async def test_another_protocol_may_be_offered_and_is_passed_over(counter, together):
+async def test_another_protocol_may_be_offered_and_is_passed_over(counter, together, protocol, caplog):
     """As curl --http2 and Java's client do. The body is a body, and no request, whatever is in it."""
-    head = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: h2c\r\ncontent-length: %d\r\n\r\n" % len(GET)
+    head = b"POST / HTTP/1.1\r\nhost: a\r\nconnection: upgrade\r\nupgrade: %s\r\ncontent-length: %d\r\n\r\n"
+    head %= (protocol, len(GET))
     pieces = [head + GET + LAST] if together else [head, GET, LAST]
     told = await answered(counter, *pieces)
     assert told.count(b"200 OK") == 2
     assert b"1 %d " % len(GET) in told
     assert b"2 0 " in told
+    assert caplog.records == []
 
 
 async def test_who_half_closes_with_his_request_gets_an_answer_that_is_there_at_once():
