@@ -46,6 +46,7 @@ class Interrupt:
         finally:
             working.cancel()
             asked.cancel()
+            await asyncio.gather(working, asked, return_exceptions=True)
 
 
 @contextmanager

@@ -56,8 +56,6 @@ _APART: Final = 2
 """Threads that write what needs no turn."""
 _PLACES: Final = 15
 """Transactions at once, at most, that are lived in and read."""
-_STEPPERS: Final = 4
-"""Threads that run the statements of those that are lived in."""
 _WRITING: Final = 1
 """Connections of those that have the turn."""
 _GLANCE: Final = 1
@@ -121,7 +119,7 @@ class Database:
         self._writing_thread = ThreadPoolExecutor(1, "database-writer")
         self._reading_threads = ThreadPoolExecutor(_READERS if is_server else _FILE_READERS, "database-reader")
         self._apart_threads = ThreadPoolExecutor(_APART, "database-apart")
-        self._stepwise_threads = ThreadPoolExecutor(_STEPPERS, "database-stepwise")
+        self._stepwise_threads = ThreadPoolExecutor(_PLACES + _WRITING, "database-stepwise")
         self._glances = Glances(self._reading)
         self._turn = asyncio.Lock()
         self._places = asyncio.Semaphore(_PLACES)
@@ -269,7 +267,7 @@ class Database:
         try:
             self._writing_thread.submit(give_back, connection)
         except RuntimeError:  # the database was closed meanwhile, and the thread has ended
-            give_back(connection)
+            give_back(connection, for_good=True)
 
     async def _in_writing_thread(self, step: Callable[[], T]) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._writing_thread, step)
@@ -326,9 +324,14 @@ class Database:
             raise known from error
 
     async def close(self) -> None:
-        """Give back all connections, and end all threads."""
+        """End all threads when they have done what they do, and all connections; that of a transaction which is still lived in ends with it."""
         self._is_closed = True
+        try:
+            await asyncio.to_thread(self._shut_down)
+        finally:
+            self._glances.close()
+            self._writing.dispose()
+
+    def _shut_down(self) -> None:
         for threads in (self._writing_thread, self._apart_threads, self._reading_threads, self._stepwise_threads):
             threads.shutdown()
-        self._glances.close()
-        self._writing.dispose()

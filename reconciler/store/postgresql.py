@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import socket
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import URL, Connection
@@ -50,8 +53,24 @@ def prepare(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 
 def stop(connection: Any) -> None:
-    """Have the statement that runs on a connection fail; from any thread. Raises psycopg.Error where the server does not hear it."""
-    connection.cancel_safe(timeout=_STOP_SECONDS)
+    """Have the statement that runs on a connection of psycopg's fail; from any thread.
+
+    The server is told over a connection of its own. Where that does not get through in time nobody knows when it will, so that
+    the connection is of no use any more.
+    """
+    try:
+        connection.cancel_safe(timeout=_STOP_SECONDS)
+    except connection.Error:
+        hang_up(connection)
+
+
+def hang_up(connection: Any) -> None:
+    """End a connection of psycopg's under whatever waits for the server; from any thread. To close it is its own thread's to do."""
+    with (
+        suppress(connection.Error, OSError),
+        socket.socket(fileno=os.dup(connection.fileno())) as line,
+    ):  # else it is closed
+        line.shutdown(socket.SHUT_RDWR)
 
 
 def begin(_: Connection) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any, Final
 
 from sqlalchemy import Connection, QueuePool
@@ -61,7 +62,12 @@ def _log_ahead(cursor: DBAPICursor) -> None:
 
 def stop(connection: sqlite3.Connection) -> None:
     """Have the statement that runs on a connection fail; from any thread."""
-    connection.interrupt()
+    with suppress(sqlite3.ProgrammingError):  # closed: nothing runs
+        connection.interrupt()
+
+
+def hang_up(_: sqlite3.Connection) -> None:
+    """A file is no line: what does not stop, such as a commit, comes to its end."""
 
 
 def begin(connection: Connection) -> None:

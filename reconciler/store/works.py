@@ -196,13 +196,17 @@ def begun(connection: SyncConnection) -> RootTransaction:
     return transaction
 
 
-def give_back(connection: SyncConnection) -> None:
+def give_back(connection: SyncConnection, *, for_good: bool = False) -> None:
     """To its pool, without what was not committed: SQLAlchemy leaves the transaction open whose commit has failed.
+
+    `for_good` closes it instead: the pool was thrown away.
 
     Raises nothing of what a lost connection says to that: what it was lost for is on its way to who asked.
     """
     with suppress(DBAPIError):
         connection.rollback()
+    if for_good:
+        connection.invalidate()
     connection.close()
 
 

@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import signal
+import threading
 import time
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
 from reconciler.model.errors import UnreachableError
 from reconciler.store import database as store
-from reconciler.store import patience
+from reconciler.store import patience, stepwise
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents, documents
 from reconciler.store.inserts import insert_new
@@ -62,6 +67,152 @@ async def test_a_statement_that_takes_long_is_stopped(database, way, times):
     async with database.begin() as connection:
         await Settings(connection).put("name", b"value")
         assert await Settings(connection).get("name") == b"value"
+
+
+@pytest.mark.parametrize("turns", range(6))
+async def test_a_statement_that_is_cancelled_before_it_runs_is_stopped(database, turns):
+    """What is told to stop may not be at it yet, and does not hear."""
+    for number in range(10):
+        task = asyncio.create_task(endless(database, "reading"))
+        for _ in range(turns):
+            await asyncio.sleep(0.0003 * number)
+        assert await cancelled(task) < SOON
+
+
+async def test_a_statement_is_stopped_whatever_else_threads_are_busy_with(database):
+    release = threading.Event()
+    busy = [asyncio.to_thread(release.wait) for _ in range(40)]
+    waiting = asyncio.gather(*busy)
+    task = asyncio.create_task(endless(database, "begin"))
+    await asyncio.sleep(0.3)
+    try:
+        assert await cancelled(task) < SOON
+    finally:
+        release.set()
+        await waiting
+
+
+async def test_what_a_stopped_statement_says_is_not_logged(database, caplog):
+    task = asyncio.create_task(endless(database, "reading"))
+    await asyncio.sleep(0.3)
+    await cancelled(task)
+    del task
+    gc.collect()
+    await asyncio.sleep(0)
+    assert caplog.records == []
+
+
+@pytest.mark.parametrize("goes_on", [True, False])
+async def test_after_a_cancelled_statement_a_transaction_is_over(database, another, goes_on):
+    """An INSERT that is interrupted takes SQLite's whole transaction back: what came later would be in none."""
+
+    async def live() -> None:
+        async with database.begin() as connection:
+            await Settings(connection).put("name", b"first")
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(0.2):
+                    await connection.execute(text(ENDLESS[connection.dialect.name]))
+            if goes_on:
+                await Settings(connection).put("name", b"second")
+
+    with pytest.raises(RuntimeError, match="was cut off"):
+        await live()
+    async with another.begin() as connection:
+        assert await Settings(connection).get("name") is None
+
+
+@pytest.mark.parametrize("statement", [True, False])
+async def test_a_database_that_is_closed_under_a_cancelled_transaction_is_free(database_url, database, statement):
+    opened = Database.open(database_url)
+
+    async def live() -> None:
+        async with opened.begin() as connection:
+            await Settings(connection).put("name", b"value")
+            if statement:
+                await connection.execute(text(ENDLESS[connection.dialect.name]))
+            await asyncio.sleep(60)
+
+    task = asyncio.create_task(live())
+    await asyncio.sleep(0.3)
+    task.cancel()
+    async with asyncio.timeout(SOON):
+        await opened.close()
+        assert isinstance((await asyncio.gather(task, return_exceptions=True))[0], asyncio.CancelledError)
+        async with database.begin() as connection:
+            assert await Settings(connection).get("name") is None
+
+
+async def test_a_database_that_is_closed_under_a_transaction_lets_go_of_it_at_its_end(database_url, database):
+    opened = Database.open(database_url)
+
+    async def live() -> None:
+        async with opened.begin() as connection:
+            await Settings(connection).put("name", b"value")
+            await opened.close()
+            await Settings(connection).get("name")
+
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await live()
+    async with asyncio.timeout(SOON), database.begin() as connection:
+        assert await Settings(connection).get("name") is None
+
+
+@pytest.mark.only("postgresql")
+async def test_readers_that_wait_for_a_table_do_not_keep_who_has_it_from_going_on(database):
+    async def read() -> None:
+        async with database.reading() as reader:
+            await Settings(reader).get("name")
+
+    async with database.begin() as connection:
+        await connection.execute(text("LOCK TABLE settings IN ACCESS EXCLUSIVE MODE"))
+        readers = [asyncio.create_task(read()) for _ in range(store._PLACES)]
+        await asyncio.sleep(0.3)
+        async with asyncio.timeout(SOON):
+            await Settings(connection).put("name", b"value")
+    await asyncio.gather(*readers)
+
+
+@pytest.mark.only("postgresql")
+@pytest.mark.parametrize("refusal", [psycopg.errors.CancellationTimeout, psycopg.OperationalError])
+async def test_a_connection_whose_statement_nobody_could_stop_is_used_by_nobody_else(database, monkeypatch, refusal):
+    """The request may come through later, and would stop what runs then."""
+
+    def lost(*_, **__):
+        raise refusal("nobody heard it")
+
+    with monkeypatch.context() as deaf:
+        deaf.setattr(psycopg.Connection, "cancel_safe", lost)
+        task = asyncio.create_task(endless(database, "reading"))
+        await asyncio.sleep(0.3)
+        assert await cancelled(task) < SOON
+    async with database.reading() as connection:
+        await connection.execute(text("SELECT pg_sleep(0.1)"))
+
+
+@pytest.mark.only("postgresql")
+@pytest.mark.parametrize("way", ["statement", "commit"])
+async def test_a_server_that_says_nothing_any_more_is_hung_up_on(database, monkeypatch, way):
+    monkeypatch.setattr(stepwise, "_HEARD_SECONDS", 0.5)
+    process = asyncio.get_running_loop().create_future()
+    frozen = asyncio.Event()
+
+    async def ask() -> None:
+        async with database.begin() as connection:
+            process.set_result(await connection.scalar(text("SELECT pg_backend_pid()")))
+            await frozen.wait()
+            if way == "statement":
+                await Settings(connection).get("name")
+
+    task = asyncio.create_task(ask())
+    os.kill(await process, signal.SIGSTOP)
+    try:
+        frozen.set()
+        await asyncio.sleep(0.3)
+        assert await cancelled(task) < SOON
+    finally:
+        os.kill(process.result(), signal.SIGCONT)
+    async with database.begin() as connection:
+        await Settings(connection).get("name")
 
 
 async def test_whoever_waits_for_another_process_can_be_cancelled(database, another):
