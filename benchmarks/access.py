@@ -22,9 +22,9 @@ _SUCCESS: Final = 0.99
 def measure(setting: Setting) -> Iterator[Row]:
     """On both databases, by one process and by two."""
     stock = Stock.made(setting, 1)
-    for workers in (1, 2):
+    for workers in setting.workers:
         yield from _measure(setting, stock, None, workers)
-    for workers in (1, 2):
+    for workers in setting.workers:
         with postgresql(setting) as url:
             if url is not None:
                 yield from _measure(setting, stock, url, workers)

@@ -62,7 +62,7 @@ def _measured(setting: Setting, database: str, name: str, size: int, budget: flo
     file = folder / "file.bin"
     file.write_bytes(content)
     path = asyncio.run(granted(database, _BUYER))
-    for workers in (1, 2) if budget is not None else (1,):
+    for workers in setting.workers if budget is not None else (1,):
         question = {"home": str(folder), "database": database, "world": "http://nobody.embedded", "workers": workers}
         with ExitStack() as stack:
             ours = stack.enter_context(started(python("benchmarks.shop", question), folder / "shop.log"))

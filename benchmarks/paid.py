@@ -52,9 +52,9 @@ _WAITING: Final = 64
 def measure(setting: Setting) -> Iterator[Row]:
     """On both databases, by one process and by two; the reference has one process, a wallet that takes anything, and no database."""
     stock = Stock.made(setting, round(((setting.rounds + 1) * 2 * _FASTEST + 2 * _RATE) * setting.seconds) + 10)
-    for workers in (1, 2):
+    for workers in setting.workers:
         yield from _measure(setting, stock, None, workers)
-    for workers in (1, 2):
+    for workers in setting.workers:
         with postgresql(setting) as url:
             if url is not None:
                 yield from _measure(setting, stock, url, workers)

@@ -28,6 +28,11 @@ class Setting:
     tell: Callable[[str], None]
     """Progress, for people."""
 
+    @property
+    def workers(self) -> tuple[int, ...]:
+        """By how many processes a gateway is measured."""
+        return (1, 2) if self.scale == 1 else (1,)
+
     def count(self, full: int, least: int = 1) -> int:
         """A number of things at this run's scale."""
         return max(least, round(full * self.scale))

@@ -34,6 +34,7 @@ from reconciler.wire.http import Reply
 from reconciler.wire.payment import Charge, PaymentHeader
 from reconciler.wire.script import p2pkh
 from reconciler.wire.transaction import Transaction, TxOutput
+from tests.patience import PATIENCE
 from tests.paying import keys_of
 
 PRICE: Final = 1000
@@ -102,7 +103,7 @@ class Between:
 
             def _passed_on(self, body: bytes) -> httpx.Response:
                 url = asked.target + self.path
-                return httpx.request(self.command, url, headers=_kept(self.headers), content=body, timeout=120)
+                return httpx.request(self.command, url, headers=_kept(self.headers), content=body, timeout=PATIENCE)
 
             def log_message(self, *_: object) -> None:
                 pass
@@ -183,11 +184,11 @@ class Running:
 
     def kill(self) -> None:
         self.process.send_signal(signal.SIGKILL)
-        self.process.wait(timeout=30)
+        self.process.wait(timeout=PATIENCE)
 
     def ended(self) -> int:
         """The signal, negative, or code by which it has ended by itself."""
-        return self.process.wait(timeout=60)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @dataclass
@@ -297,7 +298,7 @@ class Bazaar:
 
     def hurry(self) -> None:
         """The gateway looks at its payments every minute; now it is time for all of them."""
-        with sqlite3.connect(self.database, timeout=30) as connection:
+        with sqlite3.connect(self.database, timeout=PATIENCE) as connection:
             connection.execute("UPDATE payments SET next_look = '2000-01-01 00:00:00'")
         connection.close()
 
@@ -337,7 +338,7 @@ async def access(
         )
 
 
-def eventually(ask: Callable[[], Any], *, within: float = 60.0) -> Any:
+def eventually(ask: Callable[[], Any], *, within: float = PATIENCE) -> Any:
     """What is true some time soon; nobody says when."""
     deadline = time.monotonic() + within
     while not (found := ask()):

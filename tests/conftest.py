@@ -53,9 +53,11 @@ from reconciler.plan.options import PlanOptions
 from reconciler.store import schema
 from reconciler.store.database import Database
 from reconciler.wire.http import ANSWER, Http, Reply
+from tests.patience import PATIENCE, REQUESTS, be_patient
 
 settings.register_profile("shared machine", deadline=None)
 settings.load_profile("shared machine")
+be_patient()
 
 SQLITE, POSTGRESQL = "sqlite", "postgresql"
 
@@ -227,8 +229,8 @@ class Databases:
         return f"sqlite:///{self._path()}" if self.server is None else self.server.create()
 
     def environment(self) -> dict[str, str]:
-        """What a command needs for a new database: nothing on SQLite, where it makes a file of its own."""
-        return {} if self.server is None else {"DATABASE_URL": self.create()}
+        """What a command needs: a new database, but on SQLite, where it makes a file of its own; and patience."""
+        return REQUESTS | ({} if self.server is None else {"DATABASE_URL": self.create()})
 
     def _path(self) -> Path:
         return self.folder / f"state-{next(self.numbers)}.db"
@@ -584,7 +586,7 @@ class Overlay:
             ) as process,
         ):
             try:
-                told = select.select([process.stdout], [], [], 60)[0] and process.stdout.readline()
+                told = select.select([process.stdout], [], [], PATIENCE)[0] and process.stdout.readline()
                 assert told, Path(log.name).read_text()
                 yield Server(process, json.loads(told), Path(log.name))
             finally:
@@ -602,7 +604,7 @@ class Server:
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Ask it to end; its exit code."""
         self.process.send_signal(number)
-        return self.process.wait(timeout=30)
+        return self.process.wait(timeout=PATIENCE)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from reconciler.web.auth import _IDENTITY
 from reconciler.web.openapi import AUTH_PATH, AUTHRITE_PATH
 from reconciler.web.server import Door, serving
 from reconciler.wire.http import Reply
+from tests.patience import PATIENCE
 
 METHODS = {"get", "put", "post", "delete", "patch"}
 HANDSHAKES = {"Authenticated": AUTH_PATH, "Authrite": AUTHRITE_PATH}
@@ -97,7 +98,7 @@ async def hammer(document: dict[str, Any], app: Any, *, examples: int, headers: 
                 )
                 @given(case=operation.as_strategy(mode))
                 def one(case: Any) -> None:
-                    response = case.call(base_url=url, timeout=30, headers=headers or {})
+                    response = case.call(base_url=url, timeout=PATIENCE, headers=headers or {})
                     is_stated = response.status_code == 503 and "retry-after" in response.headers
                     case.validate_response(response, checks=held[1:] if is_stated else held)
 

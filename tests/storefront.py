@@ -34,6 +34,7 @@ from reconciler.wire.payment import Charge, PaymentHeader
 from reconciler.wire.receipt import Receipt
 from reconciler.wire.script import address, p2pkh
 from reconciler.wire.transaction import TxOutput
+from tests.patience import PATIENCE
 
 ORIGIN = "http://gateway.embedded"
 FEE = 100
@@ -97,7 +98,7 @@ class Buyer:
         if payment is not None:
             headers["x-bsv-payment"] = payment.to_text()
         content = json.dumps(body or {}, separators=(",", ":")).encode()
-        return await self.signing.request("POST", ORIGIN + path, headers=headers, content=content, within=60)
+        return await self.signing.request("POST", ORIGIN + path, headers=headers, content=content, within=PATIENCE)
 
     async def buy(self, path: str, body: Mapping[str, Any] | None = None) -> dict[str, Any]:
         """A request that pays what it is asked, once."""

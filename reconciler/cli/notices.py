@@ -5,10 +5,10 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable, Sequence
 
+from reconciler.cli.doors import door
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.places import Places
 from reconciler.cli.wiring import Subject, clock
-from reconciler.clients.http import HttpClient
 from reconciler.control.happenings import Happening
 from reconciler.control.notify import Notifier, receivers_of
 from reconciler.model.errors import OverlayError
@@ -19,7 +19,7 @@ async def notify(invocation: Invocation, subject: Subject, happenings: Sequence[
     receivers = receivers_of(subject.producer_sealed)
     if not receivers or not happenings:
         return ()
-    async with HttpClient() as http:
+    async with door(invocation.environment) as http:
         notifier = Notifier(
             http=http,
             receivers=receivers,

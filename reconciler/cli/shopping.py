@@ -13,6 +13,7 @@ from typing import Final, Self
 
 from reconciler.chain.headers import Headers
 from reconciler.cli.console import Console
+from reconciler.cli.doors import door
 from reconciler.cli.implied import implied_network
 from reconciler.cli.invocation import Invocation
 from reconciler.cli.wiring import clock, new_keys, open_toy
@@ -119,8 +120,10 @@ async def open_market(invocation: Invocation, gateway: str | None = None) -> Asy
     named = gateway or invocation.environment.get("OVERLAY_URL") or settings.overlay_url
     gateway = named and checked_origin(named, network)
     async with AsyncExitStack() as stack:
-        http = await stack.enter_async_context(HttpClient())
-        strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
+        http = await stack.enter_async_context(door(invocation.environment))
+        strangers = http
+        if not network.is_toy:
+            strangers = await stack.enter_async_context(door(invocation.environment, public_only=True))
         if network is Network.EMBEDDED:
             invocation.home.create()
             await stack.enter_async_context(open_toy(invocation.home.world(network), endpoints, http))

@@ -14,6 +14,7 @@ from functools import partial
 from pathlib import Path
 from typing import Final, Self, TypeVar
 
+from reconciler.cli.doors import patience
 from reconciler.cli.wiring import clock
 from reconciler.clients.http import HttpClient
 from reconciler.devnet.storage import storage_host
@@ -52,6 +53,8 @@ class Settings:
     s3: str | None
     """The URL of an S3 that is not Amazon's."""
     prices: Prices
+    patience: float
+    """Seconds that every answer is given at least."""
 
     @classmethod
     def of(cls, environment: Mapping[str, str]) -> Self:
@@ -72,6 +75,7 @@ class Settings:
             place=_read(environment, "OVERLAY_STORAGE_PLACE", str),
             s3=environment.get("AWS_ENDPOINT_URL") or None,
             prices=Prices(_read(environment, "OVERLAY_STORAGE_PRICE", lambda text: satoshis(int(text)))),
+            patience=patience(environment),
         )
 
 
@@ -87,7 +91,7 @@ async def _opened(settings: Settings) -> AsyncIterator[App]:
     database = Database.open(settings.database)
     try:
         await check(database)
-        async with HttpClient() as http:
+        async with HttpClient(patience=settings.patience) as http:
             yield storage_host(
                 database,
                 settings.endpoints,

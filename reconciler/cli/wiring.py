@@ -14,6 +14,7 @@ from reconciler import cli
 from reconciler.apply.events import Tell
 from reconciler.chain.index import AddressIndex
 from reconciler.cli.databases import Otherwise, open_database
+from reconciler.cli.doors import door
 from reconciler.cli.hints import hinting
 from reconciler.cli.home import GATEWAY_FILE, KEY_FILE, Home
 from reconciler.cli.invocation import Invocation
@@ -108,8 +109,10 @@ async def open_site(
         await opened.ready()
         database = opened.database
         toy = None
-        http = await stack.enter_async_context(HttpClient())
-        strangers = http if network.is_toy else await stack.enter_async_context(HttpClient(public_only=True))
+        http = await stack.enter_async_context(door(invocation.environment))
+        strangers = http
+        if not network.is_toy:
+            strangers = await stack.enter_async_context(door(invocation.environment, public_only=True))
         endpoints = endpoints or await _applied_endpoints(database, network)
         extensions = installed()
         http.mount(OWN_ORIGIN, _own_host(database, endpoints, network, http, extensions))

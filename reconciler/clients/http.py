@@ -30,11 +30,15 @@ class HttpClient:
 
     `apps` maps origins such as `http://public.embedded` to ASGI apps that are called in-process: the same bytes go through
     the same code as over TCP. With `public_only`, connections are made to public addresses alone, whatever a name resolves to:
-    a door for URLs that strangers have set. Nothing is sent before that is known.
+    a door for URLs that strangers have set. Nothing is sent before that is known. `patience` is what every answer is given
+    at least, in seconds, however few the caller would give.
     """
 
-    def __init__(self, *, apps: Mapping[str, Any] | None = None, public_only: bool = False) -> None:
+    def __init__(
+        self, *, apps: Mapping[str, Any] | None = None, public_only: bool = False, patience: float = 0.0
+    ) -> None:
         self._worlds = _Worlds()
+        self._patience = patience
         for origin, app in (apps or {}).items():
             self.mount(origin, app)
         self._extensions: dict[str, Any] = {"trace": _refuse_private} if public_only else {}
@@ -62,6 +66,7 @@ class HttpClient:
         limit: int = ANSWER,
     ) -> Reply:
         """See wire.http.Http.request."""
+        within = max(within, self._patience)
         with _translated(url):
             async with asyncio.timeout(within) as deadline:
                 sent = content if content is None or isinstance(content, bytes) else _timed(content, deadline, within)
@@ -81,6 +86,7 @@ class HttpClient:
         within: float = 10.0,
     ) -> AsyncIterator[_Streamed]:
         """See wire.http.Http.stream."""
+        within = max(within, self._patience)
         with _translated(url):
             async with asyncio.timeout(within):
                 response = await self._send("GET", url, headers=headers, content=None, within=within)

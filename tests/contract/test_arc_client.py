@@ -35,6 +35,7 @@ from reconciler.wire.script import address, p2pkh, unlock_p2pkh
 from reconciler.wire.sighash import preimage
 from reconciler.wire.spv import SpvError
 from reconciler.wire.transaction import Transaction, TxInput, TxOutput, double_sha256
+from tests.patience import PATIENCE
 
 URL = "http://arc.embedded"
 NOW = 1_800_000_000
@@ -265,7 +266,7 @@ async def test_while_the_app_lives_it_mines_and_calls_back_by_itself(world):
         app = build_app(ledger=world.ledger, clock=lambda: world.clock.now, http=http)
         async with app.router.lifespan_context(app):
             await world.arc.submit(spend(world, beef, funding, 99_000))
-            await asyncio.wait_for(heard.wait(), 5)
+            await asyncio.wait_for(heard.wait(), PATIENCE)
 
 
 @pytest.mark.parametrize("form", ["raw", "extended", "v2", "atomic"])

@@ -195,6 +195,23 @@ async def test_an_upload_that_is_answered_by_a_drip_ends():
             await client.request("PUT", url, headers={"content-length": "1000"}, content=chunks(), within=SECONDS)
 
 
+async def test_whoever_is_told_to_be_patient_waits_longer_than_each_request_would():
+    async def slow(reader, writer):
+        await request_of(reader)
+        await asyncio.sleep(2 * SECONDS)
+        writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        await writer.drain()
+
+    async with listening(slow) as url, HttpClient() as hasty, HttpClient(patience=GIVE_UP) as patient:
+        with pytest.raises(UnreachableError, match="in time"):
+            await hasty.request("GET", url, within=SECONDS)
+        reply = await patient.request("GET", url, within=SECONDS)
+        async with patient.stream(url, within=SECONDS) as streamed:
+            pieces = [chunk async for chunk in streamed.chunks()]
+
+    assert (reply.body, b"".join(pieces)) == (b"{}", b"{}")
+
+
 async def test_a_door_for_what_strangers_name_leads_to_no_private_network_and_sends_nothing_there():
     heard = []
 

@@ -20,6 +20,7 @@ from typing import Any
 import pytest
 
 from reconciler.cli.main import main
+from tests.patience import PATIENCE
 
 COMMAND = (sys.executable, "-c", "from reconciler.cli.main import run; run()")
 MANIFEST = """\
@@ -73,7 +74,7 @@ class Terminal:
 
     def wait_for(self, text: bytes) -> None:
         """Read until this is on the screen."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + PATIENCE
         while text not in self.screen:
             assert select.select([self._terminal], [], [], deadline - time.monotonic())[0], self.screen
             self.screen += os.read(self._terminal, 65536)
@@ -125,7 +126,7 @@ def test_ctrl_c_while_it_works_exits_130_without_a_traceback_and_the_next_apply_
             process.send_signal(signal.SIGINT)
             while "Interrupt" not in (line := process.stderr.readline()) and "Stopping" not in line:
                 assert line
-        _, errors = process.communicate(timeout=60)
+        _, errors = process.communicate(timeout=PATIENCE)
     assert process.returncode == 130
     assert "Traceback" not in errors
     assert errors.splitlines()[-1] == "Interrupted. The state is safe; repeat the command to go on."
@@ -145,7 +146,7 @@ def test_two_first_applies_at_once_make_one_producer(written):
         )
         for _ in range(2)
     ]
-    said = [process.communicate(timeout=60)[0] for process in processes]
+    said = [process.communicate(timeout=PATIENCE)[0] for process in processes]
     assert [process.returncode for process in processes] == [0, 0], said
     assert sorted(text.splitlines()[-1] for text in said) == [
         "Apply complete: 3 created, 0 updated, 0 deleted. Generation 1.",
@@ -170,7 +171,7 @@ def test_streams_that_are_closed_do_no_harm(written, streams):
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert "Traceback" not in done.stderr
     assert "Exception ignored" not in done.stderr

@@ -13,6 +13,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.patience import PATIENCE
+
 pytestmark = pytest.mark.long
 
 PRICED = """
@@ -47,7 +49,7 @@ def shop(overlay: Any) -> Any:
 
 def eventually(ask: Callable[[], Any], wanted: Any) -> None:
     """Another machine is not told when: it is asked until it knows."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while (found := ask()) != wanted:
         assert time.monotonic() < deadline, found
         time.sleep(0.1)
@@ -166,7 +168,7 @@ def test_of_two_processes_with_an_approved_plan_each_one_applies_and_the_other_i
             )
             for machine, plan in zip(machines, plans, strict=True)
         ]
-        said = [process.communicate(timeout=120)[0] for process in processes]
+        said = [process.communicate(timeout=PATIENCE)[0] for process in processes]
         assert sorted(process.returncode for process in processes) == [0, 4], said
     for machine in machines:
         write(machine, price=30, most=1000)

@@ -21,6 +21,7 @@ import pytest
 from reconciler.cli.storing import Settings
 from reconciler.model.errors import UsageError
 from reconciler.model.networks import ENDPOINTS
+from tests.patience import PATIENCE
 
 GUIDE = (Path(__file__).parents[2] / "docs" / "operations.md").read_text(encoding="utf-8")
 DOCUMENTED = GUIDE.partition("## A storage host\n")[2].partition("\n## ")[0]
@@ -37,13 +38,15 @@ RIGHT = {
 
 def test_the_guide_names_every_variable_and_no_other():
     named = {*re.findall(r"`(OVERLAY_\w+|DATABASE_URL)`", DOCUMENTED)}
-    assert named == RIGHT.keys() | {f"OVERLAY_STORAGE_{each}" for each in ("HOSTS", "ARC", "CHAIN_TRACKER")}
+    others = {f"OVERLAY_STORAGE_{each}" for each in ("HOSTS", "ARC", "CHAIN_TRACKER")}
+    assert named == RIGHT.keys() | others | {"OVERLAY_REQUEST_TIMEOUT"}
 
 
 def test_settings_are_the_networks_own_unless_somebody_says_otherwise():
     assert Settings.of(RIGHT).endpoints.hosts == ENDPOINTS[Settings.of(RIGHT).network].hosts
     told = {**RIGHT, "OVERLAY_STORAGE_HOSTS": "https://one.example https://two.example"}
     assert Settings.of(told).endpoints.hosts == ("https://one.example", "https://two.example")
+    assert (Settings.of(RIGHT).patience, Settings.of(RIGHT | {"OVERLAY_REQUEST_TIMEOUT": "1m"}).patience) == (0, 60)
 
 
 @pytest.mark.parametrize("variable", RIGHT)
@@ -128,7 +131,7 @@ def test_what_a_producer_stores_there_lies_on_s3_and_is_read_from_there(overlay,
                 assert httpx.get(f"{url}/cdn/{hashlib.sha256(content).hexdigest()}").content == content
             assert "No changes." in overlay.run("plan", "--refresh").stdout
             process.send_signal(signal.SIGTERM)
-            assert process.wait(timeout=60) == -signal.SIGTERM  # uvicorn's way to end, once it has ended well
+            assert process.wait(timeout=PATIENCE) == -signal.SIGTERM  # uvicorn's way to end, once it has ended well
         finally:
             process.kill()
     assert "Application shutdown complete" in log.read_text()
@@ -148,7 +151,7 @@ def test_one_whose_database_is_not_set_up_says_so_and_ends(overlay):
 
 def answers(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
     """Wait until it does."""
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + PATIENCE
     while True:
         try:
             assert httpx.get(f"{url}/health").is_success

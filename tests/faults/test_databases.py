@@ -15,6 +15,7 @@ from reconciler.cli.wiring import clock
 from reconciler.model.errors import UnreachableError
 from reconciler.model.journal import JournalState
 from reconciler.store.leases import APPLY, Leases
+from tests.patience import PATIENCE
 
 
 def started(producer: Any, *arguments: str) -> subprocess.Popen[str]:
@@ -26,7 +27,7 @@ def started(producer: Any, *arguments: str) -> subprocess.Popen[str]:
 
 def test_of_two_commands_on_one_database_one_applies_and_the_other_finds_it_done(producer):
     processes = [started(producer, "apply", "--yes") for _ in range(2)]
-    ends = [process.communicate(timeout=120) for process in processes]
+    ends = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ends
     last = sorted(stdout.splitlines()[-1] for stdout, _ in ends)
     assert last == [
@@ -39,7 +40,7 @@ async def test_a_command_that_will_not_wait_says_who_is_at_it(producer):
     async with producer.site() as site, site.database.begin() as connection:
         await Leases(connection).acquire(APPLY, this_process("first"), now=int(clock()), ttl=60)
     with started(producer, "apply", "--yes", "--lock-timeout", "0s") as process:
-        _, stderr = process.communicate(timeout=120)
+        _, stderr = process.communicate(timeout=PATIENCE)
     assert process.returncode == 6
     assert f"process {os.getpid()} on" in stderr
 

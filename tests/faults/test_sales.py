@@ -27,6 +27,7 @@ from reconciler.model.errors import OverlayError
 from reconciler.model.payment import PaymentState
 from tests.bazaar import GONE, Bazaar, Purse, Running, access, eventually, opened
 from tests.faults.dying import SENT
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]  # what is about PostgreSQL has a server of its own
 
@@ -92,7 +93,7 @@ def test_every_state_of_a_payment_has_its_kill():
 
 
 def state_of(bazaar: Bazaar, purse: Purse) -> str | None:
-    with closing(sqlite3.connect(bazaar.database, timeout=30)) as connection:
+    with closing(sqlite3.connect(bazaar.database, timeout=PATIENCE)) as connection:
         txid = bytes.fromhex(purse.paid[-1].subject)
         row = connection.execute("SELECT state FROM payments WHERE txid = ?", (txid,)).fetchone()
     return None if row is None else row[0]
@@ -269,7 +270,7 @@ def test_a_database_server_that_restarts_loses_no_sale(overlay, local):
                 bazaar.audited()
         finally:
             server.stdin.close()
-            server.wait(timeout=60)
+            server.wait(timeout=PATIENCE)
 
 
 BY_HAND = pytest.mark.parametrize("local", [("--block-time", "0")], indirect=True)

@@ -26,6 +26,7 @@ from reconciler.store.transactions import Transactions
 from reconciler.wallet.keys import Keys
 from reconciler.web.server import Door, serving
 from tests.delivering import Contents
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]
 
@@ -111,7 +112,7 @@ async def test_a_mined_transaction_is_proven_by_callback_alone(local, overlay, b
             await command(overlay, "apply", "--yes")
             async with database.reading() as connection:
                 root = (await Published(connection).root()).record.outpoint.txid
-            async with asyncio.timeout(60):
+            async with asyncio.timeout(PATIENCE):
                 while True:
                     status, report = await app.calls.get()
                     assert status == 200

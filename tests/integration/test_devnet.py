@@ -11,6 +11,7 @@ import pytest
 
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import sha256_hex
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -129,7 +130,7 @@ def test_callbacks_are_made_while_the_world_runs(overlay, base_port):
         overlay.started("devnet", "up", "--base-port", str(base_port), "--block-time", "100ms") as world,
         socket.create_server(("127.0.0.1", 0)) as listener,
     ):
-        listener.settimeout(30)
+        listener.settimeout(PATIENCE)
         arc = world.ready["arc"]
         ours = f"http://127.0.0.1:{listener.getsockname()[1]}/callback"
         raw = _spend(overlay, base_port)

@@ -17,6 +17,7 @@ from reconciler.wallet.keys import Keys
 from reconciler.wire.beef import parse_beef
 from reconciler.wire.canonical import sha256_hex
 from reconciler.wire.state_root import InclusionProof, Leaf, verify_inclusion
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -143,7 +144,7 @@ def test_it_catches_up_with_what_others_have_published(overlay, local, tmp_path)
     other.run("apply", "--yes")
     mine, theirs = (each.json("identity", "show")["identityKey"] for each in (other, overlay))
     with other.started("serve", "--port", "0") as server:
-        ended = time.monotonic() + 60
+        ended = time.monotonic() + PATIENCE
         while _records(server, theirs) < 3:
             assert time.monotonic() < ended, server.log.read_text()
             time.sleep(0.2)  # a round begins when it does; nobody is told

@@ -22,6 +22,7 @@ from reconciler.store.database import Database
 from reconciler.store.payments import Payment, Payments
 from reconciler.wallet.keys import Keys
 from tests.integration.test_storage_payments import PRICE, RULE
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.long
 
@@ -46,7 +47,7 @@ async def taken(path: Path) -> tuple[Payment, ...]:
 
 def proven(overlay) -> list[Payment]:
     """What all storage hosts were paid, once the last payment is in a block: hosts look for that by themselves."""
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE
     while True:
         found = [payment for path in hosts(overlay) for payment in asyncio.run(taken(path))]
         if found and all(payment.height is not None for payment in found):
@@ -56,7 +57,10 @@ def proven(overlay) -> list[Payment]:
 
 
 async def put_in_purse(path: Path, arc: str) -> int:
-    """By how many satoshis a host's purse grows when it takes over what was paid to it."""
+    """What was paid to a host and is in its purse, in satoshis, once all was taken over.
+
+    The host has done that for some of it, and may have spent it on an advertisement.
+    """
     async with AsyncExitStack() as stack:
         http = await stack.enter_async_context(HttpClient())
         database = Database.open(f"sqlite:///{path}")
@@ -70,13 +74,10 @@ async def put_in_purse(path: Path, arc: str) -> int:
             funder=None,
         )
 
-        async def worth() -> int:
-            async with database.reading() as connection:
-                return sum(coin.satoshis for coin in await Coins(connection).spendable())
-
-        before = await worth()
         await purse.earn()
-        return await worth() - before
+        async with database.reading() as connection:
+            paid = [payment.coin.outpoint for payment in await Payments(connection).earned() if payment.coin]
+            return sum(coin.satoshis for coin in (await Coins(connection).get(paid)).values())
 
 
 @pytest.mark.parametrize("local", [("--storage-price", str(PRICE))], indirect=True)

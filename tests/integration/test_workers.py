@@ -27,11 +27,11 @@ from reconciler.wallet.keys import Keys
 from reconciler.web.server import Door, serving
 from reconciler.wire.conversation import Call, Peer
 from reconciler.wire.payment import PAYMENT_HEADER, PaymentHeader
+from tests.patience import PATIENCE
 
 pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]
 
 BUYER = Keys(sha256(b"a buyer of two workers").digest())
-SOME_SECONDS = 60
 
 
 class Gate:
@@ -73,7 +73,7 @@ class Gateway:
                     self._url + asked.target,
                     headers=asked.headers,
                     content=asked.body,
-                    within=SOME_SECONDS,
+                    within=PATIENCE,
                 )
                 try:
                     asked = conversation.send(reply)
@@ -154,7 +154,7 @@ async def test_what_one_worker_has_asked_for_the_other_one_takes(gateway, stock)
 async def test_workers_that_are_killed_in_the_middle_of_a_sale_cost_their_buyer_nothing(gateway, stock, arc):
     arc.open.clear()
     buying = asyncio.create_task(gateway.buy(2, stock.payments[1]))
-    async with asyncio.timeout(SOME_SECONDS):
+    async with asyncio.timeout(PATIENCE):
         await arc.arrived.wait()
     for worker in gateway.workers:
         os.kill(worker, signal.SIGKILL)

@@ -7,6 +7,7 @@ from contextlib import asynccontextmanager
 from typing import Final
 
 from reconciler.cli import errors
+from reconciler.cli.doors import door
 from reconciler.cli.implied import implied_network
 from reconciler.cli.interrupt import stoppable
 from reconciler.cli.invocation import Invocation
@@ -19,7 +20,6 @@ from reconciler.cli.views.devnet import (
     status_text,
 )
 from reconciler.cli.wiring import open_toy
-from reconciler.clients.http import HttpClient
 from reconciler.devnet.ports import local_endpoints, port_of
 from reconciler.devnet.remote import Devnet
 from reconciler.devnet.world import Pace
@@ -41,7 +41,7 @@ async def up(invocation: Invocation, base_port: int, block_time: float, *, stora
     home, console, endpoints = invocation.home, invocation.console, _local(base_port)
     home.create()
     async with (
-        HttpClient() as http,
+        door(invocation.environment) as http,
         open_toy(
             home.world(Network.LOCAL),
             endpoints,
@@ -103,7 +103,7 @@ def _shown(invocation: Invocation, document: dict[str, Json], text: str, *, as_j
 @asynccontextmanager
 async def _devnet(invocation: Invocation, network: Network, base_port: int) -> AsyncIterator[Devnet]:
     """The local world over TCP, or the embedded one in this process."""
-    async with HttpClient() as http:
+    async with door(invocation.environment) as http:
         if network is Network.LOCAL:
             yield Devnet(http, _local(base_port).arc)
             return

@@ -21,8 +21,8 @@ from benchmarks.setting import Figures, Row, table
         pytest.param("apply", 2, marks=pytest.mark.long),
         pytest.param("growth", 3, marks=pytest.mark.long),
         pytest.param("authentication", 1, marks=pytest.mark.long),
-        pytest.param("paid", 12, marks=pytest.mark.long),
-        pytest.param("access", 6, marks=pytest.mark.long),
+        pytest.param("paid", 6, marks=pytest.mark.long),
+        pytest.param("access", 3, marks=pytest.mark.long),
         pytest.param("content", 2, marks=pytest.mark.long),
     ],
 )

@@ -12,6 +12,7 @@ import pytest
 from reconciler.chain.blocks import RESERVE, SUBSIDY
 from reconciler.model.errors import StateError
 from reconciler.wire.merkle import merkle_root
+from tests.patience import PATIENCE
 
 # Works until it is killed: takes money and passes it on, with everything that a world does in between.
 WORKER = """
@@ -58,7 +59,7 @@ async def check_whole(ledger) -> int:
 async def test_several_processes_share_one_world(tmp_path, new_ledger):
     path = tmp_path / "world" / "chain.db"
     workers = [start(path, 15) for _ in range(4)]
-    outputs = [worker.communicate(timeout=60)[0].split()[1:] for worker in workers]
+    outputs = [worker.communicate(timeout=PATIENCE)[0].split()[1:] for worker in workers]
     assert [worker.returncode for worker in workers] == [0, 0, 0, 0]
     txids = {txid for output in outputs for txid in output}
     assert len(txids) == 60

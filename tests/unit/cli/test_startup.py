@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.patience import PATIENCE
+
 EXAMPLE = Path(__file__).parents[3] / "examples" / "producer.yaml"
 
 COMMUNICATION = frozenset({"aiohttp", "anyio", "httpx", "requests", "ssl", "starlette", "uvicorn"})
@@ -32,7 +34,7 @@ def loaded(folder: Path, *arguments: str, code: int = 0, script: str = _RUN) -> 
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert done.returncode == code, done.stderr
     return set(written.read_text().split())

@@ -12,6 +12,7 @@ import typer
 
 from reconciler.cli.main import app, main
 from reconciler.cli.words import SCRIPTS, answer, candidates
+from tests.patience import PATIENCE
 
 ROOT = typer.main.get_command(app)
 
@@ -79,6 +80,6 @@ def test_bash_completes_with_its_script(tmp_path):
         capture_output=True,
         text=True,
         check=True,
-        timeout=60,
+        timeout=PATIENCE,
     )
     assert said.stdout.splitlines() == ["balance", "0", "complete -o default -F _overlay overlay"]

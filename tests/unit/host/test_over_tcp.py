@@ -27,7 +27,7 @@ BINARY = "application/octet-stream"
 async def client(world) -> AsyncIterator[httpx.AsyncClient]:
     async with (
         serving([Door(app=world.app, host="127.0.0.1", port=0)]) as (url,),
-        httpx.AsyncClient(base_url=url, timeout=60) as client,
+        httpx.AsyncClient(base_url=url) as client,
     ):
         yield client
 
@@ -160,7 +160,7 @@ async def test_bodies_that_are_too_long_together_wait_for_their_turn(world, make
     publication = await world.publish(make_dataset(world.keys(), "btc"))
     async with (
         serving([Door(app=world.app, host="127.0.0.1", port=0)]) as (url,),
-        httpx.AsyncClient(base_url=url, timeout=60) as client,
+        httpx.AsyncClient(base_url=url) as client,
     ):
         begun, go_on = asyncio.Event(), asyncio.Event()
 

@@ -10,6 +10,7 @@ from sqlalchemy import text
 from reconciler.model.errors import OverlayError
 from reconciler.store.database import Database
 from reconciler.store.replays import Replays, _row, replays
+from tests.patience import PATIENCE
 
 NOW = 1_700_000_000
 UNTIL = NOW + 3600
@@ -68,7 +69,7 @@ async def test_who_comes_while_another_process_writes_it_is_not_first_and_no_err
 async def waits_for_a_lock(connection) -> None:
     """Until somebody waits for what this connection has written."""
     waiting = text("SELECT count(*) FROM pg_locks WHERE NOT granted AND locktype = 'transactionid'")
-    async with asyncio.timeout(30):
+    async with asyncio.timeout(PATIENCE):
         while not await connection.scalar(waiting):  # noqa: ASYNC110 - a server sets no Event
             await asyncio.sleep(0.01)
 

@@ -19,6 +19,7 @@ from reconciler.store import schema
 from reconciler.store.database import Database, metadata
 from reconciler.store.handovers import SOMEBODY, Handovers
 from reconciler.store.schema import Upgraded
+from tests.patience import PATIENCE
 
 pytestmark = pytest.mark.usefixtures("real_migrations")
 
@@ -216,7 +217,7 @@ def test_of_four_processes_that_open_a_fresh_database_one_upgrades_it_and_all_go
     for process in processes:
         process.stdin.write("go\n")
         process.stdin.flush()
-    answers = [process.communicate(timeout=60) for process in processes]
+    answers = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [errors for _, errors in answers] == [""] * 4
     assert sorted(output for output, _ in answers) == ["False\n"] * 3 + ["True\n"]
 

@@ -20,12 +20,12 @@ from reconciler.store.database import Database
 from reconciler.store.documents import Documents, documents
 from reconciler.store.inserts import insert_new
 from reconciler.store.settings import Settings
+from tests.patience import SOON
 
 ENDLESS = {
     "sqlite": "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT count(*) FROM n",
     "postgresql": "SELECT pg_sleep(60)",
 }
-SOON = 3.0
 """Seconds, with everything that a busy machine does besides."""
 
 

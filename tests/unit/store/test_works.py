@@ -17,6 +17,7 @@ from reconciler.store import database as store
 from reconciler.store.database import Database
 from reconciler.store.documents import Documents, documents
 from reconciler.store.settings import settings
+from tests.patience import PATIENCE
 
 
 @pytest.fixture
@@ -202,7 +203,7 @@ async def test_who_writes_after_the_database_was_closed_is_told_and_does_not_wai
     await closed.close()
 
     with pytest.raises(RuntimeError):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(PATIENCE):
             await getattr(closed, way)(put(b"late"))
 
 
@@ -238,7 +239,7 @@ async def test_whatever_comes_in_between_who_waits_is_told_and_the_next_one_is_s
         for name in ("together", "side_by_side"):
             failed.setattr(store, name, failing)
         with pytest.raises(MemoryError):
-            async with asyncio.timeout(10):
+            async with asyncio.timeout(PATIENCE):
                 await getattr(database, way)(put(b"one"))
     await getattr(database, way)(put(b"two"))
     assert await database.read(kept) == [b"two"]

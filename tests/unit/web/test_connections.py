@@ -13,6 +13,7 @@ from starlette.routing import Route
 from reconciler.web import connections
 from reconciler.web.connections import Protocol
 from reconciler.web.server import Door, serving
+from tests.patience import PATIENCE
 
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nhost: a\r\n", b"GET / HTTP/1.1\r\nhost: a\r\n\r\nGET / HT"])
@@ -75,7 +76,7 @@ async def answered(url, *pieces: bytes) -> bytes:
         for piece in pieces:
             writer.write(piece)
             await asyncio.sleep(0.01)  # so that it comes by itself
-        return await asyncio.wait_for(reader.read(), 10)
+        return await asyncio.wait_for(reader.read(), PATIENCE)
     except ConnectionError:  # closed with more on its way
         return b"closed"
     finally:
@@ -158,7 +159,7 @@ async def test_who_half_closes_with_his_request_gets_an_answer_that_is_there_at_
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
         writer.write(GET)
         writer.write_eof()
-        told = await asyncio.wait_for(reader.read(), 10)
+        told = await asyncio.wait_for(reader.read(), PATIENCE)
         writer.close()
     assert told.endswith(b"ok")
 
@@ -174,11 +175,11 @@ async def test_after_a_slow_answer_there_is_time_for_the_next_head(monkeypatch):
     async with serving([Door(app=app, host="127.0.0.1", port=0)]) as (url,):
         reader, writer = await asyncio.open_connection("127.0.0.1", httpx.URL(url).port)
         writer.write(GET)
-        await asyncio.wait_for(reader.readuntil(b"ok;"), 10)
+        await asyncio.wait_for(reader.readuntil(b"ok;"), PATIENCE)
         writer.write(GET[:10])
         await asyncio.sleep(0.2)
         writer.write(GET[10:])
-        assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"ok;"), 10)
+        assert b"200 OK" in await asyncio.wait_for(reader.readuntil(b"ok;"), PATIENCE)
         writer.close()
 
 
