@@ -1,4 +1,4 @@
-"""A host that was away for ten thousand transactions catches up over HTTP, is killed on the way, and goes on where it was."""
+"""A host that was away for thousands of transactions catches up over HTTP, is killed on the way, and goes on where it was."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ from tests.unit.host.conftest import World, dataset
 
 pytestmark = [pytest.mark.long, pytest.mark.only("sqlite")]
 
-TRANSACTIONS = 10_000
+TRANSACTIONS = 3_000
 UNPROVEN = 200
 """Of them, the last."""
 
-KILLED_AFTER = 4_000
+KILLED_AFTER = 1_200
 MEBIBYTES = 200
 TOPIC = "tm_data_catalog"
 ROOT = Path(__file__).parents[2]
@@ -93,7 +93,7 @@ def publish(world: World, number: int, coin: Spendable) -> tuple[Transaction, by
 
 
 async def fill(world: World, engine: Engine) -> None:
-    """The records of ten thousand transactions, all but the last of them mined, at a host."""
+    """A record in each transaction, all but the last of them mined, at a host."""
     money, proofs = await coins(world, TRANSACTIONS)
     made = [publish(world, number, coin) for number, coin in enumerate(money)]
     last = TRANSACTIONS - UNPROVEN
@@ -126,7 +126,7 @@ async def kept(database: Database) -> dict[str, bool]:
     return {str(outpoint): output.complete for outpoint, output in found.items()}
 
 
-async def test_a_host_catches_up_with_ten_thousand_transactions(tmp_path, databases, request, capsys):
+async def test_a_host_catches_up_with_thousands_of_transactions(tmp_path, databases, request, capsys):
     here, there = Database.open(databases.create()), databases.create()
     world = World(tmp_path, here, request.node.name)
     async with world.ledger, world.http:
