@@ -104,10 +104,10 @@ def test_aliases_that_explode_are_stopped_at_once():
     lines = [b"a: &a [1, 1, 1, 1, 1, 1, 1, 1, 1, 1]"]
     for previous, name in zip("abcdefghijk", "bcdefghijkl", strict=True):
         lines.append(f"{name}: &{name} [{', '.join([f'*{previous}'] * 10)}]".encode())
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     assert codes(b"\n".join(lines)) == ["alias-bomb"]
-    assert time.perf_counter() - begun < 1
+    assert time.process_time() - begun < 1
 
 
 def test_a_fault_has_the_place_of_what_is_wrong():

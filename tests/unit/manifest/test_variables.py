@@ -122,13 +122,13 @@ def test_places_are_those_in_the_file(tmp_path):
 def test_values_that_explode_are_stopped():
     uses = "${A}" * 1000
     items = ", ".join(['"${B}"'] * 5000)
-    begun = time.perf_counter()
+    begun = time.process_time()
 
     root, faults = filled(f"a: {uses}\nb: [{items}]\n", A="x" * 60_000, B="y" * 60_000)
 
     assert {code for code, _ in faults} == {"value-too-long"}
     assert sum(map(len, root["b"])) <= 16 * 1024 * 1024
-    assert time.perf_counter() - begun < 2
+    assert time.process_time() - begun < 2
 
 
 def test_the_command_line_goes_before_files_and_the_last_of_each(tmp_path):

@@ -70,14 +70,13 @@ def test_a_commit_that_fails_slowly_is_slow_and_says_why():
 async def test_while_a_slow_disk_takes_its_time_others_go_on(database):
     await database.jot(lambda connection: Documents(connection).put(b"the connection is there"))
     event.listen(database._writing, "commit", lambda _: time.sleep(0.1))
-    longest, done = 0.0, False
+    ticks, done = 0, False
 
     async def tick():
-        nonlocal longest
+        nonlocal ticks
         while not done:
-            begun = time.monotonic()
             await asyncio.sleep(0.001)
-            longest = max(longest, time.monotonic() - begun)
+            ticks += 1
 
     await database.jot(lambda connection: Documents(connection).put(b"which shows that it is slow"))
     ticking = asyncio.create_task(tick())
@@ -85,7 +84,7 @@ async def test_while_a_slow_disk_takes_its_time_others_go_on(database):
         await database.jot(lambda connection, number=number: Documents(connection).put(b"%d" % number))
     done = True
     await ticking
-    assert longest < 0.09
+    assert ticks > 50  # of some hundred; one for each commit where these stop the loop
     assert await database.read(kept) == 7
 
 

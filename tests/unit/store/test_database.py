@@ -18,6 +18,7 @@ from reconciler.store.host_tables import host_transactions
 from reconciler.store.inserts import insert_new, upsert
 from reconciler.store.schema import check
 from reconciler.store.settings import Settings, settings
+from tests.patience import SOON
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ async def test_a_reader_cannot_write(database):
 
 
 async def test_whoever_is_cancelled_leaves_nothing_behind_that_others_would_wait_for(database, another, monkeypatch):
-    monkeypatch.setattr(patience, "BUSY_SECONDS", 3)
+    monkeypatch.setattr(patience, "BUSY_SECONDS", SOON)
     kept = []  # as a log or a debugger keeps them: with the frames in which they came about, and all that these hold
     for number in range(60):
         task = asyncio.create_task(count_up(database, 5))
